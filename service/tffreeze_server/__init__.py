@@ -1,0 +1,1 @@
+"""The engine and the server of tffreeze. Nothing in here imports TensorFlow, but for `runtime`."""

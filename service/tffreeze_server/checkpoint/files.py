@@ -1,0 +1,94 @@
+"""The source files of a freeze, opened when first read: the edge to the file system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+
+from tffreeze_server.errors import FreezeError, Reason
+
+
+class SourceFiles:
+    """Named files, read by position; a context manager that closes what it opened.
+
+    Args:
+        paths: The path for each file name that a `FileRange` may hold.
+
+    """
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self.paths = MappingProxyType(dict(paths))
+        self._descriptors: dict[str, int] = {}
+
+    def __enter__(self) -> SourceFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+
+    def descriptor(self, file: str) -> int:
+        """The open file descriptor of `file`.
+
+        Raises:
+            FreezeError: SHARD_NOT_FOUND or FILE_NOT_READABLE.
+
+        """
+        if file not in self._descriptors:
+            try:
+                self._descriptors[file] = os.open(self.paths[file], os.O_RDONLY | os.O_CLOEXEC)
+            except (KeyError, FileNotFoundError):
+                raise FreezeError(
+                    Reason.SHARD_NOT_FOUND,
+                    f"The file {file!r} holds weights of this model, and is not there. "
+                    "Copy all files of the checkpoint (every .data-… and the .index) to one place.",
+                    subject=file,
+                ) from None
+            except OSError as error:
+                raise _unreadable(file, error) from None
+        return self._descriptors[file]
+
+    def pread(self, file: str, length_bytes: int, offset_bytes: int) -> bytes:
+        """Read exactly `length_bytes` of `file` from `offset_bytes` on.
+
+        Raises:
+            FreezeError: MALFORMED_CHECKPOINT where the file ends before that; FILE_NOT_READABLE.
+
+        """
+        try:
+            data = os.pread(self.descriptor(file), length_bytes, offset_bytes)
+        except OSError as error:
+            raise _unreadable(file, error) from None
+        if len(data) != length_bytes:
+            data += self._rest(file, length_bytes - len(data), offset_bytes + len(data))
+        return data
+
+    def _rest(self, file: str, length_bytes: int, offset_bytes: int) -> bytes:
+        """A read may be short long before the end of a file (signals, network file systems): go on."""
+        parts: list[bytes] = []
+        while length_bytes:
+            part = os.pread(self.descriptor(file), length_bytes, offset_bytes)
+            if not part:
+                raise FreezeError(
+                    Reason.MALFORMED_CHECKPOINT,
+                    f"The file {file!r} ends {length_bytes} bytes before a tensor does: it was cut short. "
+                    "Copy the checkpoint again.",
+                    subject=file,
+                )
+            parts.append(part)
+            length_bytes -= len(part)
+            offset_bytes += len(part)
+        return b"".join(parts)
+
+
+def _unreadable(file: str, error: OSError) -> FreezeError:
+    return FreezeError(
+        Reason.FILE_NOT_READABLE,
+        f"The file {file!r} cannot be read: {error.strerror}. Check its permissions and its disk.",
+        subject=file,
+    )

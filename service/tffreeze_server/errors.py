@@ -1,0 +1,116 @@
+"""Everything that can go wrong, by reason.
+
+The reasons are the ones of the public contract (`tffreeze.v1.ErrorReason` has a value of the same name
+for each); what a reason means for a caller (status, retry, exception class) stands in one table at the
+RPC edge. A message is whole sentences: what was asked for, where it was looked for, what is there
+instead, and the next step.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Iterable
+
+
+class Reason(enum.Enum):
+    """Why a freeze did not happen. The value is the family: whose turn it is to act."""
+
+    def __new__(cls, family: str) -> Reason:
+        """Members are told apart by name; the family may repeat."""
+        member = object.__new__(cls)
+        member._value_ = len(cls.__members__)
+        member.family = family
+        return member
+
+    family: str
+
+    # Your request: ask for something else.
+    INVALID_OPTION = "request"
+    MODEL_NOT_FOUND = "request"
+    TAGS_NOT_FOUND = "request"
+    SIGNATURE_NOT_FOUND = "request"
+    OUTPUTS_NEEDED = "request"
+    OUTPUT_NOT_FOUND = "request"
+    INPUT_NOT_FOUND = "request"
+    VARIABLE_NOT_FOUND = "request"
+    CHECKPOINT_NEEDED = "request"
+    CHECKPOINT_NOT_FOUND = "request"
+    RESTORE_OP_NOT_FOUND = "request"
+    FILENAME_TENSOR_NOT_FOUND = "request"
+    VARIABLE_NOT_IN_CHECKPOINT = "request"
+    VARIABLE_MISMATCH = "request"
+    VALUES_DISAGREE = "request"
+    REACHABLE_WRITE = "request"
+    UNSUPPORTED_RESTORE = "request"
+    UNSUPPORTED_INITIALIZER = "request"
+    UNSUPPORTED_OP = "request"
+    UNKNOWN_OP = "request"
+    UNSUPPORTED_DTYPE = "request"
+    UNSUPPORTED_MODEL = "request"
+    GRAPH_TOO_LARGE = "request"
+    OUTPUT_NOT_WRITABLE = "request"
+
+    # Your file: it is not what it says it is.
+    MALFORMED_MODEL = "file"
+    MALFORMED_CHECKPOINT = "file"
+    CHECKSUM_MISMATCH = "file"
+    BIG_ENDIAN_CHECKPOINT = "file"
+    SHARD_NOT_FOUND = "file"
+    FILE_NOT_READABLE = "file"
+
+    # Our fault, or the machine's.
+    DISK_FULL = "ours"
+    INTERNAL = "ours"
+
+
+class FreezeError(Exception):
+    """A freeze that did not happen, with its reason.
+
+    Attributes:
+        reason: The machine-readable reason.
+        message: Whole sentences for a person; never holds a path outside what the caller named.
+        subject: What it is about: the name of a node, variable, key, tag or file as the caller knows it.
+
+    """
+
+    def __init__(self, reason: Reason, message: str, *, subject: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.subject = subject
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.reason.name}]"
+
+
+MAX_NAMES_IN_MESSAGE = 8
+
+
+def nearest(name: str, existing: Iterable[str]) -> str:
+    """A sentence naming what exists and is most like `name`, or what exists at all.
+
+    Args:
+        name: The name that was asked for.
+        existing: The names that are there.
+
+    Returns:
+        For example `Did you mean 'dense/kernel'?` or `There are: 'a', 'b' and 3 more.`
+
+    """
+    names = sorted(set(existing))
+    if not names:
+        return "There are none."
+    # difflib is quadratic in the worst case: look at as many names as stays fast.
+    close = difflib.get_close_matches(name, names[:20_000], n=3, cutoff=0.6)
+    if close:
+        return f"Did you mean {' or '.join(map(repr, close))}?"
+    return f"There are: {listed(names)}."
+
+
+def listed(names: Iterable[str]) -> str:
+    """`'a', 'b' and 3 more`: names for a message, bounded."""
+    names = list(names)
+    shown = ", ".join(map(repr, names[:MAX_NAMES_IN_MESSAGE]))
+    more = len(names) - MAX_NAMES_IN_MESSAGE
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,1 @@
+"""TensorFlow graphs as data: loading, naming, op definitions, function bodies."""

@@ -1,0 +1,96 @@
+"""One node of a graph or of a function body, in plain form.
+
+Plain form means: inputs are named as in a GraphDef (`node`, `node:1`, `^node`) in function bodies too,
+where TensorFlow writes `node:output_arg:1`. So one set of rules serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tffreeze_server.checkpoint.data import Assembled, FileRange
+from tffreeze_server.tfproto.graph_pb2 import AttrValue, NodeDef
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+
+
+@dataclass(frozen=True, slots=True)
+class TensorValue:
+    """The value of a constant, by reference where it is large.
+
+    Attributes:
+        dtype: The number of a `DataType`, never a ref type.
+        shape: The sizes of its dimensions.
+        data: Where the bytes are, or the value itself (strings, small constants, initial values).
+
+    """
+
+    dtype: int
+    shape: tuple[int, ...]
+    data: FileRange | Assembled | TensorProto
+
+
+class Node(NamedTuple):
+    """A node. A tuple, as a graph may have a million of them and frozen dataclasses are made slowly.
+
+    Attributes:
+        name: Its name, unique in its graph or body.
+        op: The op's or the called function's name.
+        inputs: Data inputs in order, then control inputs (`^node`).
+        proto: What it was read from or built as: its attributes and device count, never its name, op
+            and inputs. Shared between nodes; never changed.
+        value: For a Const whose value is held by reference; `proto` then lacks the attribute `value`.
+
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    proto: NodeDef
+    value: TensorValue | None = None
+
+
+def from_node_def(proto: NodeDef) -> Node:
+    """Read a node of a GraphDef."""
+    return Node(proto.name, proto.op, tuple(proto.input), proto)
+
+
+def new_node(
+    name: str, op: str, inputs: tuple[str, ...], attrs: Mapping[str, AttrValue], device: str = ""
+) -> Node:
+    """Make a node that was not in the model."""
+    proto = NodeDef(op=op, device=device)
+    for key, value in attrs.items():
+        proto.attr[key].CopyFrom(value)
+    return Node(name, op, inputs, proto)
+
+
+def with_attrs(node: Node, drop: frozenset[str] = frozenset(), **changes: AttrValue) -> Node:
+    """The same node with some attributes set and some dropped."""
+    proto = NodeDef()
+    proto.CopyFrom(node.proto)
+    for key in drop:
+        proto.attr.pop(key, None)
+    for key, value in changes.items():
+        proto.attr[key].CopyFrom(value)
+    return node._replace(proto=proto)
+
+
+def node_of(tensor: str) -> str:
+    """The node that an input names: `a` of `a`, `a:1` and `^a`."""
+    if tensor.startswith("^"):
+        return tensor[1:]
+    name, colon, index = tensor.rpartition(":")
+    return name if colon and index.isdigit() else tensor
+
+
+def split_tensor(tensor: str) -> tuple[str, int]:
+    """The node and the output index of a data input: (`a`, 0) of `a` and `a:0`."""
+    name, colon, index = tensor.rpartition(":")
+    return (name, int(index)) if colon and index.isdigit() else (tensor, 0)
+
+
+def join_tensor(node: str, index: int) -> str:
+    """The name of a tensor as TensorFlow writes it in a GraphDef: `a` for the first, `a:1` for the next."""
+    return f"{node}:{index}" if index else node
