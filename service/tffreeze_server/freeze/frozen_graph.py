@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from tffreeze_server.graph.model import Signature
 from tffreeze_server.graph.node import Node, TensorValue
-from tffreeze_server.tfproto.function_pb2 import FunctionDef
-from tffreeze_server.tfproto.graph_pb2 import GraphDef
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
 
 
 @dataclass(frozen=True, slots=True)

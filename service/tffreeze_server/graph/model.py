@@ -8,8 +8,7 @@ from pathlib import Path
 
 from tffreeze_server.graph.node import Node
 from tffreeze_server.graph.op_table import OpDefs
-from tffreeze_server.tfproto.function_pb2 import FunctionDef
-from tffreeze_server.tfproto.graph_pb2 import GraphDef
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 
 
