@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Generate the Python stubs from `proto/`.
 
-    scripts/generate_stubs.py            write them
-    scripts/generate_stubs.py --check    say what differs, and the command that mends it
+Without arguments they are written; with `--check`, what is not fresh is named, with the command that mends it.
 
 One version of protoc makes them, wherever this runs: its output imports on every protobuf from 3.20.2 and
 every grpcio from 1.59, which that of later versions does not. Where it is not installed, it is
@@ -45,8 +44,8 @@ def main() -> int:
 
 
 def _generate(folder: Path) -> dict[Path, bytes]:
-    """Where each stub belongs, and what it should hold."""
-    import grpc_tools
+    """Map where each stub belongs to what it should hold."""
+    import grpc_tools  # noqa: PLC0415 - there in the venv only
 
     protos = sorted(PROTO.rglob("*.proto"))
     well_known = Path(grpc_tools.__file__).parent / "_proto"
@@ -96,8 +95,8 @@ def _has_tools() -> bool:
 
 
 def _venv_python() -> str:
-    """A Python that has the tools, made on first use."""
-    python = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
+    """Find the Python that has the tools; make it on first use."""
+    python = str(VENV / ("Scripts" if os.name == "nt" else "bin") / "python")
     ready = VENV / f"grpcio-tools-{TOOLS_VERSION}"
     if not ready.is_file():
         subprocess.run([_old_enough_python(), "-m", "venv", "--clear", str(VENV)], check=True)
@@ -105,7 +104,7 @@ def _venv_python() -> str:
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, f"grpcio-tools=={TOOLS_VERSION}", "setuptools<81"], check=True)
         ready.touch()
-    return str(python)
+    return python
 
 
 def _old_enough_python() -> str:

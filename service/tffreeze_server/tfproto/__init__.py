@@ -1,1 +1,1 @@
-"""TensorFlow's messages under our own package: generated from `proto/tffreeze_server/tfproto`, no TensorFlow."""
+"""TensorFlow's messages under our own package: generated from `proto/tffreeze_server/tfproto`."""
