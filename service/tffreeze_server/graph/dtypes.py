@@ -1,0 +1,92 @@
+"""TensorFlow's element types: number, name and size of each, in one table.
+
+Numbers and names are those of `DataType` in tensorflow/core/framework/types.proto, with the names that
+`tf.dtypes` gives them; sizes are those of `DataTypeSize` in tensorflow/core/framework/types.cc. The types
+below one byte (int4, uint4, int2, uint2, float4_e2m1fn) take one byte an element, in memory as in files.
+A reference to a buffer of a type (the output of an op `Variable`) has the type's number plus 100.
+"""
+
+from __future__ import annotations
+
+REF_OFFSET = 100
+"""A ref type's number minus its base type's."""
+
+STRING = 7
+RESOURCE = 20
+VARIANT = 21
+
+_TABLE: tuple[tuple[int, str, int], ...] = (
+    (1, "float32", 4),
+    (2, "float64", 8),
+    (3, "int32", 4),
+    (4, "uint8", 1),
+    (5, "int16", 2),
+    (6, "int8", 1),
+    (STRING, "string", 0),
+    (8, "complex64", 8),
+    (9, "int64", 8),
+    (10, "bool", 1),
+    (11, "qint8", 1),
+    (12, "quint8", 1),
+    (13, "qint32", 4),
+    (14, "bfloat16", 2),
+    (15, "qint16", 2),
+    (16, "quint16", 2),
+    (17, "uint16", 2),
+    (18, "complex128", 16),
+    (19, "float16", 2),
+    (RESOURCE, "resource", 0),
+    (VARIANT, "variant", 0),
+    (22, "uint32", 4),
+    (23, "uint64", 8),
+    (24, "float8_e5m2", 1),
+    (25, "float8_e4m3fn", 1),
+    (26, "float8_e4m3fnuz", 1),
+    (27, "float8_e4m3b11fnuz", 1),
+    (28, "float8_e5m2fnuz", 1),
+    (29, "int4", 1),
+    (30, "uint4", 1),
+    (31, "int2", 1),
+    (32, "uint2", 1),
+    (33, "float4_e2m1fn", 1),
+)
+
+_NAMES = {number: name for number, name, _ in _TABLE}
+_NUMBERS = {name: number for number, name, _ in _TABLE} | {"half": 19, "float": 1, "double": 2}
+_SIZES_BYTES = {number: size_bytes for number, _, size_bytes in _TABLE}
+
+
+def base(dtype: int) -> int:
+    """The type a ref type refers to; any other type itself."""
+    return dtype - REF_OFFSET if dtype > REF_OFFSET else dtype
+
+
+def is_ref(dtype: int) -> bool:
+    """Whether this is a ref type."""
+    return dtype > REF_OFFSET
+
+
+def name_of(dtype: int) -> str:
+    """The name of a type as TensorFlow prints it: `float32`, `float32_ref`; `dtype 99` where unknown."""
+    name = _NAMES.get(base(dtype))
+    if name is None:
+        return f"dtype {dtype}"
+    return f"{name}_ref" if is_ref(dtype) else name
+
+
+def number_of(name: str) -> int | None:
+    """The number of a type by its name, also `half`, `float`, `double`; None where there is none."""
+    number = _NUMBERS.get(name.removesuffix("_ref"))
+    if number is None:
+        return None
+    return number + REF_OFFSET if name.endswith("_ref") else number
+
+
+def is_known(dtype: int) -> bool:
+    """Whether this is a type, or a ref type, of TensorFlow's."""
+    return base(dtype) in _NAMES
+
+
+def size_bytes_of(dtype: int) -> int:
+    """Bytes of one element, also of a ref type; 0 where they vary (string, resource, variant) or are unknown."""
+    return _SIZES_BYTES.get(base(dtype), 0)
