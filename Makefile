@@ -1,0 +1,62 @@
+# Needs Python 3.11 to 3.13 and nothing else: each target makes .venv by itself, with the versions of
+# constraints.txt. `make demo` and `make bench` aside, targets install TensorFlow (1.3 GB) to compare with.
+
+PYTHON := $(or $(PYTHON),$(shell for p in python3.11 python3 python3.12 python3.13; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := pyproject.toml constraints.txt
+
+.PHONY: help demo test lint format bench fixtures stubs lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/engine  ## freeze a small trained classifier and show what came out
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/demo.py
+
+test: $(VENV)/complete  ## run all tests, those that compare with TensorFlow too
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(VENV)/complete  ## ruff, mypy, import fences, fresh stubs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/generate_stubs.py --check
+
+format: $(VENV)/complete  ## format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/complete  ## measure speed and memory against TensorFlow's own tools and cp
+	$(BIN)/python bench/run.py $(ARGS)
+
+fixtures: $(VENV)/complete  ## make the sample models of tests/fixtures anew
+	$(BIN)/python scripts/make_fixtures.py
+
+stubs: $(VENV)/engine  ## generate the Python stubs from proto/
+	$(BIN)/python scripts/generate_stubs.py
+
+lock:  ## write constraints.txt anew from the newest versions
+	scripts/lock.sh "$(PYTHON)"
+
+clean:  ## delete what make made
+	rm -rf $(VENV) .venv-stubs build dist
+
+$(VENV)/pip: constraints.txt
+	@test -n "$(PYTHON)" || { echo "tffreeze needs Python 3.11, 3.12 or 3.13 on the PATH." >&2; exit 1; }
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade pip
+	@touch $@
+
+$(VENV)/engine: $(VENV)/pip $(LOCK)
+	@$(PIP) install --editable '.[server]'
+	@touch $@
+
+$(VENV)/complete: $(VENV)/pip $(LOCK)
+	@$(PIP) install --editable '.[all]' --group test --group lint
+	@touch $@ $(VENV)/engine

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Write constraints.txt: the newest versions of all that the project, its tests and its tools need.
+#   scripts/lock.sh [PYTHON]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+"${1:-python3}" -m venv "$venv"
+"$venv/bin/python" -m pip --disable-pip-version-check --quiet install --upgrade pip
+"$venv/bin/python" -m pip --disable-pip-version-check --quiet install '.[all]' hatchling --group test --group lint
+{
+  sed -n '/^#/p' constraints.txt
+  "$venv/bin/python" -m pip freeze --all --exclude tffreeze | grep -E '^[A-Za-z0-9_.-]+==' | sort --ignore-case
+} >"$venv/constraints.txt"
+cp "$venv/constraints.txt" constraints.txt
