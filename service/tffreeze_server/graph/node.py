@@ -53,8 +53,9 @@ class Node(NamedTuple):
 
 
 def from_node_def(proto: NodeDef) -> Node:
-    """Read a node of a GraphDef."""
-    return Node(proto.name, proto.op, tuple(proto.input), proto)
+    """Read a node of a GraphDef; inputs written `a:0` become `a`, so that a tensor has one name."""
+    inputs = tuple([name[:-2] if name.endswith(":0") else name for name in proto.input])
+    return Node(proto.name, proto.op, inputs, proto)
 
 
 def new_node(

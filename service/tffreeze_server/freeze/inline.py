@@ -1,0 +1,260 @@
+"""Function calls replaced by the bodies they call.
+
+Theory of operation. A call `c` of function `f` becomes the nodes of `f`, named `c/NODE`. What read `c:k` reads
+the body's k-th result; what read argument `a` in the body reads the call's input. What waited for `c`
+(`^c`) waits for all results and control results of the body: where something does, a NoOp keeps the name `c`.
+What `c` waited for, every node waits for that reads nothing else of the body.
+
+A data result waits for no more than it reads: an assert or a print beside it goes with the pruning, as it
+does in any pruned graph, and the report says so. Functions marked `_noinline` stay calls.
+
+Where a loop of TensorFlow 1 is in the graph, a node without inputs must know in which frame of the loop it
+runs: it then waits for an input of the call. Facts: `core/common_runtime/inline_function_utils.cc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.graph.body import Body, Library, Outputs, to_body
+from tffreeze_server.graph.node import Node, new_node, node_of
+from tffreeze_server.graph.op_table import OpDefs
+from tffreeze_server.graph.order import reachable
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+
+CALL_OPS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+MAX_INLINED_NODES = 4_000_000
+MAX_CALL_DEPTH = 200
+FRAME_OPS = frozenset({"Enter", "RefEnter"})
+TIMELESS_OPS = frozenset({"Const", "VarHandleOp", "VariableV2", "Variable", "Placeholder"})
+"""Ops that give the same whenever they run: they need not wait for what the call waited for."""
+
+
+def called_function(node: Node, library: Library) -> tuple[str, Mapping[str, AttrValue]] | None:
+    """The function a node calls and the values of its attributes; None where it calls none or must stay a call."""
+    if node.op in CALL_OPS:
+        called = node.proto.attr["f"].func if "f" in node.proto.attr else None
+        name, attrs = (called.name, called.attr) if called else ("", {})
+        if name not in library:
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The node {node.name!r} calls the function {name!r}, which is not in the model's library. "
+                f"{nearest(name, library)}",
+                subject=node.name,
+            )
+    elif node.op in library:
+        name, attrs = node.op, node.proto.attr
+    else:
+        return None
+    noinline = _flag(library[name].attr, "_noinline") or _flag(node.proto.attr, "_noinline")
+    return None if noinline else (name, attrs)
+
+
+def flatten(
+    nodes: Mapping[str, Node], roots: Iterable[str], library: Mapping[str, FunctionDef], op_defs: OpDefs
+) -> dict[str, Node]:
+    """What the roots reach, with all function calls inlined.
+
+    Args:
+        nodes: The nodes of the graph, by name.
+        roots: Names of nodes. A root that is a call stays as a NoOp of its name that waits for the whole call.
+        library: The model's functions.
+        op_defs: Definitions of the ops in their bodies.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL; UNSUPPORTED_OP for recursion; UNKNOWN_OP.
+
+    """
+    roots = list(roots)
+    flat, _ = inline_calls(reachable(nodes, roots), Inliner(Outputs(library, op_defs)), frozenset(roots))
+    return reachable(flat, roots)
+
+
+@dataclass(frozen=True, slots=True)
+class Inliner:
+    """Inlines calls; keeps each body it has made flat.
+
+    Attributes:
+        outputs: The library and the definitions of all ops.
+
+    """
+
+    outputs: Outputs
+    _bodies: dict[tuple[str, bytes], Body] = field(default_factory=dict)
+    _open: dict[tuple[str, bytes], None] = field(default_factory=dict)
+
+    def body(self, name: str, attrs: Mapping[str, AttrValue]) -> Body:
+        """The body of a function in plain form, all calls in it inlined."""
+        values = {a.name: attrs[a.name] for a in self.outputs.library[name].signature.attr if a.name in attrs}
+        key = (name, b"".join(values[k].SerializeToString(deterministic=True) for k in sorted(values)))
+        if key not in self._bodies:
+            if key in self._open or len(self._open) >= MAX_CALL_DEPTH:
+                raise FreezeError(
+                    Reason.UNSUPPORTED_OP,
+                    f"The function {name!r} calls itself, directly or through others "
+                    f"({' → '.join(n for n, _ in self._open)}), or the calls are nested deeper than "
+                    f"{MAX_CALL_DEPTH}. A recursive function cannot be inlined.",
+                    subject=name,
+                )
+            self._open[key] = None
+            self._bodies[key] = self.flat_body(to_body(self.outputs.library[name], values, self.outputs))
+            del self._open[key]
+        return self._bodies[key]
+
+    def flat_body(self, body: Body) -> Body:
+        """The same body with the calls in it inlined."""
+        kept = frozenset(node for _, node in body.control_results)
+        nodes, aliases = inline_calls(body.nodes, self, kept)
+        results = tuple([follow(aliases, tensor) for tensor in body.result_tensors])
+        return Body(
+            body.name, body.args, nodes, body.results, results, body.control_results, body.proto
+        )
+
+
+def inline_calls(
+    nodes: Mapping[str, Node], inliner: Inliner, kept: frozenset[str]
+) -> tuple[dict[str, Node], dict[str, str]]:
+    """Inline every call among some nodes.
+
+    Args:
+        nodes: Of a graph or a body, by name.
+        inliner: Where bodies come from.
+        kept: Names that must stay the name of a node, though they be calls.
+
+    Returns:
+        The nodes, and for each output of a former call (`call`, `call:1`) the tensor it is now.
+
+    """
+    library = inliner.outputs.library
+    found = ((node, called_function(node, library)) for node in nodes.values())
+    calls = {node.name: (node, called) for node, called in found if called is not None}
+    if not calls:
+        return dict(nodes), {}
+    waited_for = {i[1:] for node in nodes.values() for i in node.inputs if i.startswith("^")} | kept
+    framed = any(node.op in FRAME_OPS for node in nodes.values())
+    flat: dict[str, Node] = {}
+    aliases: dict[str, str] = {}
+    for node in nodes.values():
+        if node.name not in calls:
+            _add(flat, node)
+            continue
+        body = inliner.body(*calls[node.name][1])
+        call = _Call(node, body, framed)
+        for inlined in call.nodes(node.name in waited_for):
+            _add(flat, inlined)
+        aliases.update(call.results())
+    return {name: _read_through(node, aliases) for name, node in flat.items()}, aliases
+
+
+def follow(aliases: Mapping[str, str], tensor: str) -> str:
+    """The tensor that an output of a former call is now; any other tensor is itself."""
+    for _ in range(len(aliases) + 1):
+        if tensor not in aliases:
+            return tensor
+        tensor = aliases[tensor]
+    raise FreezeError(
+        Reason.MALFORMED_MODEL, f"The calls around {tensor!r} feed each other in a circle.", subject=tensor
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call and the body it is replaced by."""
+
+    node: Node
+    body: Body
+    framed: bool
+
+    def nodes(self, waited_for: bool) -> Iterator[Node]:
+        arguments = self._arguments()
+        controls = tuple([i for i in self.node.inputs if i.startswith("^")])
+        # With a frame around it, a node without inputs takes its frame from what it waits for.
+        anchors = controls or (("^" + node_of(self.node.inputs[0]),) if self.framed and arguments else ())
+        for inner in self.body.nodes.values():
+            yield self._inlined(inner, arguments, controls, anchors)
+        if waited_for:
+            ends = [self._tensor("^" + n, arguments) for _, n in self.body.control_results]
+            ends += ["^" + node_of(self._tensor(t, arguments)) for t in self.body.result_tensors]
+            yield new_node(self.node.name, "NoOp", tuple(dict.fromkeys([*ends, *controls])), {})
+
+    def results(self) -> Iterator[tuple[str, str]]:
+        arguments = self._arguments()
+        for k, tensor in enumerate(self.body.result_tensors):
+            name = f"{self.node.name}:{k}" if k else self.node.name
+            yield name, self._tensor(tensor, arguments)
+
+    def _arguments(self) -> dict[str, str]:
+        given = [i for i in self.node.inputs if not i.startswith("^")]
+        if len(given) != len(self.body.args):
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The node {self.node.name!r} gives {len(given)} inputs to the function {self.body.name!r}, "
+                f"which takes {len(self.body.args)}.",
+                subject=self.node.name,
+            )
+        return {arg.name: tensor for arg, tensor in zip(self.body.args, given, strict=True)}
+
+    def _inlined(
+        self, inner: Node, arguments: Mapping[str, str], controls: tuple[str, ...], anchors: tuple[str, ...]
+    ) -> Node:
+        inputs = tuple([self._tensor(i, arguments) for i in inner.inputs])
+        if not inner.inputs:
+            inputs = anchors if self.framed or inner.op not in TIMELESS_OPS else ()
+        elif controls and all(node_of(i) in arguments for i in inner.inputs):
+            inputs += controls
+        return Node(
+            f"{self.node.name}/{inner.name}", inner.op, inputs, self._proto(inner.proto), inner.value
+        )
+
+    def _tensor(self, tensor: str, arguments: Mapping[str, str]) -> str:
+        name = node_of(tensor)
+        if name not in arguments:
+            return f"^{self.node.name}/{name}" if tensor.startswith("^") else f"{self.node.name}/{tensor}"
+        return "^" + node_of(arguments[name]) if tensor.startswith("^") else arguments[name]
+
+    def _proto(self, proto: NodeDef) -> NodeDef:
+        """The inner node's attributes, its colocation and device seen from outside."""
+        device = proto.device or self.node.proto.device
+        if device == proto.device and "_class" not in proto.attr:
+            return proto
+        changed = NodeDef()
+        changed.CopyFrom(proto)
+        changed.device = device
+        if "_class" in proto.attr:
+            classes = changed.attr["_class"].list
+            inner = [b"loc:@" + self.node.name.encode() + b"/" + s[5:] for s in classes.s if s[:5] == b"loc:@"]
+            del classes.s[:]
+            classes.s.extend(inner)
+        return changed
+
+
+def _add(flat: dict[str, Node], node: Node) -> None:
+    if node.name in flat:
+        raise FreezeError(
+            Reason.MALFORMED_MODEL,
+            f"Inlining a call would make a second node {node.name!r}. Rename that node in the model.",
+            subject=node.name,
+        )
+    if len(flat) >= MAX_INLINED_NODES:
+        raise FreezeError(
+            Reason.UNSUPPORTED_MODEL,
+            f"With all calls inlined the graph has more than {MAX_INLINED_NODES} nodes. Functions call each other "
+            "too often: mark one of them noinline.",
+            subject=node.name,
+        )
+    flat[node.name] = node
+
+
+def _read_through(node: Node, aliases: Mapping[str, str]) -> Node:
+    """The node with outputs of former calls read where they come from now."""
+    if not any(i in aliases for i in node.inputs):
+        return node
+    return node._replace(inputs=tuple([follow(aliases, i) for i in node.inputs]))
+
+
+def _flag(attrs: Mapping[str, AttrValue], name: str) -> bool:
+    value = attrs.get(name)
+    return value is not None and value.b

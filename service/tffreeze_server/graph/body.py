@@ -1,0 +1,293 @@
+"""A function body in plain form, and back.
+
+Theory of operation. In a FunctionDef an input is `arg`, `node:output_arg:index` or `^node`; in a GraphDef it
+is `node`, `node:k` or `^node`, `k` counting over all output arguments. Going to plain form needs the op's
+definition, to know where an output argument starts; so does going back. For an op without definition of
+which only one output argument is ever named, the index alone is `k`, and the name is remembered for the
+way back. Facts: `InstantiateFunction` in TensorFlow's `core/framework/function.cc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
+from tffreeze_server.graph.op_args import ArgRange, output_ranges
+from tffreeze_server.graph.op_table import OpDefs
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+from tffreeze_server.tfproto.op_def_pb2 import OpDef
+
+Library = Mapping[str, FunctionDef]
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An argument or a result of a function: its name and the number of its `DataType`."""
+
+    name: str
+    dtype: int
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A function body in plain form: an argument is read as if it were a node of its name.
+
+    Attributes:
+        name: Of the function.
+        args: In order.
+        nodes: By name, in file order.
+        results: In order.
+        result_tensors: The tensor each result is, as many as `results`.
+        control_results: (name, node) of what must have run when a call is done.
+        proto: The function's attributes and documentation; its signature and nodes do not count.
+
+    """
+
+    name: str
+    args: tuple[Arg, ...]
+    nodes: Mapping[str, Node]
+    results: tuple[Arg, ...]
+    result_tensors: tuple[str, ...]
+    control_results: tuple[tuple[str, str], ...]
+    proto: FunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Knows where the output arguments of ops and functions start.
+
+    Attributes:
+        library: Functions by name: they are ops too.
+        op_defs: Definitions of all other ops.
+
+    """
+
+    library: Library
+    op_defs: OpDefs
+
+    def definition(self, op: str) -> OpDef | None:
+        """The definition of an op, or the signature of a function."""
+        if op in self.library:
+            return self.library[op].signature
+        return self.op_defs.find(op)
+
+    def ranges(self, op: str, proto: NodeDef, node: str) -> tuple[ArgRange, ...] | None:
+        """Name, start and count of each output argument; None for an op without definition."""
+        definition = self.definition(op)
+        return None if definition is None else output_ranges(definition, proto.attr, node=node)
+
+
+def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], outputs: Outputs) -> Body:
+    """Put a function in plain form.
+
+    Args:
+        function: From the model's library.
+        attrs: Values for the function's own attributes (`T` of a polymorphic function), from its call.
+        outputs: What the nodes of the body may call or be.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL; UNKNOWN_OP where an op has no definition and several outputs are named;
+            UNSUPPORTED_OP for arguments that are lists.
+
+    """
+    signature = function.signature
+    args = _arguments(signature.input_arg, attrs, signature.name)
+    results = _arguments(signature.output_arg, attrs, signature.name)
+    nodes: dict[str, NodeDef] = {}
+    for proto in function.node_def:
+        if proto.name in nodes or not proto.name:
+            raise _malformed(signature.name, f"two of its nodes have the name {proto.name!r}")
+        nodes[proto.name] = _with_values(proto, attrs)
+    plain = _PlainNames(signature.name, frozenset(a.name for a in args), nodes, outputs, {})
+    return Body(
+        signature.name,
+        args,
+        {
+            name: Node(name, proto.op, tuple([plain.tensor(i) for i in proto.input]), proto)
+            for name, proto in nodes.items()
+        },
+        results,
+        tuple([plain.tensor(_result(function, a.name)) for a in results]),
+        tuple([(name, _control(function, name, nodes)) for name in signature.control_output]),
+        function,
+    )
+
+
+def to_function_def(body: Body, outputs: Outputs) -> FunctionDef:
+    """Write a body as a FunctionDef: signature, nodes and results as in `body`, the rest as in its `proto`."""
+    function = FunctionDef()
+    function.CopyFrom(body.proto)
+    for field in ("node_def", "ret", "control_ret"):
+        function.ClearField(field)
+    signature = function.signature
+    signature.name = body.name
+    for field in ("input_arg", "output_arg", "control_output", "attr"):
+        signature.ClearField(field)
+    signature.input_arg.extend(OpDef.ArgDef(name=a.name, type=a.dtype) for a in body.args)
+    signature.output_arg.extend(OpDef.ArgDef(name=a.name, type=a.dtype) for a in body.results)
+    signature.control_output.extend(name for name, _ in body.control_results)
+    argument_names = frozenset(a.name for a in body.args)
+    named = _FunctionNames(argument_names, body.nodes, outputs, _named_outputs(body.proto))
+    for node in body.nodes.values():
+        proto = function.node_def.add()
+        proto.CopyFrom(node.proto)
+        proto.name, proto.op = node.name, node.op
+        proto.ClearField("input")
+        proto.input.extend(named.tensor(i) for i in node.inputs)
+    for result, tensor in zip(body.results, body.result_tensors, strict=True):
+        function.ret[result.name] = named.tensor(tensor)
+    for name, node_name in body.control_results:
+        function.control_ret[name] = node_name
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainNames:
+    """Turns `node:output_arg:index` into `node:k`."""
+
+    function: str
+    args: frozenset[str]
+    nodes: Mapping[str, NodeDef]
+    outputs: Outputs
+    unknown: dict[str, str]
+
+    def tensor(self, name: str) -> str:
+        if name.startswith("^"):
+            self._existing(name[1:], name)
+            return name
+        parts = name.split(":")
+        if parts[0] in self.args:
+            if len(parts) == 1 or parts[1:] == ["0"]:
+                return parts[0]
+            raise _malformed(self.function, f"an input is {name!r}, but that argument is one tensor")
+        node = self._existing(parts[0], name)
+        if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
+            raise _malformed(self.function, f"an input is {name!r}, which is not of the form node:output:index")
+        return join_tensor(parts[0], self._index(node, parts[1], int(parts[2]) if len(parts) == 3 else 0))
+
+    def _existing(self, node: str, name: str) -> NodeDef | None:
+        if node in self.nodes:
+            return self.nodes[node]
+        if name.startswith("^") and node in self.args:
+            return None
+        raise _malformed(
+            self.function, f"an input is {name!r}, but no node has that name. {nearest(node, self.nodes)}"
+        )
+
+    def _index(self, node: NodeDef | None, argument: str, index: int) -> int:
+        if node is None:
+            return index
+        ranges = self.outputs.ranges(node.op, node, node.name)
+        if ranges is None:
+            return self._unknown(node, argument, index)
+        for name, start, count in ranges:
+            if name == argument and index < count:
+                return start + index
+        raise _malformed(
+            self.function, f"the op {node.op!r} of its node {node.name!r} has no output {argument}:{index}"
+        )
+
+    def _unknown(self, node: NodeDef, argument: str, index: int) -> int:
+        if self.unknown.setdefault(node.op, argument) == argument:
+            return index
+        raise FreezeError(
+            Reason.UNKNOWN_OP,
+            f"The op {node.op!r} (node {node.name!r} of function {self.function!r}) is neither in the model's "
+            "list of ops nor in TensorFlow's, and more than one of its outputs is used, so their order is not "
+            "known. Give its definition with --op-list FILE (an OpList, binary or text).",
+            subject=node.op,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _FunctionNames:
+    """Turns `node:k` into `node:output_arg:index`."""
+
+    args: frozenset[str]
+    nodes: Mapping[str, Node]
+    outputs: Outputs
+    named: Mapping[str, str]
+
+    def tensor(self, tensor: str) -> str:
+        if tensor.startswith("^") or tensor in self.args:
+            return tensor
+        name, index = split_tensor(tensor)
+        node = self.nodes[name]
+        ranges = self.outputs.ranges(node.op, node.proto, name)
+        if ranges is None:
+            return f"{name}:{self.named[node.op]}:{index}"
+        for argument, start, count in ranges:
+            if start <= index < start + count:
+                return f"{name}:{argument}:{index - start}"
+        raise _malformed(name, f"the op {node.op!r} has no output {index}")
+
+
+def _named_outputs(function: FunctionDef) -> dict[str, str]:
+    """The output argument by which each op's outputs are named, for ops without definition."""
+    ops = {node.name: node.op for node in function.node_def}
+    names = [name for node in function.node_def for name in node.input] + list(function.ret.values())
+    parts = [name.split(":") for name in names]
+    return {ops[p[0]]: p[1] for p in parts if len(p) > 1 and p[0] in ops}
+
+
+def _with_values(proto: NodeDef, attrs: Mapping[str, AttrValue]) -> NodeDef:
+    """The node with `placeholder` attributes replaced by the values of the call."""
+    placeholders = {k: v.placeholder for k, v in proto.attr.items() if v.WhichOneof("value") == "placeholder"}
+    if not placeholders:
+        return proto
+    changed = NodeDef()
+    changed.CopyFrom(proto)
+    for key, name in placeholders.items():
+        if name not in attrs:
+            raise _malformed(proto.name, f"its attribute {key!r} asks for {name!r}, which the call does not give")
+        changed.attr[key].CopyFrom(attrs[name])
+    return changed
+
+
+def _arguments(
+    args: Iterable[OpDef.ArgDef], attrs: Mapping[str, AttrValue], function: str
+) -> tuple[Arg, ...]:
+    found = []
+    for arg in args:
+        if arg.number_attr or arg.type_list_attr:
+            raise FreezeError(
+                Reason.UNSUPPORTED_OP,
+                f"The argument {arg.name!r} of function {function!r} is a list of tensors, which tffreeze does "
+                "not read. Export the model again with one argument per tensor.",
+                subject=function,
+            )
+        dtype = attrs[arg.type_attr].type if arg.type_attr and arg.type_attr in attrs else arg.type
+        found.append(Arg(arg.name, dtype))
+    return tuple(found)
+
+
+def _result(function: FunctionDef, name: str) -> str:
+    if name in function.ret:
+        return function.ret[name]
+    raise _malformed(function.signature.name, f"its result {name!r} is not set")
+
+
+def _control(function: FunctionDef, name: str, nodes: Mapping[str, NodeDef]) -> str:
+    node = function.control_ret.get(name, "")
+    if node in nodes:
+        return node
+    raise _malformed(function.signature.name, f"its control result {name!r} is {node!r}, which is no node")
+
+
+def _malformed(function: str, what: str) -> FreezeError:
+    return FreezeError(
+        Reason.MALFORMED_MODEL, f"The function or node {function!r} cannot be read: {what}.", subject=function
+    )
+
+
+def renamed(body: Body, name: str) -> Body:
+    """The same body under another name."""
+    return replace(body, name=name)
+
+
+def body_inputs(node: Node) -> Iterable[str]:
+    """The nodes (or arguments) that a node reads or waits for."""
+    return map(node_of, node.inputs)
