@@ -10,8 +10,7 @@ from tffreeze_server.graph import dtypes
 def test_every_type_has_tensorflows_number_name_and_size() -> None:
     """Each type, and its ref type, is called and measured as TensorFlow does; none is missing."""
     tf = pytest.importorskip("tensorflow")
-    from tensorflow.core.framework import types_pb2
-
+    types_pb2 = pytest.importorskip("tensorflow.core.framework.types_pb2")
     numbers = [number for number in types_pb2.DataType.values() if number]
     theirs = [(n, tf.dtypes.as_dtype(n).name, tf.dtypes.as_dtype(n).size) for n in numbers]
     assert theirs == [(n, dtypes.name_of(n), dtypes.size_bytes_of(n)) for n in numbers]

@@ -57,7 +57,7 @@ _SIZES_BYTES = {number: size_bytes for number, _, size_bytes in _TABLE}
 
 
 def base(dtype: int) -> int:
-    """The type a ref type refers to; any other type itself."""
+    """Strip the ref: the type a ref type refers to, any other type itself."""
     return dtype - REF_OFFSET if dtype > REF_OFFSET else dtype
 
 
@@ -67,7 +67,7 @@ def is_ref(dtype: int) -> bool:
 
 
 def name_of(dtype: int) -> str:
-    """The name of a type as TensorFlow prints it: `float32`, `float32_ref`; `dtype 99` where unknown."""
+    """Name a type as TensorFlow prints it: `float32`, `float32_ref`; `dtype 99` where unknown."""
     name = _NAMES.get(base(dtype))
     if name is None:
         return f"dtype {dtype}"
@@ -75,7 +75,7 @@ def name_of(dtype: int) -> str:
 
 
 def number_of(name: str) -> int | None:
-    """The number of a type by its name, also `half`, `float`, `double`; None where there is none."""
+    """Find a type's number by its name, also `half`, `float`, `double`; None where there is none."""
     number = _NUMBERS.get(name.removesuffix("_ref"))
     if number is None:
         return None
@@ -88,5 +88,5 @@ def is_known(dtype: int) -> bool:
 
 
 def size_bytes_of(dtype: int) -> int:
-    """Bytes of one element, also of a ref type; 0 where they vary (string, resource, variant) or are unknown."""
+    """Measure one element, also of a ref type; 0 where it varies (string, resource, variant) or is unknown."""
     return _SIZES_BYTES.get(base(dtype), 0)
