@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Generate the bundled table of op definitions from the registry of the installed TensorFlow.
 
-Without arguments it is written; with `--check`, what is not fresh is named, with the command that mends it.
+Without arguments it is written; with `--check` what is not fresh is named, and the command that mends it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def main() -> int:
 def _registry() -> tuple[str, OpList]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Late: the environment has to be set first, and TensorFlow takes seconds that --help need not.
-    import tensorflow as tf  # noqa: PLC0415
-    from tensorflow.python.client import pywrap_tf_session  # noqa: PLC0415
+    import tensorflow as tf
+    from tensorflow.python.client import pywrap_tf_session
 
     registered = pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())
     return tf.__version__, OpList.FromString(registered)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Generate the Python stubs from `proto/`.
 
-Without arguments they are written; with `--check`, what is not fresh is named, with the command that mends it.
+Without arguments they are written; with `--check` what is not fresh is named, and the command that mends it.
 
 One version of protoc makes them, wherever this runs: its output imports on every protobuf from 3.20.2 and
 every grpcio from 1.59, which that of later versions does not. Where it is not installed, it is
@@ -32,12 +32,17 @@ STUB = re.compile(r"_pb2(_grpc)?\.pyi?$")
 
 
 def main() -> int:
-    """Generate or check; 1 if `--check` found a difference."""
+    """Generate or check; 1 if `--check` found a difference, 2 if the generator cannot be had."""
     parser = argparse.ArgumentParser(description="Generate the Python stubs from proto/.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a stub is not fresh")
     args = parser.parse_args()
     if not _has_tools():
-        return subprocess.call([_venv_python(), __file__, *sys.argv[1:]])
+        try:
+            python = _venv_python()
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"grpcio-tools {TOOLS_VERSION} cannot be installed: {error}", file=sys.stderr)
+            return 2
+        return subprocess.call([python, __file__, *sys.argv[1:]])
     with tempfile.TemporaryDirectory() as temporary:
         fresh = _generate(Path(temporary))
     return _check(fresh) if args.check else _write(fresh)
@@ -45,7 +50,7 @@ def main() -> int:
 
 def _generate(folder: Path) -> dict[Path, bytes]:
     """Map where each stub belongs to what it should hold."""
-    import grpc_tools  # noqa: PLC0415 - there in the venv only
+    import grpc_tools  # There in the venv only.
 
     protos = sorted(PROTO.rglob("*.proto"))
     well_known = Path(grpc_tools.__file__).parent / "_proto"
@@ -116,7 +121,7 @@ def _old_enough_python() -> str:
         # A shim may be there for a Python that is not.
         if python and subprocess.run([python, "-V"], capture_output=True, check=False).returncode == 0:
             return python
-    sys.exit(f"grpcio-tools {TOOLS_VERSION} needs Python 3.12 or older, and there is none on the PATH.")
+    raise FileNotFoundError("it needs Python 3.12 or older, and there is none on the PATH")
 
 
 if __name__ == "__main__":
