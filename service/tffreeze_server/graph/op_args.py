@@ -97,18 +97,14 @@ class _Side(NamedTuple):
 
     def _types(self, arg: OpDef.ArgDef, count: int) -> list[int]:
         if arg.type_list_attr and not arg.number_attr:
-            types: list[int] = list(self._attr(arg.type_list_attr, "list").list.type)
-        elif arg.type_attr:
-            types = [self._attr(arg.type_attr, "type").type] * count
-        else:
-            types = [arg.type] * count
-        if arg.is_ref:
-            return [REF + self._checked(dtype, arg, below=REF) for dtype in types]
-        return [self._checked(dtype, arg, below=2 * REF) for dtype in types]
+            return [self._type(arg, dtype) for dtype in self._attr(arg.type_list_attr, "list").list.type]
+        # Looked at once, however many there are.
+        dtype = self._attr(arg.type_attr, "type").type if arg.type_attr else arg.type
+        return [self._type(arg, dtype)] * count
 
-    def _checked(self, dtype: int, arg: OpDef.ArgDef, *, below: int) -> int:
-        if 0 < dtype < below:
-            return dtype
+    def _type(self, arg: OpDef.ArgDef, dtype: int) -> int:
+        if 0 < dtype < (REF if arg.is_ref else 2 * REF):
+            return REF + dtype if arg.is_ref else dtype
         raise self._malformed(f"has {dtype} for the type of its argument {arg.name!r}, which is no type")
 
     def _attr(self, name: str, kind: str) -> AttrValue:
