@@ -50,6 +50,13 @@ class Reason(enum.Enum):
     UNSUPPORTED_MODEL = "request"
     GRAPH_TOO_LARGE = "request"
     OUTPUT_NOT_WRITABLE = "request"
+    # The plan needs data files that the caller kept (splice).
+    WEIGHTS_NEEDED = "request"
+    MODEL_ROOT_NOT_FOUND = "request"
+    UPLOAD_MALFORMED = "request"
+    UPLOAD_TOO_LARGE = "request"
+    UNAUTHENTICATED = "request"
+    PERMISSION_DENIED = "request"
 
     # Your file: it is not what it says it is.
     MALFORMED_MODEL = "file"
@@ -59,9 +66,15 @@ class Reason(enum.Enum):
     SHARD_NOT_FOUND = "file"
     FILE_NOT_READABLE = "file"
 
-    # Our fault, or the machine's.
+    # Our fault, or the machine's, or the service's that is busy.
     DISK_FULL = "ours"
     INTERNAL = "ours"
+    TOO_MANY_JOBS = "ours"
+    QUOTA_EXCEEDED = "ours"
+    DRAINING = "ours"
+    DEADLINE_EXCEEDED = "ours"
+    CANCELLED = "ours"
+    CLIENT_TOO_SLOW = "ours"
 
 
 class FreezeError(Exception):

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from tffreeze.v1 import model_pb2 as tffreeze_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tffreeze/v1/options.proto\x12\x0btffreeze.v1\x1a\x17tffreeze/v1/model.proto\"\xaa\x02\n\rFreezeOptions\x12!\n\x04tags\x18\x01 \x01(\x0b\x32\x13.tffreeze.v1.TagSet\x12\x16\n\x0esignature_keys\x18\x02 \x03(\t\x12\x14\n\x0coutput_nodes\x18\x03 \x03(\t\x12\x13\n\x0binput_nodes\x18\x04 \x03(\t\x12\x12\n\nrestore_op\x18\x05 \x01(\t\x12\x17\n\x0f\x66ilename_tensor\x18\x06 \x01(\t\x12\x15\n\rclear_devices\x18\x07 \x01(\x08\x12\r\n\x05\x61llow\x18\x08 \x03(\t\x12\x0c\n\x04\x64\x65ny\x18\t \x03(\t\x12\x16\n\x0emoving_average\x18\n \x01(\x08\x12\x11\n\trename_io\x18\x0b \x01(\x08\x12\x16\n\x0e\x61s_saved_model\x18\x0c \x01(\x08\x12\x0f\n\x07\x61s_text\x18\r \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tffreeze/v1/options.proto\x12\x0btffreeze.v1\x1a\x17tffreeze/v1/model.proto\"\xc5\x02\n\rFreezeOptions\x12!\n\x04tags\x18\x01 \x01(\x0b\x32\x13.tffreeze.v1.TagSet\x12\x16\n\x0esignature_keys\x18\x02 \x03(\t\x12\x14\n\x0coutput_nodes\x18\x03 \x03(\t\x12\x13\n\x0binput_nodes\x18\x04 \x03(\t\x12\x12\n\nrestore_op\x18\x05 \x01(\t\x12\x17\n\x0f\x66ilename_tensor\x18\x06 \x01(\t\x12\x15\n\rclear_devices\x18\x07 \x01(\x08\x12\r\n\x05\x61llow\x18\x08 \x03(\t\x12\x0c\n\x04\x64\x65ny\x18\t \x03(\t\x12\x16\n\x0emoving_average\x18\n \x01(\x08\x12\x11\n\trename_io\x18\x0b \x01(\x08\x12\x16\n\x0e\x61s_saved_model\x18\x0c \x01(\x08\x12\x0f\n\x07\x61s_text\x18\r \x01(\x08\x12\x19\n\x11initializer_nodes\x18\x0e \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,5 +23,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tffreeze.v1.options_pb2', _
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_FREEZEOPTIONS']._serialized_start=68
-  _globals['_FREEZEOPTIONS']._serialized_end=366
+  _globals['_FREEZEOPTIONS']._serialized_end=393
 # @@protoc_insertion_point(module_scope)

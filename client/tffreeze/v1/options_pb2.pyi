@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class FreezeOptions(_message.Message):
-    __slots__ = ("tags", "signature_keys", "output_nodes", "input_nodes", "restore_op", "filename_tensor", "clear_devices", "allow", "deny", "moving_average", "rename_io", "as_saved_model", "as_text")
+    __slots__ = ("tags", "signature_keys", "output_nodes", "input_nodes", "restore_op", "filename_tensor", "clear_devices", "allow", "deny", "moving_average", "rename_io", "as_saved_model", "as_text", "initializer_nodes")
     TAGS_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_KEYS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_NODES_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class FreezeOptions(_message.Message):
     RENAME_IO_FIELD_NUMBER: _ClassVar[int]
     AS_SAVED_MODEL_FIELD_NUMBER: _ClassVar[int]
     AS_TEXT_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZER_NODES_FIELD_NUMBER: _ClassVar[int]
     tags: _model_pb2.TagSet
     signature_keys: _containers.RepeatedScalarFieldContainer[str]
     output_nodes: _containers.RepeatedScalarFieldContainer[str]
@@ -34,4 +35,5 @@ class FreezeOptions(_message.Message):
     rename_io: bool
     as_saved_model: bool
     as_text: bool
-    def __init__(self, tags: _Optional[_Union[_model_pb2.TagSet, _Mapping]] = ..., signature_keys: _Optional[_Iterable[str]] = ..., output_nodes: _Optional[_Iterable[str]] = ..., input_nodes: _Optional[_Iterable[str]] = ..., restore_op: _Optional[str] = ..., filename_tensor: _Optional[str] = ..., clear_devices: bool = ..., allow: _Optional[_Iterable[str]] = ..., deny: _Optional[_Iterable[str]] = ..., moving_average: bool = ..., rename_io: bool = ..., as_saved_model: bool = ..., as_text: bool = ...) -> None: ...
+    initializer_nodes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, tags: _Optional[_Union[_model_pb2.TagSet, _Mapping]] = ..., signature_keys: _Optional[_Iterable[str]] = ..., output_nodes: _Optional[_Iterable[str]] = ..., input_nodes: _Optional[_Iterable[str]] = ..., restore_op: _Optional[str] = ..., filename_tensor: _Optional[str] = ..., clear_devices: bool = ..., allow: _Optional[_Iterable[str]] = ..., deny: _Optional[_Iterable[str]] = ..., moving_average: bool = ..., rename_io: bool = ..., as_saved_model: bool = ..., as_text: bool = ..., initializer_nodes: _Optional[_Iterable[str]] = ...) -> None: ...

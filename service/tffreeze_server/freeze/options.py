@@ -48,6 +48,7 @@ class FreezeOptions:
         rename_io: Name inputs and outputs after the keys of the signature.
         as_saved_model: Make a SavedModel (signatures kept, no variables) instead of a GraphDef.
         as_text: Make text format instead of binary.
+        initializer_nodes: Nodes to run after the restore, after the model's own (`Model.init_ops`).
 
     """
 
@@ -64,3 +65,4 @@ class FreezeOptions:
     rename_io: bool = False
     as_saved_model: bool = False
     as_text: bool = False
+    initializer_nodes: tuple[str, ...] = ()

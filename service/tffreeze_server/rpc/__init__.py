@@ -1,0 +1,1 @@
+"""The edge to the network: the only place that imports grpc and the public contract."""

@@ -1,0 +1,195 @@
+"""The engine's values as messages of the contract, and back. Imports no grpc.
+
+Reports and inspections have the same fields on both sides (a contract test holds them together), so one
+small walk serves them all; what differs in form (shapes, tag sets, statuses) stands in `_fill`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tffreeze.v1 import freeze_service_pb2, inspection_pb2, model_pb2, options_pb2, report_pb2
+
+from tffreeze_server.checkpoint.data import FileRange
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.freeze.plan import Segment
+from tffreeze_server.freeze.report import Report
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from tffreeze_server.freeze.inspection import Inspection
+
+MAX_LITERAL_BYTES = 1 << 20
+"""What the contract allows in one literal."""
+
+MAX_SPLICE_SEGMENTS = 4096
+"""Ranges in one message: some 100 KB."""
+
+
+def options_from_message(message: options_pb2.FreezeOptions) -> FreezeOptions:
+    """Read the options of a freeze."""
+    return FreezeOptions(
+        tags=frozenset(message.tags.tags) if message.HasField("tags") else None,
+        signature_keys=tuple(message.signature_keys),
+        output_nodes=tuple(message.output_nodes),
+        input_nodes=tuple(message.input_nodes),
+        restore_op=message.restore_op or None,
+        filename_tensor=message.filename_tensor or None,
+        clear_devices=message.clear_devices,
+        allow=tuple(message.allow),
+        deny=tuple(message.deny),
+        moving_average=message.moving_average,
+        rename_io=message.rename_io,
+        as_saved_model=message.as_saved_model,
+        as_text=message.as_text,
+        initializer_nodes=tuple(message.initializer_nodes),
+    )
+
+
+def source_from_message(message: model_pb2.ModelSource, folder: Path) -> ModelSource:
+    """Say where the files of a model are.
+
+    Args:
+        message: Its paths, relative to `folder`.
+        folder: The model root, or where the upload was put.
+
+    Raises:
+        FreezeError: INVALID_OPTION or UPLOAD_MALFORMED for a path that is not as the contract says;
+            MODEL_NOT_FOUND where no model is named.
+
+    """
+    bad = Reason.UPLOAD_MALFORMED if message.HasField("upload") else Reason.INVALID_OPTION
+    if not message.model:
+        raise FreezeError(Reason.MODEL_NOT_FOUND, "No model was named: set `source.model`.")
+    absent = any(file.absent for file in message.upload.files)
+    return ModelSource(
+        model=folder / relative_path(message.model, bad),
+        checkpoint=folder / relative_path(message.checkpoint, bad) if message.checkpoint else None,
+        saver=folder / relative_path(message.saver, bad) if message.saver else None,
+        op_list=folder / relative_path(message.op_list, bad) if message.op_list else None,
+        weights_present=not absent,
+    )
+
+
+def relative_path(name: str, bad: Reason) -> Path:
+    """Check a path as the contract asks for it.
+
+    Raises:
+        FreezeError: `bad`, where it is absolute or has an empty part, `.`, `..`, a backslash or a NUL.
+
+    """
+    parts = name.split("/")
+    if not all(parts) or {".", ".."} & set(parts) or "\\" in name or "\0" in name:
+        raise FreezeError(
+            bad,
+            f"{name!r} is not a path that the contract allows: relative, with `/` between its parts, "
+            "without empty parts, `.`, `..`, backslashes and NULs.",
+            subject=name,
+        )
+    return Path(*parts)
+
+
+def report_to_message(report: Report) -> report_pb2.Report:
+    """Tell what a freeze did."""
+    message = report_pb2.Report()
+    _fill(message, report)
+    return message
+
+
+def inspection_to_message(inspection: Inspection) -> inspection_pb2.Inspection:
+    """Tell what a model is."""
+    message = inspection_pb2.Inspection()
+    _fill(message, inspection)
+    return message
+
+
+def splice_messages(
+    segments: Sequence[Segment], file_indexes: Mapping[str, int], file_index: int = 0
+) -> Iterator[freeze_service_pb2.SpliceSegments]:
+    """Cut a plan into messages, none larger than some MiB.
+
+    Args:
+        segments: The plan's.
+        file_indexes: The index in `Upload.files` of each file that a segment names.
+        file_index: Of the file of the result.
+
+    Raises:
+        FreezeError: WEIGHTS_NEEDED where a segment must be put together from data.
+
+    """
+    message = freeze_service_pb2.SpliceSegments(file_index=file_index)
+    literal_bytes = 0
+    for piece in _pieces(segments, file_indexes):
+        literal_bytes += len(piece.literal)
+        if message.segments and (
+            literal_bytes > MAX_LITERAL_BYTES or len(message.segments) >= MAX_SPLICE_SEGMENTS
+        ):
+            yield message
+            message = freeze_service_pb2.SpliceSegments(file_index=file_index)
+            literal_bytes = len(piece.literal)
+        message.segments.append(piece)
+    if message.segments:
+        yield message
+
+
+def _pieces(
+    segments: Sequence[Segment], file_indexes: Mapping[str, int]
+) -> Iterator[freeze_service_pb2.SpliceSegment]:
+    for segment in segments:
+        if isinstance(segment, bytes):
+            for start in range(0, len(segment), MAX_LITERAL_BYTES):
+                literal = segment[start : start + MAX_LITERAL_BYTES]
+                yield freeze_service_pb2.SpliceSegment(literal=literal)
+        elif isinstance(segment, FileRange) and segment.file in file_indexes:
+            if segment.length_bytes:
+                yield freeze_service_pb2.SpliceSegment(
+                    range=freeze_service_pb2.SourceRange(
+                        file_index=file_indexes[segment.file],
+                        offset_bytes=segment.offset_bytes,
+                        length_bytes=segment.length_bytes,
+                        crc32c=segment.crc32c,
+                    )
+                )
+        else:
+            raise FreezeError(
+                Reason.WEIGHTS_NEEDED,
+                "This result holds weights that must be put together from the checkpoint's data, which "
+                "stayed with the client. Send the data files, or ask for CONTENT.",
+            )
+
+
+def _fill(message: Message, value: Any) -> None:  # noqa: ANN401 - any dataclass of a report
+    for field in dataclasses.fields(value):
+        item = getattr(value, field.name)
+        if field.name == "shape":
+            _fill_shape(message, item)
+        elif field.name == "all_tags":
+            message.all_tags.extend(model_pb2.TagSet(tags=sorted(tags)) for tags in item)  # type: ignore[attr-defined]  # by name
+        elif field.name == "status":
+            status = inspection_pb2.VariableStatus.Value(f"VARIABLE_STATUS_{item}")
+            message.status = status  # type: ignore[attr-defined]  # by name
+        elif dataclasses.is_dataclass(item):
+            _fill(getattr(message, field.name), item)
+        elif isinstance(item, tuple):
+            _fill_many(getattr(message, field.name), item)
+        else:
+            setattr(message, field.name, item)
+
+
+def _fill_many(field: Any, items: tuple[Any, ...]) -> None:  # noqa: ANN401 - a repeated field
+    if items and dataclasses.is_dataclass(items[0]):
+        for item in items:
+            _fill(field.add(), item)
+    else:
+        field.extend(items)
+
+
+def _fill_shape(message: Any, shape: tuple[int, ...] | None) -> None:  # noqa: ANN401 - any message with a shape
+    if shape is not None:
+        message.shape.SetInParent()
+        message.shape.sizes.extend(shape)
