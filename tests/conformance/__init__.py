@@ -1,0 +1,1 @@
+"""Frozen graphs beside what TensorFlow makes of the unfrozen model."""
