@@ -1,3 +1,70 @@
-"""Freeze TensorFlow models: graph and checkpoint in, one frozen GraphDef out."""
+"""Freeze TensorFlow models: graph and checkpoint in, one frozen GraphDef out.
 
-from tffreeze._version import __version__ as __version__
+    import tffreeze
+
+    result = tffreeze.freeze("saved_model/", output="frozen.pb")
+    print(result.report.outputs)
+
+Imports nothing heavy: each name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tffreeze._version import __version__
+
+if TYPE_CHECKING:
+    from tffreeze.embedded import freeze, freeze_bytes, inspect
+    from tffreeze.errors import (
+        AccessError,
+        BusyError,
+        ModelFileError,
+        NotFoundError,
+        RequestError,
+        ServiceError,
+        TffreezeError,
+        TimeLimitError,
+        UnavailableError,
+    )
+    from tffreeze.report import Inspection, Report
+    from tffreeze.result import FreezeResult, FrozenBytes
+
+__all__ = [
+    "AccessError",
+    "BusyError",
+    "FreezeResult",
+    "FrozenBytes",
+    "Inspection",
+    "ModelFileError",
+    "NotFoundError",
+    "Report",
+    "RequestError",
+    "ServiceError",
+    "TffreezeError",
+    "TimeLimitError",
+    "UnavailableError",
+    "__version__",
+    "freeze",
+    "freeze_bytes",
+    "inspect",
+]
+
+_HOMES = {
+    "embedded": ("freeze", "freeze_bytes", "inspect"),
+    "report": ("Inspection", "Report"),
+    "result": ("FreezeResult", "FrozenBytes"),
+}
+"""The module of each public name; all others are exceptions."""
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - as many types as names
+    if name not in __all__:
+        raise AttributeError(f"module 'tffreeze' has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "errors")
+    return getattr(importlib.import_module(f"tffreeze.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -119,7 +119,7 @@ MEANINGS: dict[str, Meaning] = {
     "SHARD_NOT_FOUND": Meaning(ModelFileError),
     "FILE_NOT_READABLE": Meaning(ModelFileError),
     "INTERNAL": Meaning(ServiceError),
-    "DISK_FULL": Meaning(BusyError, retryable=True),
+    "DISK_FULL": Meaning(ServiceError, retryable=True),
     "TOO_MANY_JOBS": Meaning(BusyError, retryable=True),
     "QUOTA_EXCEEDED": Meaning(BusyError, retryable=True),
     "DRAINING": Meaning(UnavailableError, retryable=True),

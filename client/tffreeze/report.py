@@ -7,7 +7,7 @@ plainer than there: a shape is a tuple (None where the rank is unknown), and tag
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...] | None
 """Sizes of a tensor's dimensions, -1 where open; None where the rank is unknown."""
-
-_ITEM = "item"
-
-
-def _many(item: type) -> Any:  # noqa: ANN401 - what `dataclasses.field` gives is typed as the field it stands for
-    """A field of several messages, and how each is read."""
-    return field(metadata={_ITEM: item})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +81,13 @@ class Report:
     kind: str
     tags: tuple[str, ...]
     signature_keys: tuple[str, ...]
-    inputs: tuple[TensorReport, ...] = _many(TensorReport)
-    outputs: tuple[TensorReport, ...] = _many(TensorReport)
-    variables: tuple[VariableReport, ...] = _many(VariableReport)
+    inputs: tuple[TensorReport, ...]
+    outputs: tuple[TensorReport, ...]
+    variables: tuple[VariableReport, ...]
     kept_variables: tuple[str, ...]
-    initializers: tuple[InitializerReport, ...] = _many(InitializerReport)
-    dropped: DroppedReport = field(metadata={_ITEM: DroppedReport})
-    warnings: tuple[WarningReport, ...] = _many(WarningReport)
+    initializers: tuple[InitializerReport, ...]
+    dropped: DroppedReport
+    warnings: tuple[WarningReport, ...]
     nodes: int
     functions: int
     size_bytes: int
@@ -108,7 +101,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Give it as what `json.dumps` takes: the names of the fields, plain numbers."""
-        return _plain(self)
+        return {name: _plain(value) for name, value in _fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +121,8 @@ class SignatureInspection:
 
     key: str
     method_name: str
-    inputs: tuple[TensorInspection, ...] = _many(TensorInspection)
-    outputs: tuple[TensorInspection, ...] = _many(TensorInspection)
+    inputs: tuple[TensorInspection, ...]
+    outputs: tuple[TensorInspection, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +173,15 @@ class Inspection:
     kind: str
     all_tags: tuple[tuple[str, ...], ...]
     tags: tuple[str, ...]
-    signatures: tuple[SignatureInspection, ...] = _many(SignatureInspection)
-    savers: tuple[SaverInspection, ...] = _many(SaverInspection)
+    signatures: tuple[SignatureInspection, ...]
+    savers: tuple[SaverInspection, ...]
     init_ops: tuple[str, ...]
-    assets: tuple[AssetInspection, ...] = _many(AssetInspection)
-    variables: tuple[VariableInspection, ...] = _many(VariableInspection)
+    assets: tuple[AssetInspection, ...]
+    variables: tuple[VariableInspection, ...]
     extra_keys: tuple[str, ...]
-    candidate_outputs: tuple[TensorInspection, ...] = _many(TensorInspection)
-    inputs: tuple[TensorInspection, ...] = _many(TensorInspection)
-    obstacles: tuple[ObstacleInspection, ...] = _many(ObstacleInspection)
+    candidate_outputs: tuple[TensorInspection, ...]
+    inputs: tuple[TensorInspection, ...]
+    obstacles: tuple[ObstacleInspection, ...]
     nodes: int
     functions: int
 
@@ -199,36 +192,65 @@ class Inspection:
 
     def to_json(self) -> dict[str, Any]:
         """Give it as what `json.dumps` takes: the names of the fields, plain numbers."""
-        return _plain(self)
+        return {name: _plain(value) for name, value in _fields(self)}
 
+
+_ITEMS: dict[type, dict[str, type]] = {
+    Report: {
+        "inputs": TensorReport,
+        "outputs": TensorReport,
+        "variables": VariableReport,
+        "initializers": InitializerReport,
+        "dropped": DroppedReport,
+        "warnings": WarningReport,
+    },
+    SignatureInspection: {"inputs": TensorInspection, "outputs": TensorInspection},
+    Inspection: {
+        "signatures": SignatureInspection,
+        "savers": SaverInspection,
+        "assets": AssetInspection,
+        "variables": VariableInspection,
+        "candidate_outputs": TensorInspection,
+        "inputs": TensorInspection,
+        "obstacles": ObstacleInspection,
+    },
+}
+"""Which fields hold messages, and how each of them is read."""
 
 _T = TypeVar("_T")
 
 
 def _read(cls: type[_T], message: Message) -> _T:
-    return cls(**{f.name: _value(f, message) for f in dataclasses.fields(cls)})  # type: ignore[arg-type]  # a dataclass, always
+    items = _ITEMS.get(cls, {})
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]  # all are dataclasses
+    return cls(**{name: _value(message, name, items.get(name)) for name in names})
 
 
-def _value(spec: dataclasses.Field[Any], message: Message) -> Any:  # noqa: ANN401 - as many types as there are fields
-    value = getattr(message, spec.name)
-    item = spec.metadata.get(_ITEM)
-    if spec.name == "shape":
+def _value(message: Message, name: str, item: type | None) -> Any:  # noqa: ANN401 - as many types as fields
+    value = getattr(message, name)
+    if item is not None:
+        return _read(item, value) if item is DroppedReport else tuple(_read(item, one) for one in value)
+    if name == "shape":
         return tuple(value.sizes) if message.HasField("shape") else None
-    if spec.name == "all_tags":
+    if name == "all_tags":
         return tuple(tuple(tags.tags) for tags in value)
-    if spec.name == "status":
-        return _enum_name(message, value).removeprefix("VARIABLE_STATUS_")
-    if item is None:
-        return value if isinstance(value, str | int) else tuple(value)
-    return _read(item, value) if item is DroppedReport else tuple(_read(item, one) for one in value)
+    if name == "status":
+        return _status(value)
+    return value if isinstance(value, str | int) else tuple(value)
 
 
-def _enum_name(message: Message, number: int) -> str:
-    names = message.DESCRIPTOR.fields_by_name["status"].enum_type.values_by_number
-    return str(names[number].name) if number in names else "UNSPECIFIED"
+def _status(number: int) -> str:
+    from tffreeze.v1 import inspection_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
+
+    names = inspection_pb2.VariableStatus
+    return names.Name(number).removeprefix("VARIABLE_STATUS_") if number in names.values() else "UNSPECIFIED"
+
+
+def _fields(value: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - any dataclass of this file
+    return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - plain data of any shape
     if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {name: _plain(item) for name, item in _fields(value)}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,141 @@
+"""Freeze without a server: the engine in this process.
+
+The one place of the client that imports `tffreeze_server`, and only when called. Options and report go
+through the messages of the contract, so that a result is the same as a server's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from tffreeze.errors import error_for
+from tffreeze.options import FreezeArguments, StrPath, options_message
+from tffreeze.report import Inspection, Report
+from tffreeze.result import FreezeResult, FrozenBytes
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+OnProgress = Callable[[int, int], None]
+"""Called with the bytes that were written and the bytes that there will be."""
+
+
+def freeze(
+    model: StrPath,
+    *,
+    output: StrPath | BinaryIO,
+    on_progress: OnProgress | None = None,
+    **options: Unpack[FreezeArguments],
+) -> FreezeResult:
+    """Freeze a model into a file, a SavedModel directory or a stream.
+
+    Args:
+        model: A SavedModel directory, or a file with a SavedModel, MetaGraphDef or GraphDef, binary or text.
+        output: Where to write. A path appears whole or not at all; a stream has a file descriptor.
+        on_progress: Called now and then while bytes are written.
+        **options: See `FreezeArguments`.
+
+    Raises:
+        TffreezeError: Nothing was written to a path then.
+
+    """
+    with _errors():
+        result = _frozen(model, options)
+        report = _report(result)
+        if not isinstance(output, (str, bytes)) and hasattr(output, "fileno"):
+            _emit().write_stream(result.plan, output, on_progress)
+            return FreezeResult(report, None)
+        path = Path(output)
+        if options.get("as_saved_model"):
+            _emit().write_directory(result, path, on_progress)
+        else:
+            _emit().write_file(result.plan, path, on_progress)
+        return FreezeResult(report, path)
+
+
+def freeze_bytes(model: StrPath, **options: Unpack[FreezeArguments]) -> FrozenBytes:
+    """Freeze a model in memory. For small models: `freeze` never holds the weights.
+
+    Raises:
+        TffreezeError: INVALID_OPTION for `as_saved_model`: that is a directory.
+
+    """
+    if options.get("as_saved_model"):
+        raise error_for("INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path.")
+    with _errors():
+        result = _frozen(model, options)
+        return FrozenBytes(_report(result), b"".join(_emit().chunks(result.plan)))
+
+
+def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
+    """Tell what a model is, what would be frozen and what would stand in the way.
+
+    Args:
+        model: As for `freeze`.
+        **options: What a freeze would be asked for: tags, checkpoint and saver count.
+
+    Raises:
+        TffreezeError: For a model that cannot be read.
+
+    """
+    with _errors():
+        inspection = _server("freeze.inspection")
+        found = inspection.inspect(_source(model, options), _options(options))
+        return Inspection.from_message(_server("rpc.messages").inspection_to_message(found))
+
+
+def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
+    return _server("freeze.freeze").freeze(_source(model, options), _options(options))
+
+
+def _report(result: Any) -> Report:  # noqa: ANN401 - the engine's, imported late
+    return Report.from_message(_server("rpc.messages").report_to_message(result.report))
+
+
+def _emit() -> Any:  # noqa: ANN401 - the engine's, imported late
+    return _server("freeze.emit")
+
+
+def _options(options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
+    return _server("rpc.messages").options_from_message(options_message(options))
+
+
+def _source(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
+    files = {name: options.get(name) for name in ("checkpoint", "saver", "op_list")}
+    paths = {name: Path(path) for name, path in files.items() if path}  # type: ignore[arg-type]  # paths, or None
+    return _server("freeze.options").ModelSource(model=Path(model), **paths)
+
+
+def _server(module: str) -> Any:  # noqa: ANN401 - a module
+    """Import a module of the engine.
+
+    Raises:
+        RequestError: ENGINE_NOT_INSTALLED.
+
+    """
+    try:
+        return importlib.import_module(f"tffreeze_server.{module}")
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("tffreeze_server", "google_crc32c", "cramjam"):
+            raise
+        raise error_for(
+            "ENGINE_NOT_INSTALLED",
+            f"To freeze without a server the engine is needed, and its package {missing!r} is not installed. "
+            "Install it with: pip install 'tffreeze[server]'",
+            missing,
+        ) from None
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """Raise the client's exceptions for the engine's."""
+    engine_error = _server("errors").FreezeError
+    try:
+        yield
+    except engine_error as error:
+        raise error_for(error.reason.name, error.message, error.subject) from error

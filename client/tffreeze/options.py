@@ -1,0 +1,102 @@
+"""What a caller may ask of a freeze: one statement of it, for every function that takes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from tffreeze.v1 import options_pb2
+
+StrPath = str | os.PathLike[str]
+
+Names = str | Iterable[str]
+"""Several names; one string is one name."""
+
+
+class ModelFiles(TypedDict, total=False):
+    """Files that belong to a model.
+
+    Attributes:
+        checkpoint: A prefix, a directory with a `checkpoint` state file, or any file of a checkpoint. None:
+            the SavedModel's own, or none at all.
+        saver: A file with a SaverDef, binary or text.
+        op_list: A file with an OpList, binary or text: ops that neither the model nor TensorFlow defines.
+
+    """
+
+    checkpoint: StrPath | None
+    saver: StrPath | None
+    op_list: StrPath | None
+
+
+class FreezeArguments(ModelFiles, total=False):
+    """The keyword arguments of a freeze. The default of each is to leave it out.
+
+    Attributes:
+        tags: Of the MetaGraph to take, compared as a set; None: `serve`, or the only one there is.
+        signature_keys: Signatures to keep, all in one graph. None, and no `output_nodes`:
+            `serving_default`, or the only one there is.
+        output_nodes: Outputs by node or tensor name (`a` is as good as `a:0`).
+        input_nodes: Tensors to cut the graph at: each becomes a Placeholder.
+        restore_op: The saver's restore op, instead of the model's own.
+        filename_tensor: The saver's filename tensor, instead of the model's own.
+        clear_devices: Remove device placements, in function bodies too.
+        allow: Freeze only these variables.
+        deny: Leave these variables as they are, reads and writes intact.
+        moving_average: Take `VAR/ExponentialMovingAverage` instead of `VAR` where the checkpoint has it.
+        rename_io: Name inputs and outputs after the keys of the signature.
+        as_saved_model: Make a SavedModel instead of a GraphDef.
+        as_text: Make text format instead of binary.
+        initializer_nodes: Nodes to run after the restore, after the model's own.
+
+    """
+
+    tags: Names | None
+    signature_keys: Names
+    output_nodes: Names
+    input_nodes: Names
+    restore_op: str | None
+    filename_tensor: str | None
+    clear_devices: bool
+    allow: Names
+    deny: Names
+    moving_average: bool
+    rename_io: bool
+    as_saved_model: bool
+    as_text: bool
+    initializer_nodes: Names
+
+
+def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
+    """Make the message of the contract; the files of the model are not part of it.
+
+    Raises:
+        TypeError: For a keyword argument that there is not.
+
+    """
+    from tffreeze.v1 import model_pb2, options_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
+
+    unknown = arguments.keys() - FreezeArguments.__annotations__.keys() - ModelFiles.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"A freeze takes no argument {min(unknown)!r}.")
+    message = options_pb2.FreezeOptions()
+    for key, value in arguments.items():
+        if key in ModelFiles.__annotations__ or value is None:
+            continue
+        if key == "tags":
+            message.tags.CopyFrom(model_pb2.TagSet(tags=sorted(_names(value))))
+        elif isinstance(value, bool) or key in ("restore_op", "filename_tensor"):
+            setattr(message, key, value)
+        else:
+            getattr(message, key).extend(_names(value))
+    return message
+
+
+def _names(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{value!r} is no list of names.")
+    return list(value)

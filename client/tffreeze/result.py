@@ -1,0 +1,36 @@
+"""What a freeze gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tffreeze.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeResult:
+    """A frozen model that was written.
+
+    Attributes:
+        report: What was frozen from what.
+        output: The file or directory; None where a stream was written.
+
+    """
+
+    report: Report
+    output: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenBytes:
+    """A frozen model in memory.
+
+    Attributes:
+        report: What was frozen from what.
+        data: The GraphDef, binary or text as asked for.
+
+    """
+
+    report: Report
+    data: bytes
