@@ -1,0 +1,126 @@
+"""What a model file holds: its MetaGraphs, each with its graph apart.
+
+Binary files are walked, not parsed whole: the graphs are only found, so that of a SavedModel only the chosen
+MetaGraph's graph is read, and of a graph no large constant. Text files are parsed whole: text format cannot
+be passed over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tffreeze_server.graph.detect import ModelType, detect
+from tffreeze_server.graph.large_constants import Range, read_graph
+from tffreeze_server.graph.node import Node, from_node_def
+from tffreeze_server.graph.text import parse_text
+from tffreeze_server.graph.wire import LENGTH, VARINT, FileBytes, fields, read_varint
+from tffreeze_server.tfproto.graph_pb2 import GraphDef
+from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
+
+# Field numbers of tensorflow/core/protobuf/saved_model.proto and meta_graph.proto.
+_SAVED_MODEL_VERSION, _SAVED_MODEL_META_GRAPH = 1, 2
+_META_GRAPH_GRAPH = 2
+
+_KINDS: dict[ModelType, str] = {SavedModel: "saved_model", MetaGraphDef: "meta_graph", GraphDef: "graph_def"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A MetaGraph of a file.
+
+    Attributes:
+        meta_graph: All of it but its graph.
+        graph: Where its graph stands in the file (binary), or the graph (text).
+
+    """
+
+    meta_graph: MetaGraphDef
+    graph: GraphDef | tuple[Range, ...]
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The tags of the MetaGraph."""
+        return frozenset(self.meta_graph.meta_info_def.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """What a model file holds.
+
+    Attributes:
+        kind: `saved_model`, `meta_graph` or `graph_def`.
+        version: `saved_model_schema_version`.
+        parts: Its MetaGraphs; of a bare GraphDef one with an empty MetaGraph.
+
+    """
+
+    kind: str
+    version: int
+    parts: tuple[Part, ...]
+
+
+def read_file(data: FileBytes) -> ModelFile:
+    """Read all but the graphs.
+
+    Raises:
+        WireError: It is not a message.
+        DecodeError: A part of it is not what it should be.
+        FreezeError: MALFORMED_MODEL.
+
+    """
+    message_type, text = detect(data)
+    kind = _KINDS[message_type]
+    whole = Range(0, data.size_bytes)
+    if text:
+        return _read_text(data, message_type)
+    if message_type is GraphDef:
+        return ModelFile(kind, 0, (Part(MetaGraphDef(), (whole,)),))
+    if message_type is MetaGraphDef:
+        return ModelFile(kind, 0, (_read_meta_graph(data, whole),))
+    version, parts = 0, []
+    for field in fields(data, *whole):
+        if field.number == _SAVED_MODEL_META_GRAPH and field.wire_type == LENGTH:
+            parts.append(_read_meta_graph(data, Range(field.value, field.end)))
+        elif field.number == _SAVED_MODEL_VERSION and field.wire_type == VARINT:
+            version = read_varint(data, field)
+    return ModelFile(kind, version, tuple(parts))
+
+
+def _read_meta_graph(data: FileBytes, whole: Range) -> Part:
+    graph: list[Range] = []
+    rest: list[bytes] = []
+    for field in fields(data, *whole):
+        if field.number == _META_GRAPH_GRAPH and field.wire_type == LENGTH:
+            graph.append(Range(field.value, field.end))
+        else:
+            rest.append(data.read(field.start, field.end))
+    return Part(MetaGraphDef.FromString(b"".join(rest)), tuple(graph))
+
+
+def _read_text(data: FileBytes, message_type: ModelType) -> ModelFile:
+    message = parse_text(data.read(0, data.size_bytes), message_type, data.name)
+    if isinstance(message, SavedModel):
+        parts = tuple([_part_of(meta_graph) for meta_graph in message.meta_graphs])
+        return ModelFile("saved_model", message.saved_model_schema_version, parts)
+    if isinstance(message, MetaGraphDef):
+        return ModelFile("meta_graph", 0, (_part_of(message),))
+    return ModelFile("graph_def", 0, (Part(MetaGraphDef(), message),))
+
+
+def _part_of(meta_graph: MetaGraphDef) -> Part:
+    graph = GraphDef()
+    graph.CopyFrom(meta_graph.graph_def)
+    meta_graph.ClearField("graph_def")
+    return Part(meta_graph, graph)
+
+
+def read_nodes(data: FileBytes, graph: GraphDef | tuple[Range, ...]) -> tuple[list[Node], GraphDef]:
+    """The nodes of a part's graph in file order, and what else the graph holds.
+
+    Raises:
+        As `read_file`.
+
+    """
+    if isinstance(graph, GraphDef):
+        return [from_node_def(node) for node in graph.node], graph
+    return read_graph(data, graph)
