@@ -28,8 +28,8 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-5
 VARIABLE_OPS = frozenset(
     "Variable VariableV2 VarHandleOp ReadVariableOp AssignVariableOp Assign ResourceGather ResourceGatherNd "
     "VariableShape VarIsInitializedOp IsVariableInitialized RefSwitch RefEnter RefMerge RefSelect "
-    "RefIdentity RefNextIteration RefExit Restore RestoreSlice RestoreV2 Save SaveSlices SaveV2 ShardedFilename "
-    "MergeV2Checkpoints".split()
+    "RefIdentity RefNextIteration RefExit Restore RestoreSlice RestoreV2 Save SaveSlices SaveV2 "
+    "ShardedFilename MergeV2Checkpoints".split()
 )
 
 
