@@ -109,9 +109,7 @@ class Inliner:
         kept = frozenset(node for _, node in body.control_results)
         nodes, aliases = inline_calls(body.nodes, self, kept)
         results = tuple([follow(aliases, tensor) for tensor in body.result_tensors])
-        return Body(
-            body.name, body.args, nodes, body.results, results, body.control_results, body.proto
-        )
+        return Body(body.name, body.args, nodes, body.results, results, body.control_results, body.proto)
 
 
 def inline_calls(
@@ -205,9 +203,7 @@ class _Call:
             inputs = anchors if self.framed or inner.op not in TIMELESS_OPS else ()
         elif controls and all(node_of(i) in arguments for i in inner.inputs):
             inputs += controls
-        return Node(
-            f"{self.node.name}/{inner.name}", inner.op, inputs, self._proto(inner.proto), inner.value
-        )
+        return Node(f"{self.node.name}/{inner.name}", inner.op, inputs, self._proto(inner.proto), inner.value)
 
     def _tensor(self, tensor: str, arguments: Mapping[str, str]) -> str:
         name = node_of(tensor)
@@ -225,7 +221,9 @@ class _Call:
         changed.device = device
         if "_class" in proto.attr:
             classes = changed.attr["_class"].list
-            inner = [b"loc:@" + self.node.name.encode() + b"/" + s[5:] for s in classes.s if s[:5] == b"loc:@"]
+            inner = [
+                b"loc:@" + self.node.name.encode() + b"/" + s[5:] for s in classes.s if s[:5] == b"loc:@"
+            ]
             del classes.s[:]
             classes.s.extend(inner)
         return changed

@@ -1,10 +1,12 @@
-"""Variables and what is known of their values."""
+"""Variables, what is known of their values, and which nodes are which variable."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.freeze.attrs import read_shape
+from tffreeze_server.graph.node import Node, TensorValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,36 @@ class Binding:
     value: TensorValue
     key: str
     source: str
+
+
+ANONYMOUS_SHARED_NAME = b"cd2c89b7-88b7-44c8-ad83-06c2a9158347"
+"""The shared_name of a handle that is a new variable each time (`core/framework/resource_mgr.h`)."""
+
+
+def variable_key(node: Node) -> tuple[str, str]:
+    """Container and name of the variable that a node is; nodes with the same are one variable."""
+    attrs = node.proto.attr
+    shared = attrs["shared_name"].s if "shared_name" in attrs else b""
+    container = attrs["container"].s if "container" in attrs else b""
+    named = shared and shared != ANONYMOUS_SHARED_NAME
+    return container.decode("utf-8", "replace"), shared.decode("utf-8", "replace") if named else node.name
+
+
+def variables_of(nodes: Iterable[Node], variable_ops: frozenset[str]) -> dict[tuple[str, str], Variable]:
+    """The variables among some nodes, by container and name, in order."""
+    found: dict[tuple[str, str], Variable] = {}
+    for node in nodes:
+        if node.op not in variable_ops:
+            continue
+        key = variable_key(node)
+        if key in found:
+            found[key] = replace(found[key], nodes=(*found[key].nodes, node.name))
+            continue
+        attrs = node.proto.attr
+        dtype = attrs["dtype"].type if "dtype" in attrs else 0
+        # An op `Variable` of before 2016 writes an unknown rank as a scalar shape: treat [] as unknown there.
+        shape = read_shape(attrs["shape"].shape) if "shape" in attrs else None
+        if node.op == "Variable" and shape == ():
+            shape = None
+        found[key] = Variable(key[1], key[0], (node.name,), node.op, dtype, shape)
+    return found

@@ -165,7 +165,9 @@ class _PlainNames:
             raise _malformed(self.function, f"an input is {name!r}, but that argument is one tensor")
         node = self._existing(parts[0], name)
         if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
-            raise _malformed(self.function, f"an input is {name!r}, which is not of the form node:output:index")
+            raise _malformed(
+                self.function, f"an input is {name!r}, which is not of the form node:output:index"
+            )
         return join_tensor(parts[0], self._index(node, parts[1], int(parts[2]) if len(parts) == 3 else 0))
 
     def _existing(self, node: str, name: str) -> NodeDef | None:
@@ -242,7 +244,9 @@ def _with_values(proto: NodeDef, attrs: Mapping[str, AttrValue]) -> NodeDef:
     changed.CopyFrom(proto)
     for key, name in placeholders.items():
         if name not in attrs:
-            raise _malformed(proto.name, f"its attribute {key!r} asks for {name!r}, which the call does not give")
+            raise _malformed(
+                proto.name, f"its attribute {key!r} asks for {name!r}, which the call does not give"
+            )
         changed.attr[key].CopyFrom(attrs[name])
     return changed
 

@@ -1,0 +1,232 @@
+"""Variables become constants, and what reads them plain ops: the pass over one graph or function body.
+
+Theory of operation. Nodes come in an order in which inputs are first (back edges of loops aside), so one pass
+suffices: `handles` holds every tensor that was a variable's handle or buffer. A node that takes none of
+them is left as it is. Else its role (`roles.py`) says what becomes of it and whether its outputs are handles
+too. Ops that run functions get bodies made for just these handles (`specialise.py`). A merge that closes a
+loop is entered before the loop: what comes around is then the same variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze import rewrite_ops
+from tffreeze_server.freeze.paths import path_to, shown
+from tffreeze_server.freeze.rewrite_ops import Handle
+from tffreeze_server.freeze.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
+from tffreeze_server.freeze.variables import Binding, variable_key
+from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.op_args import input_ranges
+from tffreeze_server.graph.order import BACK_EDGE_OPS
+
+Bindings = Mapping[tuple[str, str], Binding]
+"""The value of each variable to freeze, by container and name (`variable_key`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A graph or body after the pass.
+
+    Attributes:
+        nodes: By name, in order.
+        handles: What became of each tensor that was a handle or buffer.
+
+    """
+
+    nodes: dict[str, Node]
+    handles: dict[str, Handle]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a pass is, for messages: the graph, or a body and how it is reached.
+
+    Attributes:
+        nodes: All nodes here.
+        roots: What the outputs or results read.
+        within: Where the body is called; None for the graph itself.
+        caller: The node that calls it.
+
+    """
+
+    nodes: Mapping[str, Node]
+    roots: tuple[str, ...]
+    within: Place | None = None
+    caller: str = ""
+
+    def path(self, node: str) -> tuple[str, ...]:
+        """The way from an output of the graph to a node here."""
+        outer = self.within.path(self.caller) if self.within else ()
+        return (*outer, *path_to(self.nodes, self.roots, node))
+
+
+class Functions(Protocol):
+    """Makes function bodies for the handles they are given (`specialise.py`)."""
+
+    def called(
+        self, node: Node, given: Mapping[int, Handle], place: Place
+    ) -> tuple[Node, Mapping[str, Handle]]:
+        """A node of `CALLS`, or a call by name, on bodies made for what it is given; its results that are handles."""
+
+    def named(self, node: Node, place: Place) -> Node:
+        """Any other node, the functions it names made free of variables and kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converter:
+    """Converts one graph and the functions it runs.
+
+    Attributes:
+        bindings: The variables to freeze; every other one is left as it is.
+        outputs: The model's functions and op definitions.
+        functions: Makes the function bodies.
+
+    """
+
+    bindings: Bindings
+    outputs: Outputs
+    functions: Functions
+
+    def convert(self, nodes: Iterable[Node], place: Place, arguments: Mapping[str, Handle]) -> Converted:
+        """Convert nodes that are in order.
+
+        Args:
+            nodes: Each after its inputs.
+            place: Where they are.
+            arguments: Of a function body: those arguments that are variables.
+
+        Raises:
+            FreezeError: REACHABLE_WRITE, UNSUPPORTED_OP, MALFORMED_MODEL.
+
+        """
+        work = _Pass(self, place, Converted({}, dict(arguments)))
+        for node in nodes:
+            work.node(node)
+        return work.done
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass: the converter, the place and what is done so far."""
+
+    converter: Converter
+    place: Place
+    done: Converted
+    constants: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def node(self, node: Node) -> None:
+        handles = self.done.handles
+        given = {k: handles[i] for k, i in enumerate(node.inputs) if i in handles}
+        if node.op in VARIABLE_OPS:
+            self._variable(node)
+        elif node.op in CALLS or node.op in self.converter.outputs.library:
+            call, results = self.converter.functions.called(node, given, self.place)
+            self._put(call)
+            self.done.handles.update(results)
+        elif given:
+            self._user(node, given)
+        else:
+            self._put(self.converter.functions.named(node, self.place))
+
+    def _put(self, *nodes: Node) -> None:
+        for node in nodes:
+            name = node.name
+            if name in self.done.nodes or (name in self.place.nodes and node is not nodes[-1]):
+                raise FreezeError(
+                    Reason.MALFORMED_MODEL,
+                    f"The freeze needs the name {name!r} for a node of its own. Rename that node in the model.",
+                    subject=name,
+                )
+            self.done.nodes[name] = node
+
+    def _variable(self, node: Node) -> None:
+        key = variable_key(node)
+        binding = self.converter.bindings.get(key)
+        if binding is None:
+            self._put(node)
+            return
+        value = binding.value
+        handle = Handle(value.dtype, value.shape, ROLES[node.op] is Role.REF, (binding.variable.name,))
+        first = self.constants.setdefault(key, node.name)
+        is_first = first == node.name
+        self._put(
+            rewrite_ops.constant(node, binding) if is_first else rewrite_ops.same_as(node, first, value.dtype)
+        )
+        self.done.handles[node.name] = handle
+
+    def _user(self, node: Node, given: Mapping[int, Handle]) -> None:
+        """A node that takes frozen variables and runs no function."""
+        role = ROLES.get(node.op)
+        is_ref = any(h.is_ref for h in given.values())
+        if is_ref and role is not Role.REF_HAND_ON and not self._takes_buffer(node, given):
+            # It reads the value of a buffer, as it reads the value of a Const.
+            self._put(node)
+            return
+        if role is None or role in (Role.RESOURCE, Role.REF):
+            raise self._cannot(node, next(iter(given.values())))
+        if role is Role.HAND_ON or role is Role.REF_HAND_ON:
+            self._pass(node, role, given)
+            return
+        if 0 not in given:
+            raise self._cannot(node, next(iter(given.values())))
+        self._put(*rewrite_ops.rewrite(role, node, given[0]))
+
+    def _pass(self, node: Node, role: Role, given: Mapping[int, Handle]) -> None:
+        if node.op == "IdentityN":
+            self._put(rewrite_ops.identity_n(node, given))
+            for k, handle in given.items():
+                self.done.handles[f"{node.name}:{k}" if k else node.name] = handle
+            return
+        handle = rewrite_ops.merged(node, list(given.values()))
+        if node.op in ("Merge", "RefMerge"):
+            self._check_all_frozen(node, given)
+        self._put(*rewrite_ops.rewrite(role, node, handle))
+        self.done.handles.update(rewrite_ops.passed_on(node, handle))
+        if node.op in ("RefSelect",):
+            # What was chosen is a value now; nobody can hand it on as a buffer.
+            del self.done.handles[node.name]
+
+    def _check_all_frozen(self, node: Node, given: Mapping[int, Handle]) -> None:
+        for k, tensor in enumerate(node.inputs):
+            around = self.place.nodes[node_of(tensor)].op in BACK_EDGE_OPS if k not in given else True
+            if k not in given and not tensor.startswith("^") and not around:
+                raise FreezeError(
+                    Reason.UNSUPPORTED_OP,
+                    f"At the node {node.name!r} (op {node.op!r}) the frozen variable "
+                    f"{next(iter(given.values())).variables[0]!r} and {tensor!r}, which stays a variable, meet. "
+                    "Freeze both or keep both (--allow, --deny).",
+                    subject=node.name,
+                )
+
+    def _takes_buffer(self, node: Node, given: Mapping[int, Handle]) -> bool:
+        """Whether the op asks for the buffer itself (a ref input) at an input that is a frozen variable."""
+        definition = self.converter.outputs.definition(node.op)
+        if definition is None or not any(arg.is_ref for arg in definition.input_arg):
+            return node.op == "IsVariableInitialized"
+        ranges = input_ranges(definition, node.proto.attr, node=node.name)
+        refs = {arg.name for arg in definition.input_arg if arg.is_ref}
+        return any(name in refs and start <= k < start + n for name, start, n in ranges for k in given)
+
+    def _cannot(self, node: Node, handle: Handle) -> FreezeError:
+        variable = handle.variables[0]
+        way = shown(self.place.path(node.name))
+        if is_write(node.op):
+            return FreezeError(
+                Reason.REACHABLE_WRITE,
+                f"The node {node.name!r} (op {node.op!r}) writes to the variable {variable!r}, and an output needs "
+                f"it: {way}. A constant cannot be written to. Choose another output (--output-nodes), keep the "
+                f"variable (--deny {variable}), or cut the graph at a tensor between them (--input-nodes).",
+                subject=variable,
+            )
+        return FreezeError(
+            Reason.UNSUPPORTED_OP,
+            f"The node {node.name!r} (op {node.op!r}) takes the variable {variable!r} itself, not its value, and "
+            f"an output needs it: {way}. Nothing is known that would do the same with a constant. Keep the "
+            f"variable (--deny {variable}) or choose another output (--output-nodes).",
+            subject=node.name,
+        )

@@ -1,0 +1,244 @@
+"""From a model and its checkpoint to the frozen graph: the stages in order, each a function of the last.
+
+    wanted ─▶ flat graph ─▶ with tables ─▶ variables, their values ─▶ converted ─▶ cleaned ─▶ named
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tffreeze_server.checkpoint.checkpoint import Checkpoint
+from tffreeze_server.checkpoint.open import open_checkpoint
+from tffreeze_server.freeze import clean
+from tffreeze_server.freeze.attrs import tensor_attr
+from tffreeze_server.freeze.choose_variables import Chosen, choose_variables
+from tffreeze_server.freeze.convert import Converter, Place
+from tffreeze_server.freeze.flat_graph import FlatGraph, flat_graph
+from tffreeze_server.freeze.frozen_graph import FrozenFunction, FrozenGraph
+from tffreeze_server.freeze.inline import Inliner
+from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.freeze.outputs import Endpoint, Wanted, wanted
+from tffreeze_server.freeze.rename_io import PLACEHOLDERS, rename_io
+from tffreeze_server.freeze.specialise import FunctionMaker
+from tffreeze_server.freeze.tables import Initializer, Tables, with_tables
+from tffreeze_server.freeze.variables import Binding
+from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.dtypes import STRING, base
+from tffreeze_server.graph.model import Model, Signature, TensorInfo
+from tffreeze_server.graph.node import Node, node_of, split_tensor, with_attrs
+from tffreeze_server.graph.op_args import output_types
+from tffreeze_server.graph.order import reachable
+from tffreeze_server.resolve.resolve import resolve
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A frozen graph and what is known of how it came to be.
+
+    Attributes:
+        graph: The frozen graph.
+        inputs: Ends of the frozen graph, in the order of `original_inputs`.
+        outputs: Ends of the frozen graph, in the order of `original_outputs`.
+        original_inputs: The same as the model names them.
+        original_outputs: The same as the model names them.
+        bindings: The frozen variables and where their values came from.
+        kept: The variables that were left as they are.
+        initializers: Ops to run once before the outputs.
+        empty_tables: Tables that nothing fills.
+        unused: Nodes of inlined bodies that no output needs.
+        top: How many nodes of the model's own graph were reached.
+        checkpoint: That the values came from; None where none was needed.
+
+    """
+
+    graph: FrozenGraph
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    original_inputs: tuple[Endpoint, ...]
+    original_outputs: tuple[Endpoint, ...]
+    bindings: tuple[Binding, ...]
+    kept: tuple[str, ...]
+    initializers: tuple[Initializer, ...]
+    empty_tables: tuple[str, ...]
+    unused: tuple[Node, ...]
+    top: int
+    checkpoint: Checkpoint | None
+
+
+def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewritten:
+    """Freeze a loaded model.
+
+    Raises:
+        FreezeError: Most reasons there are.
+
+    """
+    asked = wanted(model, options)
+    inliner = Inliner(Outputs(model.library, model.op_defs))
+    flat = flat_graph({node.name: node for node in model.nodes}, asked, options.input_nodes, inliner)
+    tables = with_tables(model, flat.nodes, inliner)
+    chosen = choose_variables(model, tables.nodes, options)
+    checkpoint = _checkpoint(model, source, chosen)
+    bindings = resolve(model, checkpoint, options, chosen.frozen)
+    maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner)
+    roots = _roots(flat, tables)
+    converted = Converter(maker.bindings, inliner.outputs, maker).convert(
+        tables.nodes.values(), Place(tables.nodes, roots), {}
+    )
+    nodes = reachable(clean.without_static_waits(reachable(converted.nodes, roots).values()), roots)
+    graph, ends = _finished(model, options, nodes, maker, _Ends(asked, flat, tables, inliner.outputs))
+    return Rewritten(
+        graph,
+        ends.inputs,
+        ends.outputs,
+        ends.original_inputs,
+        ends.original_outputs,
+        bindings,
+        tuple(v.name for v in chosen.kept),
+        tables.initializers,
+        tables.empty,
+        flat.unused,
+        flat.top,
+        checkpoint,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What is known of inputs and outputs once the graph is flat."""
+
+    asked: Wanted
+    flat: FlatGraph
+    tables: Tables
+    outputs: Outputs
+
+    def original_outputs(self) -> tuple[Endpoint, ...]:
+        """Outputs as the model names them; those asked for by name with all they give."""
+        named = []
+        for name in self.asked.named:
+            node = self.flat.nodes[node_of(self.flat.tensors[name])]
+            types = self._types(node)
+            if name == node.name and len(types) > 1:
+                named += [
+                    Endpoint("", f"{name}:{k}" if k else name, f"{name}:{k}" if k else name, t, None)
+                    for k, t in enumerate(types)
+                ]
+            else:
+                index = split_tensor(self.flat.tensors[name])[1]
+                named.append(Endpoint("", name, name, types[index] if index < len(types) else 0, None))
+        return (*self.asked.outputs, *named)
+
+    def original_inputs(self) -> tuple[Endpoint, ...]:
+        """Inputs as the model names them: of the signatures, or else every Placeholder that is reached."""
+        if self.asked.signatures:
+            return self.asked.inputs
+        origin = {new: old for old, new in self.flat.tensors.items()}
+        return tuple(
+            Endpoint("", n.name, origin.get(n.name, n.name), self._types(n)[0], _placeholder_shape(n))
+            for n in self.flat.nodes.values()
+            if n.op in PLACEHOLDERS
+        )
+
+    def moved(self, endpoint: Endpoint) -> Endpoint:
+        """An end of the model as an end of the flat graph."""
+        return replace(endpoint, tensor=self.flat.tensors.get(endpoint.tensor, endpoint.tensor))
+
+    def _types(self, node: Node) -> tuple[int, ...]:
+        definition = self.outputs.definition(node.op)
+        types = output_types(definition, node.proto.attr, node=node.name) if definition else ()
+        return tuple(base(t) for t in types)
+
+
+@dataclass(frozen=True, slots=True)
+class _FinishedEnds:
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    original_inputs: tuple[Endpoint, ...]
+    original_outputs: tuple[Endpoint, ...]
+
+
+def _finished(
+    model: Model, options: FreezeOptions, nodes: Mapping[str, Node], maker: FunctionMaker, ends: _Ends
+) -> tuple[FrozenGraph, _FinishedEnds]:
+    """Name, place and pack what was converted."""
+    originals = ends.original_inputs(), ends.original_outputs()
+    inputs = tuple(ends.moved(e) for e in originals[0])
+    outputs = tuple(ends.moved(e) for e in originals[1])
+    if options.rename_io:
+        named = rename_io(nodes, inputs, outputs)
+        nodes = named.nodes
+        inputs = tuple(replace(e, tensor=named.tensors[e.signature_key, e.key, False]) for e in inputs)
+        outputs = tuple(replace(e, tensor=named.tensors[e.signature_key, e.key, True]) for e in outputs)
+    nodes, assets = _with_assets(model, nodes)
+    nodes = clean.without_dangling_colocation(nodes)
+    functions = maker.frozen_functions()
+    if options.clear_devices:
+        nodes = clean.without_devices(nodes)
+        functions = tuple(FrozenFunction(clean.function_without_devices(f.proto), f.values) for f in functions)
+    graph = FrozenGraph(
+        tuple(nodes.values()),
+        functions,
+        model.versions,
+        tuple(_signature(s, inputs, outputs) for s in ends.asked.signatures),
+        tuple(i.op for i in ends.tables.initializers),
+        assets,
+    )
+    return graph, _FinishedEnds(inputs, outputs, *originals)
+
+
+def _checkpoint(model: Model, source: ModelSource, chosen: Chosen) -> Checkpoint | None:
+    """The checkpoint, opened where a variable needs one or the caller names one."""
+    if source.checkpoint is not None:
+        return open_checkpoint(source.checkpoint, weights_present=source.weights_present)
+    if not chosen.frozen or model.checkpoint is None:
+        return None
+    return open_checkpoint(model.checkpoint, weights_present=source.weights_present)
+
+
+def _roots(flat: FlatGraph, tables: Tables) -> tuple[str, ...]:
+    names = [node_of(t) for t in flat.tensors.values()] + [i.op for i in tables.initializers]
+    return tuple(dict.fromkeys(names))
+
+
+def _with_assets(model: Model, nodes: Mapping[str, Node]) -> tuple[dict[str, Node], dict[str, str]]:
+    """The constants that a loader feeds paths to hold the path below the SavedModel instead."""
+    assets = {node_of(tensor): file for tensor, file in model.assets.items()}
+    changed = dict(nodes)
+    found: dict[str, str] = {}
+    for name in assets.keys() & nodes.keys():
+        if nodes[name].op == "Const":
+            path = f"assets/{assets[name]}".encode()
+            value = tensor_attr(TensorProto(dtype=STRING, tensor_shape={}, string_val=[path]))
+            changed[name] = with_attrs(nodes[name], value=value)
+            found[name] = assets[name]
+    return changed, dict(sorted(found.items()))
+
+
+def _signature(
+    signature: Signature, inputs: tuple[Endpoint, ...], outputs: tuple[Endpoint, ...]
+) -> Signature:
+    return replace(
+        signature,
+        inputs=_infos(signature.key, signature.inputs, inputs),
+        outputs=_infos(signature.key, signature.outputs, outputs),
+    )
+
+
+def _infos(
+    signature_key: str, infos: Mapping[str, TensorInfo], ends: tuple[Endpoint, ...]
+) -> dict[str, TensorInfo]:
+    tensors = {e.key: e.tensor for e in ends if e.signature_key == signature_key}
+    return {key: replace(info, tensor=_full(tensors[key])) for key, info in infos.items()}
+
+
+def _full(tensor: str) -> str:
+    name, index = split_tensor(tensor)
+    return f"{name}:{index}"
+
+
+def _placeholder_shape(node: Node) -> tuple[int, ...] | None:
+    value = node.proto.attr.get("shape")
+    if value is None or value.shape.unknown_rank:
+        return None
+    return tuple(d.size for d in value.shape.dim)

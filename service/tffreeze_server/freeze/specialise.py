@@ -1,0 +1,313 @@
+"""Function bodies made for the variables they are given.
+
+Theory of operation. A body that is given a frozen variable's handle gets its value instead: the argument
+changes its type, and so does what the body makes of it. Two calls with handles of the same types share
+one body, others get their own: the key is the function, the values of its attributes, and the type of
+each argument that is a handle. A body that is given none, and holds none, stays as the model has it
+(calls in branches and loops are inlined all the same). What a body calls is made before it is done, so
+the types of its results are known to its caller; recursion is refused by the inliner.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.freeze.attrs import shape_proto, types_attr
+from tffreeze_server.freeze.convert import Bindings, Converter, Place
+from tffreeze_server.freeze.frozen_graph import FrozenFunction
+from tffreeze_server.freeze.inline import Inliner
+from tffreeze_server.freeze.rewrite_ops import STALE_ATTRS, Handle
+from tffreeze_server.freeze.roles import CALLS, VARIABLE_OPS, Call
+from tffreeze_server.graph.body import Arg, Body, Outputs, to_function_def
+from tffreeze_server.graph.node import Node, TensorValue, join_tensor, node_of, with_attrs
+from tffreeze_server.graph.order import reachable
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+
+MAX_FUNCTIONS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A function made for some handles.
+
+    Attributes:
+        name: Its name in the frozen library.
+        results: Which of its results are handles.
+
+    """
+
+    name: str
+    results: tuple[Handle | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionMaker:
+    """Makes and keeps the functions of a frozen graph.
+
+    Attributes:
+        bindings: The variables to freeze.
+        inliner: Knows the model's functions and inlines calls in them.
+        library: The functions made so far, by name.
+
+    """
+
+    bindings: Bindings
+    inliner: Inliner
+    library: dict[str, FunctionDef] = field(default_factory=dict)
+    values: dict[str, Mapping[str, TensorValue]] = field(default_factory=dict)
+    _made: dict[tuple[object, ...], Made] = field(default_factory=dict)
+
+    def frozen_functions(self) -> tuple[FrozenFunction, ...]:
+        """All functions that were made, by name."""
+        return tuple(FrozenFunction(self.library[n], self.values.get(n, {})) for n in sorted(self.library))
+
+    def called(
+        self, node: Node, given: Mapping[int, Handle], place: Place
+    ) -> tuple[Node, Mapping[str, Handle]]:
+        """See `convert.Functions`."""
+        if node.op not in CALLS:
+            made = self._make(node.op, node.proto.attr, given, Place((), (), place, node.name))
+            return node._replace(op=made.name), self._results(node, [made])
+        call = CALLS[node.op]
+        if any(k < call.skip for k in given):
+            raise _first_input(node, given)
+        arguments = {k - call.skip: handle for k, handle in given.items()}
+        made_by_attr = {
+            key: [self._named(f, arguments, node, place) for f in _names(node.proto.attr, key)]
+            for key in call.functions
+        }
+        made_all = [m for made in made_by_attr.values() for m in made]
+        if call.is_loop:
+            _check_loop(node, arguments, made_by_attr["body"])
+            made_all = made_by_attr["body"]
+        results = self._results(node, made_all)
+        changed = _set_functions(node, made_by_attr)
+        if given or results:
+            changed = _set_types(changed, call, arguments, results)
+        return changed, results
+
+    def named(self, node: Node, place: Place) -> Node:
+        """See `convert.Functions`."""
+        if not any(v.WhichOneof("value") in ("func", "list") for v in node.proto.attr.values()):
+            return node
+        keys = [k for k in node.proto.attr if _names(node.proto.attr, k)]
+        made = {k: [self._named(f, {}, node, place) for f in _names(node.proto.attr, k)] for k in keys}
+        return _set_functions(node, made) if made else node
+
+    def _named(
+        self, function: NameAttrList, arguments: Mapping[int, Handle], node: Node, place: Place
+    ) -> Made:
+        return self._make(function.name, function.attr, arguments, Place({}, (), place, node.name))
+
+    def _make(
+        self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
+    ) -> Made:
+        library = self.inliner.outputs.library
+        if name not in library:
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The node {place.caller!r} names the function {name!r}, which is not in the model's library. "
+                f"{nearest(name, library)}",
+                subject=place.caller,
+            )
+        key = _key(name, attrs, given)
+        if key not in self._made:
+            if len(self._made) >= MAX_FUNCTIONS:
+                raise FreezeError(
+                    Reason.UNSUPPORTED_MODEL,
+                    f"The graph needs more than {MAX_FUNCTIONS} functions of its own.",
+                    subject=name,
+                )
+            self._made[key] = self._new(name, attrs, given, place)
+        return self._made[key]
+
+    def _new(
+        self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
+    ) -> Made:
+        if not given and not self._holds_variables(name):
+            self._keep(name)
+            return Made(name, (None,) * len(self.library[name].signature.output_arg))
+        body = self.inliner.body(name, attrs)
+        arguments = {body.args[k].name: handle for k, handle in given.items() if k < len(body.args)}
+        roots = [node_of(t) for t in body.result_tensors] + [n for _, n in body.control_results]
+        argument_names = frozenset(a.name for a in body.args)
+        ordered = reachable(body.nodes, roots, argument_names)
+        here = Place(ordered, tuple(roots), place.within, place.caller)
+        converter = Converter(self.bindings, self.inliner.outputs, self)
+        done = converter.convert(ordered.values(), here, arguments)
+        results = tuple(done.handles.get(t) for t in body.result_tensors)
+        made = Made(self._free_name(name, given), results)
+        self._write(body, made, done.nodes, arguments)
+        return made
+
+    def _write(
+        self, body: Body, made: Made, nodes: Mapping[str, Node], arguments: Mapping[str, Handle]
+    ) -> None:
+        frozen = Body(
+            made.name,
+            tuple(
+                Arg(a.name, arguments[a.name].dtype if a.name in arguments else a.dtype) for a in body.args
+            ),
+            nodes,
+            tuple(
+                Arg(r.name, h.dtype if h else r.dtype)
+                for r, h in zip(body.results, made.results, strict=True)
+            ),
+            body.result_tensors,
+            body.control_results,
+            _proto_without_handles(body, arguments),
+        )
+        known = Outputs(
+            ChainMap(self.library, dict(self.inliner.outputs.library)), self.inliner.outputs.op_defs
+        )
+        self.library[made.name] = to_function_def(frozen, known)
+        self.values[made.name] = {n.name: n.value for n in nodes.values() if n.value is not None}
+
+    def _results(self, node: Node, made: Sequence[Made]) -> dict[str, Handle]:
+        """The results of a call that are handles: where one branch gives a variable, all must."""
+        results: dict[str, Handle] = {}
+        for k, branches in enumerate(zip(*(m.results for m in made), strict=True)):
+            handles = [h for h in branches if h is not None]
+            if handles and (len(handles) < len(branches) or len({h.dtype for h in handles}) > 1):
+                raise FreezeError(
+                    Reason.UNSUPPORTED_OP,
+                    f"One branch of the node {node.name!r} (op {node.op!r}) gives the frozen variable "
+                    f"{handles[0].variables[0]!r}, another one does not. Freeze both or keep both "
+                    "(--allow, --deny).",
+                    subject=node.name,
+                )
+            if handles:
+                shape = handles[0].shape if len({h.shape for h in handles}) == 1 else None
+                names = tuple(dict.fromkeys(n for h in handles for n in h.variables))
+                results[join_tensor(node.name, k)] = Handle(handles[0].dtype, shape, False, names)
+        return results
+
+    def _holds_variables(self, name: str) -> bool:
+        """Whether a variable stands in a function, or in one it runs."""
+        return any(
+            node.op in VARIABLE_OPS for function in self._closure(name).values() for node in function.node_def
+        )
+
+    def _keep(self, name: str) -> None:
+        """Take a function, and what it runs, as the model has it."""
+        self.library.update(self._closure(name))
+
+    def _closure(self, name: str) -> dict[str, FunctionDef]:
+        library = self.inliner.outputs.library
+        found: dict[str, FunctionDef] = {}
+        pending = [name]
+        while pending:
+            current = pending.pop()
+            if current in library and current not in found:
+                found[current] = library[current]
+                pending += [f for node in library[current].node_def for f in functions_of(node)]
+        return found
+
+    def _free_name(self, name: str, given: Mapping[int, Handle]) -> str:
+        if not given and name not in self.library:
+            return name
+        taken = self.inliner.outputs.library.keys() | self.library.keys()
+        names = (f"{name}_frozen{f'_{k}' if k else ''}" for k in range(MAX_FUNCTIONS + 1))
+        return next(n for n in names if n not in taken)
+
+
+def functions_of(node: NodeDef) -> list[str]:
+    """Names of the functions that a node runs: its op may be one, its attributes may name some."""
+    return [node.op, *(f.name for key in node.attr for f in _names(node.attr, key))]
+
+
+def _names(attrs: Mapping[str, AttrValue], key: str) -> list[NameAttrList]:
+    """The functions that an attribute names."""
+    value = attrs.get(key)
+    if value is None:
+        return []
+    if value.WhichOneof("value") == "func":
+        return [value.func]
+    return list(value.list.func) if value.WhichOneof("value") == "list" else []
+
+
+def _key(name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle]) -> tuple[object, ...]:
+    values = tuple((k, attrs[k].SerializeToString(deterministic=True)) for k in sorted(attrs))
+    return name, values, tuple((k, given[k].dtype) for k in sorted(given))
+
+
+def _set_functions(node: Node, made: Mapping[str, Sequence[Made]]) -> Node:
+    changes = {}
+    for key, functions in made.items():
+        before = [f.name for f in _names(node.proto.attr, key)]
+        if before == [f.name for f in functions]:
+            continue
+        names = [NameAttrList(name=f.name) for f in functions]
+        is_one = node.proto.attr[key].WhichOneof("value") == "func"
+        changes[key] = AttrValue(func=names[0]) if is_one else AttrValue(list=AttrValue.ListValue(func=names))
+    return with_attrs(node, **changes) if changes else node
+
+
+def _set_types(
+    node: Node, call: Call, arguments: Mapping[int, Handle], results: Mapping[str, Handle]
+) -> Node:
+    """A call with the types and shapes of what it is given and gives changed to those of the values."""
+    changes: dict[str, AttrValue] = {}
+    start = 0
+    for key in call.input_types:
+        types = list(node.proto.attr[key].list.type)
+        for k, handle in arguments.items():
+            if start <= k < start + len(types):
+                types[k - start] = handle.dtype
+        start += len(types)
+        changes[key] = types_attr(types)
+    types = list(changes.get(call.output_types, node.proto.attr[call.output_types]).list.type)
+    by_index = {k: results[t] for k in range(len(types)) if (t := join_tensor(node.name, k)) in results}
+    for k, handle in by_index.items():
+        types[k] = handle.dtype
+    changes[call.output_types] = types_attr(types)
+    shapes = node.proto.attr.get(call.output_shapes) if call.output_shapes else None
+    if shapes is not None and len(shapes.list.shape) == len(types):
+        changed = AttrValue()
+        changed.CopyFrom(shapes)
+        for k, handle in by_index.items():
+            changed.list.shape[k].CopyFrom(shape_proto(handle.shape))
+        changes[call.output_shapes] = changed
+    return with_attrs(node, STALE_ATTRS, **changes)
+
+
+def _check_loop(node: Node, arguments: Mapping[int, Handle], bodies: Sequence[Made]) -> None:
+    """What goes into a loop as a variable must come round as the same."""
+    for body in bodies:
+        for k, handle in arguments.items():
+            result = body.results[k] if k < len(body.results) else None
+            if result is None or result.dtype != handle.dtype:
+                raise FreezeError(
+                    Reason.UNSUPPORTED_OP,
+                    f"The loop {node.name!r} is given the variable {handle.variables[0]!r} and its body gives "
+                    "something else back in its place, which a constant cannot stand for. Keep the variable "
+                    f"(--deny {handle.variables[0]}).",
+                    subject=node.name,
+                )
+
+
+def _first_input(node: Node, given: Mapping[int, Handle]) -> FreezeError:
+    handle = given[min(given)]
+    return FreezeError(
+        Reason.MALFORMED_MODEL,
+        f"The node {node.name!r} (op {node.op!r}) takes the variable {handle.variables[0]!r} where it needs a value.",
+        subject=node.name,
+    )
+
+
+def _proto_without_handles(body: Body, arguments: Mapping[str, Handle]) -> FunctionDef:
+    """The function's attributes, what they say of arguments that were handles taken out."""
+    if not arguments:
+        return body.proto
+    proto = FunctionDef()
+    proto.CopyFrom(body.proto)
+    proto.attr.pop("_input_shapes", None)
+    for k, arg in enumerate(body.args):
+        if arg.name in arguments:
+            proto.arg_attr.pop(k, None)
+            proto.resource_arg_unique_id.pop(k, None)
+    return proto
