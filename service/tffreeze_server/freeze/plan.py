@@ -6,7 +6,7 @@ Everything that is promised about a result before its first byte (size, crc32c, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tffreeze_server.checkpoint.data import Assembled, FileRange
@@ -27,6 +27,7 @@ class Plan:
         files: Path of each source file that a segment names.
         size_bytes: Of the whole.
         crc32c: Of the whole, unmasked.
+        constants: Name of the constant whose value starts at (file, offset), for messages.
 
     """
 
@@ -34,3 +35,4 @@ class Plan:
     files: Mapping[str, Path]
     size_bytes: int
     crc32c: int
+    constants: Mapping[tuple[str, int], str] = field(default_factory=dict)
