@@ -68,7 +68,8 @@ def freeze_bytes(model: StrPath, **options: Unpack[FreezeArguments]) -> FrozenBy
         raise error_for("INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path.")
     with _errors():
         result = _frozen(model, options)
-        return FrozenBytes(_report(result), b"".join(_emit().chunks(result.plan)))
+        with _server("checkpoint.files").SourceFiles(result.plan.files) as files:
+            return FrozenBytes(_report(result), b"".join(_emit().chunks(result.plan, files)))
 
 
 def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
@@ -86,6 +87,18 @@ def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
         inspection = _server("freeze.inspection")
         found = inspection.inspect(_source(model, options), _options(options))
         return Inspection.from_message(_server("rpc.messages").inspection_to_message(found))
+
+
+def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorFlow's script
+    """Freeze as TensorFlow's freeze_graph script does, into `output_graph` where that is given.
+
+    Raises:
+        TffreezeError: For what the script raises a ValueError or an IOError too.
+
+    """
+    with _errors():
+        compat = _server("compat.freeze_graph")
+        return _report(compat.freeze_to_file(compat.Flags(**flags)))
 
 
 def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late

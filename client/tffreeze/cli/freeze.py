@@ -1,0 +1,69 @@
+"""`tffreeze freeze`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tffreeze import embedded
+from tffreeze.cli.flags import arguments, model_flags, names
+from tffreeze.cli.progress import progress_bar
+from tffreeze.cli.show import show_report, stdout_or_stderr
+from tffreeze.cli.write import write_json
+from tffreeze.result import FreezeResult
+
+STDOUT = "-"
+
+
+@click.command("freeze")
+@model_flags
+@click.option("--clear-devices", is_flag=True, help="Remove device placements, in function bodies too.")
+@click.option("--allow", type=names, multiple=True, metavar="V,W", help="Freeze only these variables.")
+@click.option("--deny", type=names, multiple=True, metavar="V,W", help="Leave these variables as they are.")
+@click.option(
+    "--moving-average",
+    is_flag=True,
+    help="Take VAR/ExponentialMovingAverage instead of VAR where the checkpoint has it.",
+)
+@click.option("--rename-io", is_flag=True, help="Name inputs and outputs after the keys of the signature.")
+@click.option("--text", "as_text", is_flag=True, help="Write text format instead of binary.")
+@click.option("--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables.")
+@click.option("--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
+@click.option("-o", "--output", required=True, metavar="OUT", help="Where to write; - is stdout.")
+def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
+    """Freeze MODEL: turn its variables into constants and keep what its outputs need.
+
+    MODEL is a SavedModel directory, or a file with a MetaGraphDef or GraphDef, binary or text: tffreeze
+    looks what it is. A tensor name (a:0) is as good as the node's (a).
+
+    \b
+    Examples:
+      tffreeze freeze saved_model/ -o frozen.pb
+      tffreeze freeze saved_model/ --signature predict --signature classify --rename-io -o frozen.pb
+      tffreeze freeze model.meta --checkpoint model.ckpt-100 --output-nodes logits,probs -o frozen.pb
+      tffreeze freeze graph.pb --checkpoint ckpts/ --output-nodes softmax --moving-average -o frozen.pb
+      tffreeze freeze saved_model/ --saved-model -o frozen_model/ --report report.json
+      tffreeze freeze saved_model/ -o - | gzip > frozen.pb.gz
+    """  # noqa: D301 - click looks for the character that \b stands for
+    if STDOUT == output == report_file:
+        raise click.UsageError("-o - and --report - both want stdout: write one of them to a file.")
+    result = _freeze(output, quiet, flags)
+    if report_file:
+        write_json(result.report.to_json(), report_file)
+    if not quiet:
+        shown = "stdout" if output == STDOUT else output
+        show_report(result.report, shown, stdout_or_stderr(STDOUT in (output, report_file)))
+
+
+def _freeze(output: str, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
+    if output == STDOUT and flags["as_saved_model"]:
+        raise click.UsageError("A SavedModel is a directory: it cannot be written to stdout.")
+    if output == STDOUT and sys.stdout.isatty() and not flags["as_text"]:
+        raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
+    target = sys.stdout.buffer if output == STDOUT else Path(output)
+    with progress_bar(quiet) as on_progress:
+        return embedded.freeze(flags.pop("model"), output=target, on_progress=on_progress, **arguments(flags))

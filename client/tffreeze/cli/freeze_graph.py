@@ -1,0 +1,72 @@
+"""`tffreeze freeze-graph`: the flags of TensorFlow's freeze_graph script.
+
+The script is `tensorflow/python/tools/freeze_graph.py` of TensorFlow 2.21. Its quirks are kept where a
+command line could depend on them: `--input_binary` alone, `=true`, `=True` (anything else is false), and
+`--clear_devices` being on by default.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from tffreeze import embedded
+from tffreeze.cli.show import show_report
+
+
+def _true(value: str | bool) -> bool:
+    """Read a boolean as the script does: `true` in any case is true, all else is false."""
+    return value if isinstance(value, bool) else value.lower() == "true"
+
+
+@click.command("freeze-graph")
+@click.option("--input_graph", default="", help="GraphDef file to load.")
+@click.option("--input_saver", default="", help="SaverDef file to load.")
+@click.option("--input_checkpoint", default="", help="Checkpoint to load.")
+@click.option("--checkpoint_version", type=int, default=2, help="1 or 2; the files tell by themselves.")
+@click.option("--output_graph", default="", help="GraphDef file to write.")
+@click.option(
+    "--input_binary",
+    type=_true,
+    is_flag=False,
+    flag_value="true",
+    default=False,
+    help="Whether the input files are binary; the files tell by themselves.",
+)
+@click.option("--output_node_names", default="", help="Names of the output nodes, comma separated.")
+@click.option("--restore_op_name", default="save/restore_all", help="The saver's restore op.")
+@click.option("--filename_tensor_name", default="save/Const:0", help="The saver's filename tensor.")
+@click.option(
+    "--clear_devices",
+    type=_true,
+    is_flag=False,
+    flag_value="true",
+    default=True,
+    help="Whether to remove device specifications. Default: true.",
+)
+@click.option("--initializer_nodes", default="", help="Nodes to run before freezing, comma separated.")
+@click.option("--variable_names_whitelist", default="", help="Freeze only these variables, comma separated.")
+@click.option("--variable_names_denylist", default="", help="Leave these variables, comma separated.")
+@click.option("--input_meta_graph", default="", help="MetaGraphDef file to load.")
+@click.option("--input_saved_model_dir", default="", help="SavedModel directory to load.")
+@click.option(
+    "--saved_model_tags", default="serve", help="Tags of the MetaGraphDef to load, comma separated."
+)
+def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
+    """Freeze a graph, with the flags of TensorFlow's freeze_graph script.
+
+    Scripts that call freeze_graph.py or freeze_graph can call this instead. New ones are better off with
+    `tffreeze freeze`.
+
+    \b
+    Examples:
+      tffreeze freeze-graph --input_graph=graph.pb --input_binary --input_checkpoint=model.ckpt-100 \\
+        --output_node_names=softmax --output_graph=frozen.pb
+      tffreeze freeze-graph --input_saved_model_dir=saved_model/ --output_node_names=softmax \\
+        --output_graph=frozen.pb
+    """  # noqa: D301 - click looks for the character that \b stands for
+    report = embedded.freeze_graph(**flags)
+    if flags["output_graph"]:
+        show_report(report, flags["output_graph"], sys.stdout)

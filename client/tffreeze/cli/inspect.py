@@ -1,0 +1,94 @@
+"""`tffreeze inspect`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import click
+
+from tffreeze import embedded
+from tffreeze.cli.flags import arguments, model_flags
+from tffreeze.cli.show import Write, count, say, size, table, type_and_shape
+from tffreeze.cli.write import write_json
+from tffreeze.report import Inspection, TensorInspection
+
+
+@click.command("inspect")
+@model_flags
+@click.option("--json", "as_json", is_flag=True, help="Write all of it as JSON.")
+def command(as_json: bool, model: str, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
+    """Tell what MODEL is, what would be frozen and what would stand in the way.
+
+    No weights are read. Lists are shortened; --json has all of them.
+
+    \b
+    Examples:
+      tffreeze inspect saved_model/
+      tffreeze inspect graph.pbtxt --checkpoint model.ckpt-100
+      tffreeze inspect saved_model/ --json | jq '.signatures[].key'
+    """  # noqa: D301 - click looks for the character that \b stands for
+    inspection = embedded.inspect(model, **arguments(flags))
+    if as_json:
+        write_json(inspection.to_json(), "-")
+    else:
+        _show(inspection, partial(say, stream=sys.stdout))
+
+
+def _show(inspection: Inspection, write: Write) -> None:
+    nodes, functions = count(inspection.nodes, "node"), count(inspection.functions, "function")
+    write(f"{inspection.kind}: {nodes}, {functions}")
+    if inspection.all_tags:
+        write(f"tags: {' or '.join(','.join(tags) or '(none)' for tags in inspection.all_tags)}")
+        if len(inspection.all_tags) > 1:
+            write(f"taken: {','.join(inspection.tags) or '(none)'}")
+    for signature in inspection.signatures:
+        write(f"signature {signature.key!r} ({signature.method_name or 'no method'}):")
+        _tensors(write, "inputs", signature.inputs)
+        _tensors(write, "outputs", signature.outputs)
+    if not inspection.signatures:
+        _tensors(write, "inputs", inspection.inputs)
+        _tensors(write, "candidate outputs, the likeliest first", inspection.candidate_outputs)
+    for saver in inspection.savers:
+        write(f"saver: {saver.restore_op} reads {saver.filename_tensor or '(unknown)'}, from {saver.origin}")
+    _variables(inspection, write)
+    if inspection.init_ops:
+        write(f"a loader runs: {', '.join(inspection.init_ops)}")
+    if inspection.assets:
+        write("assets:")
+        table(write, [(asset.file, asset.tensor) for asset in inspection.assets])
+    for obstacle in inspection.obstacles:
+        write(f"{click.style('obstacle:', fg='red')} {obstacle.message} [{obstacle.reason}]")
+
+
+def _tensors(write: Write, title: str, tensors: Sequence[TensorInspection]) -> None:
+    write(f"  {title}:" if tensors else f"  {title}: none")
+    table(
+        partial(_deeper, write),
+        [(t.key, t.tensor, type_and_shape(t.dtype, t.shape), t.op) for t in tensors],
+    )
+
+
+def _deeper(write: Write, line: str) -> None:
+    write(f"  {line}")
+
+
+def _variables(inspection: Inspection, write: Write) -> None:
+    found = [variable for variable in inspection.variables if variable.status == "FOUND"]
+    total = sum(variable.size_bytes for variable in inspection.variables)
+    write(f"variables: {len(inspection.variables):,} ({len(found):,} found in the checkpoint), {size(total)}")
+    rows = [(v.name, type_and_shape(v.dtype, v.shape), _origin(v.key, v.source)) for v in found]
+    table(write, rows)
+    for variable in inspection.variables:
+        if variable.status not in ("FOUND", "NO_CHECKPOINT"):
+            status = click.style(f"{variable.status.lower()}:", fg="yellow")
+            write(f"  {status} {variable.name}: {variable.message}")
+    if inspection.extra_keys:
+        write(f"checkpoint keys that no variable needs: {len(inspection.extra_keys):,}")
+        table(write, [(key,) for key in inspection.extra_keys])
+
+
+def _origin(key: str, source: str) -> str:
+    return f"{key} (by {source})" if key else f"(by {source})"

@@ -1,0 +1,111 @@
+"""The program `tffreeze`: its commands, and how every one of them ends."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import click
+
+from tffreeze import __version__
+from tffreeze.cli import exit_codes
+from tffreeze.cli.show import show_error, show_unexpected
+from tffreeze.errors import TffreezeError
+
+COMMANDS = {
+    "freeze": "freeze",
+    "inspect": "inspect",
+    "freeze-graph": "freeze_graph",
+    "completion": "completion",
+}
+"""The module of each command, imported when the command is asked for."""
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is needed, and ends the process as the exit codes say."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
+        """The commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as click calls it
+        """Import the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"tffreeze.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; click would make an interrupt and a broken pipe exit code 1."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _forget_stdout()
+            raise SystemExit(exit_codes.BROKEN_PIPE) from None
+        except KeyboardInterrupt:
+            raise SystemExit(exit_codes.INTERRUPTED) from None
+        except TffreezeError as error:
+            show_error(error)
+            raise SystemExit(exit_codes.exit_code(error)) from None
+        return result
+
+
+def _epilog() -> str:
+    codes = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in exit_codes.MEANINGS.items())
+    return f"""\b
+Exit codes:
+{codes}
+
+\b
+Environment:
+  NO_COLOR=1        no colours
+  TFFREEZE_DEBUG=1  show the traceback of an unexpected error
+"""
+
+
+@click.command(
+    cls=Commands,
+    epilog=_epilog(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="tffreeze")
+def cli() -> None:
+    """Freeze TensorFlow models: graph and checkpoint in, one frozen GraphDef out.
+
+    \b
+    Examples:
+      tffreeze freeze saved_model/ -o frozen.pb
+      tffreeze freeze graph.pbtxt --checkpoint model.ckpt-100 --output-nodes softmax -o frozen.pb
+      tffreeze inspect saved_model/
+    """  # noqa: D301 - click looks for the character that \b stands for
+
+
+def main() -> NoReturn:
+    """Run `tffreeze` and end the process."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        cli(prog_name="tffreeze")
+    except KeyboardInterrupt:
+        sys.exit(exit_codes.INTERRUPTED)
+    except Exception as error:
+        show_unexpected(error)
+        sys.exit(exit_codes.FAULT)
+    raise AssertionError("click ends the process")
+
+
+def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - as signal calls it
+    """End by an exception, so that temporary files are removed on the way out."""
+    raise SystemExit(exit_codes.TERMINATED)
+
+
+def _forget_stdout() -> None:
+    """Let the interpreter's last flush go nowhere; it would complain of the broken pipe."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())

@@ -1,0 +1,149 @@
+"""What a person sees: errors, summaries, tables. Plain text; colour on a terminal only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TextIO
+
+import click
+
+from tffreeze.errors import TffreezeError
+from tffreeze.report import Report, Shape, TensorReport
+
+MAX_LINES = 12
+"""Of one list in a summary; the report has all of it."""
+
+NEXT_STEPS = {
+    "MODEL_NOT_FOUND": "give a SavedModel directory, or a GraphDef or MetaGraphDef file.",
+    "TAGS_NOT_FOUND": "`tffreeze inspect MODEL` lists the tags; choose with --tags A,B.",
+    "SIGNATURE_NOT_FOUND": "`tffreeze inspect MODEL` lists the signatures; choose with --signature KEY.",
+    "OUTPUTS_NEEDED": "`tffreeze inspect MODEL` ranks candidates; choose with --output-nodes A,B.",
+    "OUTPUT_NOT_FOUND": "`tffreeze inspect MODEL` lists outputs; choose with --output-nodes A,B.",
+    "CHECKPOINT_NEEDED": "give the checkpoint with --checkpoint PREFIX.",
+    "RESTORE_OP_NOT_FOUND": "`tffreeze inspect MODEL` lists the savers.",
+    "FILENAME_TENSOR_NOT_FOUND": "`tffreeze inspect MODEL` lists the savers.",
+    "REACHABLE_WRITE": "keep that variable with --deny V, or cut the graph with --input-nodes T.",
+    "UNKNOWN_OP": "give the definitions with --op-list FILE.",
+    "INTERNAL": "please report this with the command and the model: it is a defect of tffreeze.",
+}
+"""The next step in the words of the command line, by reason."""
+
+
+Write = Callable[[str], None]
+"""Writes one line."""
+
+
+def say(line: str, stream: TextIO) -> None:
+    """Write one line, in colour on a terminal unless NO_COLOR says otherwise (no-color.org)."""
+    click.echo(line, file=stream, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def show_error(error: TffreezeError) -> None:
+    """Tell an error on stderr: message, reason, next step."""
+    say(f"{click.style('error:', fg='red', bold=True)} {error.message}", sys.stderr)
+    say(f"reason: {error.reason}", sys.stderr)
+    if error.reason in NEXT_STEPS:
+        say(f"next: {NEXT_STEPS[error.reason]}", sys.stderr)
+    if _debug():
+        traceback.print_exception(error)
+
+
+def show_unexpected(error: Exception) -> None:
+    """Tell an error that no one thought of; with TFFREEZE_DEBUG its traceback too."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    show_error(TffreezeError("INTERNAL", f"Something went wrong that should not: {text}"))
+    if _debug():
+        traceback.print_exception(error)
+    else:
+        say("TFFREEZE_DEBUG=1 in the environment shows where.", sys.stderr)
+
+
+def _debug() -> bool:
+    return os.environ.get("TFFREEZE_DEBUG", "") not in ("", "0")
+
+
+def show_report(report: Report, output: str, stream: TextIO) -> None:
+    """Tell what a freeze did."""
+    write = partial(say, stream=stream)
+    write(f"{output}: {size(report.size_bytes)}, {count(report.nodes, 'node')}, crc32c {report.crc32c}")
+    _tensors(write, "inputs", report.inputs)
+    _tensors(write, "outputs", report.outputs)
+    weights = sum(variable.size_bytes for variable in report.variables)
+    write(f"frozen: {count(len(report.variables), 'variable')}, {size(weights)}")
+    averages = sum(variable.source == "moving_average" for variable in report.variables)
+    if averages:
+        write(f"  {averages} of them from their moving averages")
+    if report.kept_variables:
+        write(f"kept as variables: {', '.join(report.kept_variables[:MAX_LINES])}")
+    dropped = report.dropped
+    write(
+        f"dropped: {count(dropped.nodes, 'node')}, {count(dropped.functions, 'function')}, "
+        f"{count(len(dropped.variables), 'variable')}, {count(len(dropped.checkpoint_keys), 'checkpoint key')}"
+    )
+    if report.initializers:
+        write("run once before the outputs:")
+        rows = [(i.op, f"fills {i.table}", f"from {i.asset}" if i.asset else "") for i in report.initializers]
+        table(write, rows)
+    for warning in report.warnings[:MAX_LINES]:
+        write(f"{click.style('warning:', fg='yellow')} {warning.message}")
+    if len(report.warnings) > MAX_LINES:
+        write(f"… and {len(report.warnings) - MAX_LINES} more warnings: see --report.")
+
+
+def _tensors(write: Write, title: str, tensors: Sequence[TensorReport]) -> None:
+    write(f"{title}:" if tensors else f"{title}: none")
+    many = len({tensor.signature_key for tensor in tensors}) > 1
+    table(
+        write,
+        [
+            (f"{t.signature_key}/{t.key}" if many else t.key, t.tensor, type_and_shape(t.dtype, t.shape))
+            for t in tensors
+        ],
+    )
+
+
+def table(write: Write, rows: Iterable[Sequence[str]], limit: int = MAX_LINES) -> None:
+    """Write rows with aligned columns, indented; at most `limit` of them (0: all)."""
+    rows = list(rows)
+    shown = rows[:limit] if limit else rows
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        write(f"  {'  '.join(cells).rstrip()}")
+    if len(rows) > len(shown):
+        write(f"  … and {len(rows) - len(shown)} more")
+
+
+def type_and_shape(dtype: str, shape: Shape) -> str:
+    """Such as `float32 [?, 224, 224, 3]`."""
+    sizes = "of unknown rank" if shape is None else f"[{', '.join('?' if n < 0 else str(n) for n in shape)}]"
+    return f"{dtype or 'unknown dtype'} {sizes}"
+
+
+def size(size_bytes: int) -> str:
+    """Such as `102.8 MB`: 1 MB is a million bytes, as with disks and downloads."""
+    if size_bytes < 1000:
+        return count(size_bytes, "byte")
+    scale, unit = next(
+        (s, u) for s, u in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if size_bytes >= 0.99995 * s
+    )
+    return f"{size_bytes / scale:.1f} {unit}"
+
+
+def count(number: int, noun: str) -> str:
+    """Such as `1 node` and `12 nodes`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person looks at the stream; closed streams are no terminal."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def stdout_or_stderr(taken: bool) -> TextIO:
+    """Where the summary goes: to stderr where stdout is taken by the result."""
+    return sys.stderr if taken else sys.stdout

@@ -1,0 +1,1 @@
+"""Drop-ins for tools that came before."""

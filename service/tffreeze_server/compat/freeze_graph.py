@@ -1,0 +1,246 @@
+"""A drop-in for `tensorflow/python/tools/freeze_graph.py` of TensorFlow 2.21.
+
+The same parameters, names and order; what it writes can be run like what the original writes. Where the
+original is wrong, this is right:
+
+- `restore_op_name` and `filename_tensor_name` are used; the original ignores them. A bare GraphDef is
+  restored by them where they are in it. Their defaults (`save/restore_all`, `save/Const:0`) are what
+  everybody passes, whether the graph has such ops or not, so those are left out where they are not there.
+- `initializer_nodes` count with every kind of model; the original forgets them beside `input_saver` and
+  `input_saved_model_dir`.
+- Partitioned variables and V1 checkpoints in SavedModels work.
+- `input_binary` and `checkpoint_version` say what the files say by themselves: both are checked, not needed.
+- A name in `variable_names_whitelist` or `variable_names_denylist` that is no variable is an error; the
+  original then freezes less, or more, than was asked for and says nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze.emit import chunks, write_file
+from tffreeze_server.freeze.freeze import FreezeResult, freeze
+from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+DEFAULT_RESTORE_OP = "save/restore_all"
+DEFAULT_FILENAME_TENSOR = "save/Const:0"
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The parameters of the original, and what they default to on its command line."""
+
+    input_graph: str | None = ""
+    input_saver: str | None = ""
+    input_binary: bool = False
+    input_checkpoint: str | None = ""
+    output_node_names: str = ""
+    restore_op_name: str | None = DEFAULT_RESTORE_OP
+    filename_tensor_name: str | None = DEFAULT_FILENAME_TENSOR
+    output_graph: str | None = ""
+    clear_devices: bool = True
+    initializer_nodes: str | None = ""
+    variable_names_whitelist: str | None = ""
+    variable_names_denylist: str | None = ""
+    input_meta_graph: str | bool | None = ""
+    input_saved_model_dir: str | None = ""
+    saved_model_tags: str = "serve"
+    checkpoint_version: int = 2
+
+
+def freeze_graph(  # noqa: PLR0913, PLR0917 - the original's parameters
+    input_graph: str | None,
+    input_saver: str | None,
+    input_binary: bool,
+    input_checkpoint: str | None,
+    output_node_names: str,
+    restore_op_name: str | None,
+    filename_tensor_name: str | None,
+    output_graph: str | None,
+    clear_devices: bool,
+    initializer_nodes: str | None,
+    variable_names_whitelist: str | None = "",
+    variable_names_denylist: str | None = "",
+    input_meta_graph: str | bool | None = None,
+    input_saved_model_dir: str | None = None,
+    saved_model_tags: str = "serve",
+    checkpoint_version: int = 2,
+) -> Message:
+    """Convert all variables of a graph and its checkpoint into constants.
+
+    Args:
+        input_graph: A GraphDef file, binary or text.
+        input_saver: A SaverDef file, binary or text; empty: none.
+        input_binary: Not needed: the files tell.
+        input_checkpoint: The checkpoint, V1 or V2; not used with `input_saved_model_dir`.
+        output_node_names: Output nodes, comma separated.
+        restore_op_name: The saver's restore op.
+        filename_tensor_name: The saver's filename tensor.
+        output_graph: Where to write the frozen GraphDef; empty: nowhere.
+        clear_devices: Whether to remove device placements.
+        initializer_nodes: Nodes to run before freezing, comma separated.
+        variable_names_whitelist: Freeze only these variables, comma separated; empty: all.
+        variable_names_denylist: Leave these variables, comma separated.
+        input_meta_graph: A MetaGraphDef file, binary or text; goes before the other kinds.
+        input_saved_model_dir: A SavedModel directory; goes before `input_graph`.
+        saved_model_tags: Tags of the MetaGraph to take, comma separated.
+        checkpoint_version: 1 or 2; not needed: the files tell.
+
+    Returns:
+        The frozen GraphDef: TensorFlow's own message where TensorFlow can be imported, else ours, which has
+        the same fields.
+
+    Raises:
+        ValueError: For a caller's mistake: a checkpoint that is not there, no outputs, no variables, …
+        OSError: For an input file that is not there, or an output that cannot be written.
+
+    """
+    flags = Flags(
+        input_graph,
+        input_saver,
+        input_binary,
+        input_checkpoint,
+        output_node_names,
+        restore_op_name,
+        filename_tensor_name,
+        output_graph,
+        clear_devices,
+        initializer_nodes,
+        variable_names_whitelist,
+        variable_names_denylist,
+        input_meta_graph,
+        input_saved_model_dir,
+        saved_model_tags,
+        checkpoint_version,
+    )
+    try:
+        result = freeze_to_file(flags)
+        with SourceFiles(result.plan.files) as files:
+            data = b"".join(chunks(result.plan, files))
+    except FreezeError as error:
+        raise _as_original(error) from error
+    message: Message = _graph_def_class()()
+    message.ParseFromString(data)
+    return message
+
+
+def freeze_to_file(flags: Flags) -> FreezeResult:
+    """Freeze into `output_graph`, or, where that is empty, only make the plan.
+
+    Raises:
+        FreezeError: For whatever the original raises.
+
+    """
+    _check(flags)
+    result = _freeze(flags)
+    if _is_bare(flags) and not (result.report.variables or result.report.kept_variables):
+        raise FreezeError(
+            Reason.INVALID_OPTION,
+            "No variables were found in this model. It is likely that it was frozen before: a graph cannot "
+            "be frozen twice. `tffreeze freeze` passes such a graph through.",
+        )
+    if flags.output_graph:
+        write_file(result.plan, Path(flags.output_graph))
+    return result
+
+
+def _check(flags: Flags) -> None:
+    if flags.checkpoint_version not in (1, 2):
+        raise FreezeError(
+            Reason.INVALID_OPTION, f"--checkpoint_version must be 1 or 2, and is {flags.checkpoint_version}."
+        )
+    if not (flags.input_graph or flags.input_meta_graph or flags.input_saved_model_dir):
+        raise FreezeError(
+            Reason.INVALID_OPTION,
+            "There is nothing to freeze: give --input_graph, --input_meta_graph or --input_saved_model_dir.",
+        )
+    if not flags.input_saved_model_dir and not flags.input_checkpoint:
+        raise FreezeError(
+            Reason.CHECKPOINT_NEEDED, "No checkpoint was given: name it with --input_checkpoint."
+        )
+    if not _split(flags.output_node_names):
+        raise FreezeError(
+            Reason.OUTPUTS_NEEDED, "You need to supply the name of a node to --output_node_names."
+        )
+
+
+def _freeze(flags: Flags) -> FreezeResult:
+    """Freeze by the named saver ops; without those that were named by default and are not there."""
+    source, options = _source(flags), _options(flags)
+    restore_op, filename_tensor = flags.restore_op_name or None, flags.filename_tensor_name or None
+    by_default = restore_op in (None, DEFAULT_RESTORE_OP)
+    if by_default and not _is_bare(flags):
+        return freeze(source, options)
+    if not by_default and filename_tensor == DEFAULT_FILENAME_TENSOR:
+        filename_tensor = None  # of another saver; the engine finds the one of this
+    try:
+        return freeze(source, replace(options, restore_op=restore_op, filename_tensor=filename_tensor))
+    except FreezeError as error:
+        missing = error.reason in (Reason.RESTORE_OP_NOT_FOUND, Reason.FILENAME_TENSOR_NOT_FOUND)
+        if not (missing and by_default and filename_tensor in (None, DEFAULT_FILENAME_TENSOR)):
+            raise
+    return freeze(source, options)
+
+
+def _is_bare(flags: Flags) -> bool:
+    """Whether nothing but the caller tells of a saver: a GraphDef alone."""
+    return not (flags.input_saver or flags.input_meta_graph or flags.input_saved_model_dir)
+
+
+def _source(flags: Flags) -> ModelSource:
+    model = flags.input_meta_graph or flags.input_saved_model_dir or flags.input_graph
+    own = flags.input_saved_model_dir and not (flags.input_meta_graph or flags.input_saver)
+    return ModelSource(
+        model=Path(str(model)),
+        checkpoint=Path(flags.input_checkpoint) if flags.input_checkpoint and not own else None,
+        saver=Path(flags.input_saver) if flags.input_saver else None,
+    )
+
+
+def _options(flags: Flags) -> FreezeOptions:
+    is_saved_model = flags.input_saved_model_dir and not flags.input_meta_graph
+    return FreezeOptions(
+        tags=frozenset(_split(flags.saved_model_tags)) if is_saved_model else None,
+        output_nodes=_split(flags.output_node_names),
+        clear_devices=bool(flags.clear_devices),
+        allow=_split(flags.variable_names_whitelist),
+        deny=_split(flags.variable_names_denylist),
+        initializer_nodes=_split(flags.initializer_nodes),
+    )
+
+
+def _split(names: str | None) -> tuple[str, ...]:
+    return tuple(name for name in (names or "").replace(" ", "").split(",") if name)
+
+
+_FILE_REASONS: Sequence[Reason] = (
+    Reason.MODEL_NOT_FOUND,
+    Reason.FILE_NOT_READABLE,
+    Reason.OUTPUT_NOT_WRITABLE,
+    Reason.DISK_FULL,
+)
+
+
+def _as_original(error: FreezeError) -> Exception:
+    """The exception that the original raises: IOError around files, else ValueError."""
+    return OSError(str(error)) if error.reason in _FILE_REASONS else ValueError(str(error))
+
+
+def _graph_def_class() -> Any:  # noqa: ANN401 - one of two classes with the same fields
+    """TensorFlow's GraphDef where it can be imported: callers hand it to `tf.import_graph_def`.
+
+    Not a static import: nothing here needs TensorFlow, it is only the caller's own that is used.
+    """
+    if importlib.util.find_spec("tensorflow") is not None:
+        return importlib.import_module("tensorflow.core.framework.graph_pb2").GraphDef
+    return importlib.import_module("tffreeze_server.tfproto.graph_pb2").GraphDef
