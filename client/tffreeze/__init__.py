@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         TimeLimitError,
         UnavailableError,
     )
-    from tffreeze.report import Inspection, Report
+    from tffreeze.inspection import Inspection
+    from tffreeze.report import Report
     from tffreeze.result import FreezeResult, FrozenBytes
 
 __all__ = [
@@ -53,7 +54,8 @@ __all__ = [
 
 _HOMES = {
     "embedded": ("freeze", "freeze_bytes", "inspect"),
-    "report": ("Inspection", "Report"),
+    "inspection": ("Inspection",),
+    "report": ("Report",),
     "result": ("FreezeResult", "FrozenBytes"),
 }
 """The module of each public name; all others are exceptions."""

@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tffreeze import report
 from tffreeze.errors import error_for
 from tffreeze.options import FreezeArguments, StrPath, options_message
-from tffreeze.report import Inspection, Report
 from tffreeze.result import FreezeResult, FrozenBytes
 
 if TYPE_CHECKING:
     from typing import Unpack
+
+    from tffreeze.inspection import Inspection
+    from tffreeze.report import Report
 
 OnProgress = Callable[[int, int], None]
 """Called with the bytes that were written and the bytes that there will be."""
@@ -45,16 +48,16 @@ def freeze(
     """
     with _errors():
         result = _frozen(model, options)
-        report = _report(result)
+        done = _report(result)
         if not isinstance(output, (str, bytes)) and hasattr(output, "fileno"):
             _emit().write_stream(result.plan, output, on_progress)
-            return FreezeResult(report, None)
+            return FreezeResult(done, None)
         path = Path(output)
         if options.get("as_saved_model"):
             _emit().write_directory(result, path, on_progress)
         else:
             _emit().write_file(result.plan, path, on_progress)
-        return FreezeResult(report, path)
+        return FreezeResult(done, path)
 
 
 def freeze_bytes(model: StrPath, **options: Unpack[FreezeArguments]) -> FrozenBytes:
@@ -83,10 +86,11 @@ def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
         TffreezeError: For a model that cannot be read.
 
     """
+    from tffreeze import inspection  # noqa: PLC0415 - a freeze needs none of it
+
     with _errors():
-        inspection = _server("freeze.inspection")
-        found = inspection.inspect(_source(model, options), _options(options))
-        return Inspection.from_message(_server("rpc.messages").inspection_to_message(found))
+        found = _server("freeze.inspection").inspect(_source(model, options), _options(options))
+        return inspection.Inspection.from_message(_server("rpc.messages").inspection_to_message(found))
 
 
 def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorFlow's script
@@ -106,7 +110,7 @@ def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - 
 
 
 def _report(result: Any) -> Report:  # noqa: ANN401 - the engine's, imported late
-    return Report.from_message(_server("rpc.messages").report_to_message(result.report))
+    return report.Report.from_message(_server("rpc.messages").report_to_message(result.report))
 
 
 def _emit() -> Any:  # noqa: ANN401 - the engine's, imported late
@@ -133,7 +137,7 @@ def _server(module: str) -> Any:  # noqa: ANN401 - a module
     try:
         return importlib.import_module(f"tffreeze_server.{module}")
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
+        missing = error.name
         if missing not in ("tffreeze_server", "google_crc32c", "cramjam"):
             raise
         raise error_for(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tffreeze.report import Report
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tffreeze.report import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from tffreeze.result import FreezeResult
 STDOUT = "-"
 
 
-@click.command("freeze")
+@click.command("freeze", short_help="Freeze a model into one GraphDef or SavedModel.")
 @model_flags
 @click.option("--clear-devices", is_flag=True, help="Remove device placements, in function bodies too.")
 @click.option("--allow", type=names, multiple=True, metavar="V,W", help="Freeze only these variables.")

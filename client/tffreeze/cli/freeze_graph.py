@@ -21,7 +21,7 @@ def _true(value: str | bool) -> bool:
     return value if isinstance(value, bool) else value.lower() == "true"
 
 
-@click.command("freeze-graph")
+@click.command("freeze-graph", short_help="Freeze with the flags of TensorFlow's freeze_graph script.")
 @click.option("--input_graph", default="", help="GraphDef file to load.")
 @click.option("--input_saver", default="", help="SaverDef file to load.")
 @click.option("--input_checkpoint", default="", help="Checkpoint to load.")
@@ -30,6 +30,7 @@ def _true(value: str | bool) -> bool:
 @click.option(
     "--input_binary",
     type=_true,
+    metavar="[true|false]",
     is_flag=False,
     flag_value="true",
     default=False,
@@ -41,6 +42,7 @@ def _true(value: str | bool) -> bool:
 @click.option(
     "--clear_devices",
     type=_true,
+    metavar="[true|false]",
     is_flag=False,
     flag_value="true",
     default=True,

@@ -13,10 +13,10 @@ from tffreeze import embedded
 from tffreeze.cli.flags import arguments, model_flags
 from tffreeze.cli.show import Write, count, say, size, table, type_and_shape
 from tffreeze.cli.write import write_json
-from tffreeze.report import Inspection, TensorInspection
+from tffreeze.inspection import Inspection, TensorInspection
 
 
-@click.command("inspect")
+@click.command("inspect", short_help="Tell what a model is and what would be frozen.")
 @model_flags
 @click.option("--json", "as_json", is_flag=True, help="Write all of it as JSON.")
 def command(as_json: bool, model: str, **flags: Any) -> None:  # noqa: ANN401 - as click calls it

@@ -7,12 +7,15 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from tffreeze.errors import TffreezeError
-from tffreeze.report import Report, Shape, TensorReport
+
+if TYPE_CHECKING:
+    from tffreeze.convert import Shape
+    from tffreeze.report import Report, TensorReport
 
 MAX_LINES = 12
 """Of one list in a summary; the report has all of it."""
