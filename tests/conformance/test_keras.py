@@ -48,7 +48,7 @@ def lstm_masked() -> Any:
 
 def gru() -> Any:
     """A GRU."""
-    return keras.Sequential([keras.Input((5, 3)), layers.GRU(4, recurrent_dropout=0.1)])
+    return keras.Sequential([keras.Input((5, 3)), layers.GRU(4, reset_after=False)])
 
 
 def bidirectional() -> Any:

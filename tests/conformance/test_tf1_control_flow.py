@@ -113,7 +113,8 @@ def guarded(v: Weights, x: Any) -> Any:
 
 def initialized_value(v: Weights, x: Any) -> Any:
     """`Switch` over whether a variable is initialised: it is."""
-    return x @ v.w.initialized_value()
+    is_initialized = tf1.is_variable_initialized(v.w)
+    return x @ tf1.cond(is_initialized, v.w.read_value, lambda: v.w.initial_value)
 
 
 BODIES = [
