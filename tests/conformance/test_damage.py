@@ -1,4 +1,4 @@
-"""Whole models with damaged files: a freeze ends in a result or in a `FreezeError`, soon and without a partial file."""
+"""Whole models with damaged files: a freeze ends in a result or a `FreezeError`, soon, without a partial file."""
 
 from __future__ import annotations
 
@@ -70,8 +70,7 @@ def freeze_fails(model: Path, name: str, output: Path) -> bool:
     started = time.monotonic()
     try:
         write_file(freeze(ModelSource(model / MODELS[name], checkpoint), options).plan, output)
-    except FreezeError as error:
-        assert error.message
+    except FreezeError:
         assert not output.exists()
         assert not [path for path in output.parent.iterdir() if path != model]
         return True

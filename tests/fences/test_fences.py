@@ -1,0 +1,102 @@
+"""The import fences hold, and each of them bites."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def lint_imports(sources: Path) -> subprocess.CompletedProcess[str]:
+    """Run import-linter over the packages below `sources`."""
+    pytest.importorskip("importlinter")
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()"]
+    return subprocess.run(
+        [*command, "--no-cache", "--config", str(REPO / "pyproject.toml")],
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(str(sources / part) for part in ("client", "service"))},
+        cwd=sources,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A copy of the sources, to be spoilt."""
+    for part in ("client", "service"):
+        shutil.copytree(REPO / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_fences_hold() -> None:
+    """No module imports what it must not."""
+    result = lint_imports(REPO)
+    assert 0 == result.returncode, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "fence"),
+    [
+        (
+            "service/tffreeze_server/graph/bad.py",
+            "import grpc",
+            "The engine knows neither the wire nor the client",
+        ),
+        (
+            "service/tffreeze_server/freeze/bad.py",
+            "import tffreeze.errors",
+            "The engine knows neither the wire",
+        ),
+        (
+            "client/tffreeze/bad.py",
+            "from tffreeze_server import errors",
+            "The client never imports the server",
+        ),
+        (
+            "service/tffreeze_server/checkpoint/bad.py",
+            "import tffreeze_server.freeze.plan",
+            "Data flows one way",
+        ),
+        (
+            "service/tffreeze_server/freeze/bad.py",
+            "import tffreeze_server.rpc",
+            "The engine does not know who calls",
+        ),
+        ("service/tffreeze_server/freeze/bad.py", "import tensorflow", "TensorFlow runs in runtime only"),
+    ],
+)
+def test_fence_bites(module: str, line: str, fence: str, sources: Path) -> None:
+    """An import that is not allowed breaks its contract."""
+    (sources / module).write_text(f"{line}\n")
+    result = lint_imports(sources)
+    assert 1 == result.returncode, result.stdout
+    _, _, broken = result.stdout.partition("Broken contracts")
+    assert fence in broken
+
+
+@pytest.mark.parametrize("folder", ["client/tffreeze", "service/tffreeze_server/freeze"])
+def test_ruff_bites(folder: str) -> None:
+    """Ruff too knows that TensorFlow is not for the engine or the client."""
+    ruff = shutil.which("ruff", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if ruff is None:
+        pytest.skip("ruff is not installed here")
+    command = [ruff, "check", "--no-cache", "--config", str(REPO / "pyproject.toml"), "--select", "TID251"]
+    result = subprocess.run(
+        [*command, "--stdin-filename", str(REPO / folder / "bad.py"), "-"],
+        input="import tensorflow as tf\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert 1 == result.returncode
+    assert "TID251" in result.stdout
