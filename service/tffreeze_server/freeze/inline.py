@@ -26,7 +26,8 @@ from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
 
 CALL_OPS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-MAX_INLINED_NODES = 4_000_000
+MAX_INLINED_NODES = 1_000_000
+"""How many nodes one graph or body may get from the calls in it."""
 MAX_CALL_DEPTH = 200
 FRAME_OPS = frozenset({"Enter", "RefEnter"})
 TIMELESS_OPS = frozenset({"Const", "VarHandleOp", "VariableV2", "Variable", "Placeholder"})
@@ -135,11 +136,15 @@ def inline_calls(
     framed = any(node.op in FRAME_OPS for node in nodes.values())
     flat: dict[str, Node] = {}
     aliases: dict[str, str] = {}
+    inlined_nodes = 0
     for node in nodes.values():
         if node.name not in calls:
             _add(flat, node)
             continue
         body = inliner.body(*calls[node.name][1])
+        inlined_nodes += len(body.nodes)
+        if inlined_nodes > MAX_INLINED_NODES:
+            raise _too_many(node)
         call = _Call(node, body, framed)
         for inlined in call.nodes(node.name in waited_for):
             _add(flat, inlined)
@@ -236,14 +241,16 @@ def _add(flat: dict[str, Node], node: Node) -> None:
             f"Inlining a call would make a second node {node.name!r}. Rename that node in the model.",
             subject=node.name,
         )
-    if len(flat) >= MAX_INLINED_NODES:
-        raise FreezeError(
-            Reason.UNSUPPORTED_MODEL,
-            f"With all calls inlined the graph has more than {MAX_INLINED_NODES} nodes. Functions call each other "
-            "too often: mark one of them noinline.",
-            subject=node.name,
-        )
     flat[node.name] = node
+
+
+def _too_many(node: Node) -> FreezeError:
+    return FreezeError(
+        Reason.UNSUPPORTED_MODEL,
+        f"With all calls inlined the graph has more than {MAX_INLINED_NODES} nodes. Functions call each other "
+        "too often: mark one of them noinline.",
+        subject=node.name,
+    )
 
 
 def _read_through(node: Node, aliases: Mapping[str, str]) -> Node:

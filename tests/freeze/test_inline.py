@@ -1,0 +1,150 @@
+"""Calls are replaced by the bodies they call."""
+
+from __future__ import annotations
+
+import pytest
+from freeze.graphs import graph, library, shape_of
+
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze.inline import Inliner, flatten, inline_calls
+from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.op_table import op_defs
+
+DOUBLE = """
+library { function {
+  signature { name: "double" input_arg { name: "v" type: DT_FLOAT } output_arg { name: "r" type: DT_FLOAT }
+              control_output: "done" }
+  node_def { name: "two" op: "Const" }
+  node_def { name: "mul" op: "Mul" input: "v" input: "two:output:0" }
+  node_def { name: "check" op: "Assert" input: "^mul" }
+  ret { key: "r" value: "mul:z:0" }
+  control_ret { key: "done" value: "check" }
+} }
+"""
+CALL = 'op: "PartitionedCall" attr { key: "f" value { func { name: "double" } } }'
+
+
+def outputs(text: str) -> Outputs:
+    """What the functions of a text may call."""
+    return Outputs(library(text), op_defs())
+
+
+def test_results_are_read_where_they_are_made() -> None:
+    """What read the call reads the body's node; the call is gone."""
+    nodes = graph(
+        f'node {{ name: "x" op: "Placeholder" }} node {{ name: "c" input: "x" {CALL} }}'
+        'node { name: "y" op: "Neg" input: "c" }'
+    )
+
+    flat, aliases = inline_calls(nodes, Inliner(outputs(DOUBLE)), frozenset())
+
+    assert {"c": "c/mul"} == aliases
+    assert ("Neg", ("c/mul",)) == shape_of(flat)["y"]
+    assert ("Mul", ("x", "c/two")) == shape_of(flat)["c/mul"]
+    assert "c" not in flat
+
+
+def test_what_waits_for_a_call_waits_for_all_of_it() -> None:
+    """A NoOp of the call's name waits for control results and results."""
+    nodes = graph(
+        f'node {{ name: "x" op: "Placeholder" }} node {{ name: "c" input: "x" {CALL} }}'
+        'node { name: "y" op: "Neg" input: "x" input: "^c" }'
+    )
+
+    flat = flatten(nodes, ["y"], library(DOUBLE), op_defs())
+
+    assert ("NoOp", ("^c/check", "^c/mul")) == shape_of(flat)["c"]
+
+
+def test_what_a_call_waits_for_its_body_waits_for() -> None:
+    """The nodes that read only arguments wait for what the call waited for."""
+    nodes = graph(
+        'node { name: "x" op: "Placeholder" } node { name: "w" op: "NoOp" }'
+        f'node {{ name: "c" input: "x" input: "^w" {CALL} }} node {{ name: "y" op: "Neg" input: "c" }}'
+    )
+
+    flat, _ = inline_calls(nodes, Inliner(outputs(DOUBLE)), frozenset())
+
+    assert ("Mul", ("x", "c/two")) == shape_of(flat)["c/mul"]
+    assert ("Assert", ("^c/mul",)) == shape_of(flat)["c/check"]
+
+
+def test_a_body_that_reads_only_arguments_waits() -> None:
+    """Nothing else in the body holds such a node back."""
+    text = """
+    library { function {
+      signature { name: "double" input_arg { name: "v" type: DT_FLOAT } output_arg { name: "r" type: DT_FLOAT } }
+      node_def { name: "neg" op: "Neg" input: "v" }
+      ret { key: "r" value: "neg:y:0" }
+    } }
+    """
+    nodes = graph(
+        'node { name: "x" op: "Placeholder" } node { name: "w" op: "NoOp" }'
+        f'node {{ name: "c" input: "x" input: "^w" {CALL} }}'
+    )
+
+    flat, _ = inline_calls(nodes, Inliner(outputs(text)), frozenset())
+
+    assert ("Neg", ("x", "^w")) == shape_of(flat)["c/neg"]
+
+
+def test_in_a_loop_a_constant_of_a_body_knows_its_frame() -> None:
+    """A node without inputs waits for an input of its call, where the graph has loops."""
+    nodes = graph(
+        'node { name: "x" op: "Placeholder" } node { name: "e" op: "Enter" input: "x" }'
+        f'node {{ name: "c" input: "e" {CALL} }}'
+    )
+
+    flat, _ = inline_calls(nodes, Inliner(outputs(DOUBLE)), frozenset())
+
+    assert ("Const", ("^e",)) == shape_of(flat)["c/two"]
+
+
+def test_noinline_is_honoured() -> None:
+    """A function marked `_noinline` stays a call."""
+    marked = DOUBLE.replace("signature {", 'attr { key: "_noinline" value { b: true } } signature {', 1)
+    nodes = graph(f'node {{ name: "x" op: "Placeholder" }} node {{ name: "c" input: "x" {CALL} }}')
+
+    flat, aliases = inline_calls(nodes, Inliner(outputs(marked)), frozenset())
+
+    assert (nodes, {}) == (flat, aliases)
+
+
+def test_a_call_by_name_is_a_call() -> None:
+    """An op that is the name of a function calls it."""
+    nodes = graph('node { name: "x" op: "Placeholder" } node { name: "c" op: "double" input: "x" }')
+
+    _, aliases = inline_calls(nodes, Inliner(outputs(DOUBLE)), frozenset())
+
+    assert {"c": "c/mul"} == aliases
+
+
+def test_recursion_is_refused() -> None:
+    """A function that calls itself ends in an error that names it."""
+    text = DOUBLE.replace('op: "Assert" input: "^mul"', 'op: "double" input: "v"')
+    nodes = graph('node { name: "x" op: "Placeholder" } node { name: "c" op: "double" input: "x" }')
+
+    with pytest.raises(FreezeError) as caught:
+        inline_calls(nodes, Inliner(outputs(text)), frozenset())
+
+    assert (Reason.UNSUPPORTED_OP, "double") == (caught.value.reason, caught.value.subject)
+
+
+def test_calls_that_double_end_in_an_error_not_in_memory() -> None:
+    """Forty functions that call the next one twice would make 2^40 nodes."""
+    functions = "".join(
+        f"""function {{ signature {{ name: "f{k}" input_arg {{ name: "v" type: DT_FLOAT }}
+            output_arg {{ name: "r" type: DT_FLOAT }} }}
+            node_def {{ name: "a" op: "f{k + 1}" input: "v" }} node_def {{ name: "b" op: "f{k + 1}" input: "a:r:0" }}
+            ret {{ key: "r" value: "b:r:0" }} }}"""
+        for k in range(40)
+    )
+    last = """function { signature { name: "f40" input_arg { name: "v" type: DT_FLOAT }
+      output_arg { name: "r" type: DT_FLOAT } } node_def { name: "n" op: "Neg" input: "v" }
+      ret { key: "r" value: "n:y:0" } }"""
+    nodes = graph('node { name: "x" op: "Placeholder" } node { name: "c" op: "f0" input: "x" }')
+
+    with pytest.raises(FreezeError) as caught:
+        inline_calls(nodes, Inliner(outputs(f"library {{ {functions} {last} }}")), frozenset())
+
+    assert Reason.UNSUPPORTED_MODEL is caught.value.reason
