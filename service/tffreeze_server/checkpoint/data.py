@@ -40,17 +40,21 @@ class Assembled(abc.ABC):
 
     Attributes:
         length_bytes: How many bytes `chunks` gives in all; known without reading.
+        ranges: Where it is not empty, the bytes are just these ranges, one after the other, each with its
+            crc32c: they can be copied as a `FileRange` is instead of being read through `chunks`.
 
     """
 
     length_bytes: int
+    ranges: tuple[FileRange, ...] = ()
 
     @abc.abstractmethod
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
         """Give the bytes in order, each checksum checked before the end of the last chunk.
 
+        May be called more than once. No chunk is longer than `MAX_CHUNK_BYTES` or empty.
+
         Raises:
             FreezeError: CHECKSUM_MISMATCH, MALFORMED_CHECKPOINT, SHARD_NOT_FOUND or FILE_NOT_READABLE.
 
         """
-

@@ -88,5 +88,5 @@ def is_known(dtype: int) -> bool:
 
 
 def size_bytes_of(dtype: int) -> int:
-    """Measure one element, also of a ref type; 0 where it varies (string, resource, variant) or is unknown."""
+    """Count the bytes of one element, of a ref type too; 0 where they vary (strings, resources) or nothing is known."""
     return _SIZES_BYTES.get(base(dtype), 0)

@@ -1,0 +1,192 @@
+"""V2 checkpoints: tensor bundles.
+
+Theory of operation (tensorflow/core/util/tensor_bundle/tensor_bundle.cc). An entry of the index tells dtype,
+shape, and where in which `P.data-SSSSS-of-NNNNN` the value's bytes are, with their masked crc32c. Numbers
+are raw little-endian elements, the ones below a byte one to a byte. A tensor saved in parts has an entry
+with the parts' boxes and no bytes of its own, and each part has an entry under an encoded key
+(`ordered_code`). So a value is: a box, the stored parts that cover it, and the cheapest way to put them
+together: one range, ranges one after the other, or interleaved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tffreeze_server.checkpoint import crc32c
+from tffreeze_server.checkpoint.assembly import Concatenated, Interleaved, Part, StoredRange
+from tffreeze_server.checkpoint.bundle_index import BundleIndex, key_text
+from tffreeze_server.checkpoint.checkpoint import (
+    Checkpoint,
+    Entry,
+    empty_proto,
+    shape_of,
+    value_size_bytes,
+)
+from tffreeze_server.checkpoint.data import Assembled, FileRange
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.checkpoint.ordered_code import PART_KEY_START, part_key
+from tffreeze_server.checkpoint.parts import (
+    MAX_PARTS,
+    box_of,
+    covering,
+    cut_along_first_dimension,
+    extents_of,
+)
+from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, shard_not_found
+from tffreeze_server.checkpoint.region import Region, whole
+from tffreeze_server.checkpoint.strings import gather, read_strings
+from tffreeze_server.graph import dtypes
+from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tfproto.checkpoint_pb2 import BundleEntryProto
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+
+
+class Bundle(Checkpoint):
+    """An opened V2 checkpoint.
+
+    Args:
+        index: What its index says.
+        folder: Where its files are.
+        weights_present: Whether the data files are there, so that places can be checked against them.
+
+    """
+
+    kind = "v2"
+    entries: _Entries
+
+    def __init__(self, index: BundleIndex, folder: Path, weights_present: bool) -> None:
+        self.name = index.prefix
+        self.files = {
+            index.shard_name(shard_id): folder / index.shard_name(shard_id) for shard_id in index.shard_ids
+        }
+        self.entries = _Entries(index)
+        self._index = index
+        self._weights_present = weights_present
+        self._shard_sizes_bytes: dict[str, int] = {}
+
+    def _numbers(self, entry: Entry, region: Region) -> TensorValue:
+        parts = covering(self._index.file, entry.key, region, self._stored(entry))
+        return TensorValue(entry.dtype, region.sizes, _numeric_data(entry, region, parts))
+
+    def _strings(self, entry: Entry, region: Region) -> TensorProto:
+        proto = empty_proto(entry.dtype, region.sizes)
+        if region.elements:
+            parts = covering(self._index.file, entry.key, region, self._stored(entry))
+            with SourceFiles(self.files) as files:
+                read = [(box, read_strings(entry.key, box.elements, where, files)) for box, where in parts]
+            proto.string_val.extend(gather(region, read))
+        return proto
+
+    def _stored(self, entry: Entry) -> list[tuple[Region, FileRange]]:
+        """Give where each part of a tensor is; a whole tensor is its only part."""
+        key = self.entries.raw(entry.key)
+        record = self._index.record(key)
+        if not record.slices:
+            return [(whole(entry.shape), self._range(entry.key, record))]
+        parts = stored_parts(self._index, key, record, entry.shape)
+        return [(box, self._range(entry.key, part)) for box, part in parts]
+
+    def _range(self, key: str, record: BundleEntryProto) -> FileRange:
+        file = self._index.shard_name(record.shard_id)
+        if self._weights_present and record.offset + record.size > self._shard_size_bytes(file, key):
+            raise malformed(file, f"it ends before {key!r} does, at byte {record.offset + record.size}", key)
+        return FileRange(file, record.offset, record.size, crc32c.unmask(record.crc32c))
+
+    def _shard_size_bytes(self, file: str, key: str) -> int:
+        if file not in self._shard_sizes_bytes:
+            try:
+                self._shard_sizes_bytes[file] = file_size_bytes(self.files[file], file)
+            except FileNotFoundError:
+                raise shard_not_found(file, key) from None
+        return self._shard_sizes_bytes[file]
+
+
+def _numeric_data(
+    entry: Entry, region: Region, parts: Sequence[tuple[Region, FileRange]]
+) -> FileRange | Assembled:
+    """Choose the cheapest form: one range, ranges one after the other, or a box put together."""
+    element_bytes = dtypes.size_bytes_of(entry.dtype)
+    length_bytes = region.elements * element_bytes
+    ranges = tuple(where for _, where in parts)
+    if sum(where.length_bytes for where in ranges) == length_bytes:
+        if len(ranges) == 1:
+            return ranges[0]
+        if cut_along_first_dimension(region, [box for box, _ in parts]):
+            return Concatenated(entry.key, length_bytes, ranges)
+    sources = tuple(Part(box, StoredRange(entry.key, where)) for box, where in parts)
+    return Interleaved(length_bytes, region, element_bytes, sources)
+
+
+class _Entries(Mapping[str, Entry]):
+    """The whole tensors of a bundle, each read when first asked for."""
+
+    def __init__(self, index: BundleIndex) -> None:
+        self._index = index
+        self._keys = {key_text(key): key for key in index.records if not key.startswith(PART_KEY_START)}
+        self._read: dict[str, Entry] = {}
+
+    def __getitem__(self, key: str) -> Entry:
+        if key not in self._read:
+            self._read[key] = _entry(self._index, key, self._keys[key])
+        return self._read[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def raw(self, key: str) -> bytes:
+        """Give a key as the file has it."""
+        return self._keys[key]
+
+
+def _entry(index: BundleIndex, text: str, key: bytes) -> Entry:
+    """Read and check the entry of a whole tensor."""
+    record = index.record(key)
+    shape = shape_of(index.file, text, record.shape)
+    size_bytes = value_size_bytes(index.file, text, record.dtype, shape)
+    if record.slices:
+        shard_ids = {part.shard_id for _, part in stored_parts(index, key, record, shape)}
+    else:
+        _check_size(index.file, text, record, size_bytes)
+        shard_ids = {record.shard_id}
+    shards = tuple(index.shard_name(shard_id) for shard_id in sorted(shard_ids))
+    return Entry(text, record.dtype, shape, size_bytes, bool(record.slices), shards)
+
+
+def stored_parts(
+    index: BundleIndex, key: bytes, record: BundleEntryProto, shape: tuple[int, ...]
+) -> Iterator[tuple[Region, BundleEntryProto]]:
+    """Give the box and the entry of each part of a tensor.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT where a part is missing or is not what its box says.
+
+    """
+    text, file = key_text(key), index.file
+    if len(record.slices) > MAX_PARTS:
+        raise malformed(file, f"{text!r} has {len(record.slices)} parts", text)
+    for slice_proto in record.slices:
+        extents = extents_of(slice_proto)
+        box = box_of(file, text, extents, shape)
+        encoded = part_key(key, extents)
+        if encoded not in index.records:
+            raise malformed(file, f"the part of {text!r} at {list(extents)} is missing", text)
+        part = index.record(encoded)
+        if part.slices or part.dtype != record.dtype or shape_of(file, text, part.shape) != box.sizes:
+            raise malformed(file, f"the part of {text!r} at {list(extents)} has another type or shape", text)
+        _check_size(file, text, part, value_size_bytes(file, text, part.dtype, box.sizes))
+        yield box, part
+
+
+def _check_size(file: str, key: str, record: BundleEntryProto, size_bytes: int) -> None:
+    """Hold the size that is told against the shape; types without a fixed size may have any."""
+    if dtypes.size_bytes_of(record.dtype) and record.size != size_bytes:
+        raise malformed(
+            file, f"{key!r} is told to take {record.size} bytes; its shape takes {size_bytes}", key
+        )

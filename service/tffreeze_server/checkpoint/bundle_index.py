@@ -1,0 +1,139 @@
+"""The index of a V2 checkpoint: the table in `P.index`.
+
+The empty key holds a header (number of data files, byte order, version); each other key holds an entry
+(tensorflow/core/util/tensor_bundle/tensor_bundle.cc). The index is read once and its entries are kept as
+they are; each is looked at when asked for. What is checked of all of them at the start is that each names
+a data file that the header allows, and that no two share a byte: TensorFlow writes no such bundle, and in
+a hostile one a small file could claim to hold any amount of weights.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from tffreeze_server.checkpoint import table
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.checkpoint.problems import file_size_bytes, malformed
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tfproto.checkpoint_pb2 import BundleEntryProto, BundleHeaderProto
+
+VERSION = 1
+"""kTensorBundleVersion: the newest format there is."""
+
+MAX_BLOCK_BYTES = 1 << 26
+"""Of the index. TensorFlow ends a block at 256 KiB; one entry may be longer."""
+
+HEADER_KEY = b""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleIndex:
+    """What an index file says.
+
+    Attributes:
+        file: Its name.
+        prefix: Its name without `.index`.
+        num_shards: How many data files the names speak of.
+        records: Each entry as the file holds it, by key, the header's aside.
+        shard_ids: Of the data files that hold something, sorted.
+
+    """
+
+    file: str
+    prefix: str
+    num_shards: int
+    records: Mapping[bytes, bytes]
+    shard_ids: tuple[int, ...]
+
+    def shard_name(self, shard_id: int) -> str:
+        """Name a data file, from numbers only."""
+        return f"{self.prefix}.data-{shard_id:05d}-of-{self.num_shards:05d}"
+
+    def record(self, key: bytes) -> BundleEntryProto:
+        """Parse the entry of a key that is there."""
+        return _parse(self.file, key, self.records[key])
+
+
+def key_text(key: bytes) -> str:
+    r"""Write a key as text: UTF-8, other bytes as `\xNN`."""
+    return key.decode("utf-8", "backslashreplace")
+
+
+def read_index(path: Path) -> BundleIndex:
+    """Read the index file of a V2 checkpoint.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, BIG_ENDIAN_CHECKPOINT, UNSUPPORTED_MODEL (a
+            newer format) or FILE_NOT_READABLE.
+
+    """
+    file = path.name
+    with SourceFiles({file: path}) as files:
+        read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
+        opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES)
+        records = dict(table.items(opened, read))
+    if HEADER_KEY not in records:
+        raise malformed(file, "it has no header")
+    try:
+        header = BundleHeaderProto.FromString(records.pop(HEADER_KEY))
+    except DecodeError:
+        raise malformed(file, "its header cannot be parsed") from None
+    _check_header(file, header)
+    shard_ids = _check_places(file, header.num_shards, records)
+    return BundleIndex(file, file.removesuffix(".index"), header.num_shards, records, shard_ids)
+
+
+def _check_header(file: str, header: BundleHeaderProto) -> None:
+    if header.endianness != BundleHeaderProto.LITTLE:
+        raise FreezeError(
+            Reason.BIG_ENDIAN_CHECKPOINT,
+            f"The checkpoint of {file!r} was written on a big-endian machine, so its bytes cannot be used as they "
+            "are. Load it with TensorFlow on this machine and save it again.",
+            subject=file,
+        )
+    if header.version.min_consumer > VERSION or VERSION in header.version.bad_consumers:
+        raise FreezeError(
+            Reason.UNSUPPORTED_MODEL,
+            f"The checkpoint of {file!r} says that only readers of format {header.version.min_consumer} and later "
+            f"understand it; this one reads format {VERSION}. Save it again with another TensorFlow.",
+            subject=file,
+        )
+    if header.num_shards < 1:
+        raise malformed(file, f"its header speaks of {header.num_shards} data files")
+
+
+def _check_places(file: str, num_shards: int, records: Mapping[bytes, bytes]) -> tuple[int, ...]:
+    """Check where all entries say their bytes are; give the numbers of the data files."""
+    places: defaultdict[int, list[tuple[int, int, bytes]]] = defaultdict(list)
+    for key, value in records.items():
+        record = _parse(file, key, value)
+        offset, size, shard_id = record.offset, record.size, record.shard_id
+        if not 0 <= shard_id < num_shards or offset < 0 or size < 0:
+            text = key_text(key)
+            raise malformed(file, f"{text!r} is said to be at byte {offset} of data file {shard_id}", text)
+        if not record.slices:
+            places[shard_id].append((offset, offset + size, key))
+    for shard_places in places.values():
+        _check_disjoint(file, shard_places)
+    return tuple(sorted(places))
+
+
+def _check_disjoint(file: str, places: Iterable[tuple[int, int, bytes]]) -> None:
+    for before, after in pairwise(sorted(place for place in places if place[0] < place[1])):
+        if after[0] < before[1]:
+            first, second = key_text(before[2]), key_text(after[2])
+            raise malformed(file, f"{first!r} and {second!r} are said to share bytes of a data file", first)
+
+
+def _parse(file: str, key: bytes, value: bytes) -> BundleEntryProto:
+    try:
+        return BundleEntryProto.FromString(value)
+    except DecodeError:
+        text = key_text(key)
+        raise malformed(file, f"the entry of {text!r} cannot be parsed", text) from None

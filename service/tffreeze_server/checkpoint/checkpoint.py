@@ -1,0 +1,175 @@
+"""A checkpoint: tensors by key, of both formats alike."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
+from tffreeze_server.checkpoint.region import MAX_DIMENSIONS, Region, fits, whole
+from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.graph import dtypes
+from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tfproto.object_graph_pb2 import TrackableObjectGraph
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto, TensorShapeProto
+
+OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""The key of the object graph of a TF2 checkpoint (tensorflow/python/checkpoint/trackable_view.py's saver)."""
+
+MAX_TENSOR_BYTES = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    r"""A whole tensor of a checkpoint.
+
+    Attributes:
+        key: Its key. Bytes of it that are not UTF-8 are written `\xNN`.
+        dtype: The number of a `DataType`, never a ref type; it may be one that has no value as data.
+        shape: The sizes of its dimensions.
+        size_bytes: Of its value; 0 for strings and other types whose size only reading tells.
+        sliced: Whether it was saved in parts (a partitioned variable).
+        shards: Names of the files that hold its value, sorted.
+
+    """
+
+    key: str
+    dtype: int
+    shape: tuple[int, ...]
+    size_bytes: int
+    sliced: bool
+    shards: tuple[str, ...]
+
+
+class Checkpoint(abc.ABC):
+    """An opened checkpoint. Values are read only when asked for, and numbers not even then.
+
+    Attributes:
+        name: What the caller calls it: the last part of its prefix.
+        kind: `v1` or `v2`.
+        entries: Whole tensors by key, in key order. An entry is read from the index when first asked for, and
+            may then raise FreezeError MALFORMED_CHECKPOINT.
+        files: Path of each file that holds values, by its name; a file may be missing.
+
+    """
+
+    name: str
+    kind: str
+    entries: Mapping[str, Entry]
+    files: Mapping[str, Path]
+
+    @abc.abstractmethod
+    def _numbers(self, entry: Entry, region: Region) -> TensorValue:
+        """Give a numeric tensor's box by reference; the box fits and has elements."""
+
+    @abc.abstractmethod
+    def _strings(self, entry: Entry, region: Region) -> TensorProto:
+        """Read a string tensor's box."""
+
+    def value(self, key: str, region: Region | None = None) -> TensorValue:
+        """Give a tensor or a box of it.
+
+        Args:
+            key: Of a whole tensor.
+            region: A box in it; None for all of it.
+
+        Returns:
+            Numbers by reference: a `FileRange` where the wanted bytes stand in one run whose crc32c is stored,
+            else an `Assembled`. Strings as a TensorProto with `string_val`, read now.
+
+        Raises:
+            FreezeError: VARIABLE_NOT_IN_CHECKPOINT, VARIABLE_MISMATCH (the box does not fit),
+                UNSUPPORTED_DTYPE, SHARD_NOT_FOUND, MALFORMED_CHECKPOINT; for strings also
+                CHECKSUM_MISMATCH, FILE_NOT_READABLE and GRAPH_TOO_LARGE.
+
+        """
+        entry = self._entry(key)
+        region = _checked(entry, region)
+        if entry.dtype == dtypes.STRING:
+            return TensorValue(entry.dtype, region.sizes, self._strings(entry, region))
+        if not dtypes.size_bytes_of(entry.dtype):
+            raise unsupported_dtype(key, dtypes.name_of(entry.dtype))
+        if not region.elements:
+            return TensorValue(entry.dtype, region.sizes, empty_proto(entry.dtype, region.sizes))
+        return self._numbers(entry, region)
+
+    def object_graph(self) -> TrackableObjectGraph | None:
+        """Read the object graph of a TF2 checkpoint; None where it holds none.
+
+        Raises:
+            FreezeError: As `value` does for strings.
+
+        """
+        if OBJECT_GRAPH_KEY not in self.entries:
+            return None
+        proto = self.value(OBJECT_GRAPH_KEY).data
+        if not isinstance(proto, TensorProto) or len(proto.string_val) != 1:
+            raise malformed(self.name, "its object graph is not one string", OBJECT_GRAPH_KEY)
+        try:
+            return TrackableObjectGraph.FromString(proto.string_val[0])
+        except DecodeError:
+            raise malformed(self.name, "its object graph cannot be parsed", OBJECT_GRAPH_KEY) from None
+
+    def _entry(self, key: str) -> Entry:
+        if key in self.entries:
+            return self.entries[key]
+        raise FreezeError(
+            Reason.VARIABLE_NOT_IN_CHECKPOINT,
+            f"The checkpoint {self.name!r} holds no tensor {key!r}. {nearest(key, self.entries)} "
+            "Give the checkpoint that belongs to this graph.",
+            subject=key,
+        )
+
+
+def _checked(entry: Entry, region: Region | None) -> Region:
+    if region is None:
+        return whole(entry.shape)
+    if not fits(region, entry.shape):
+        raise FreezeError(
+            Reason.VARIABLE_MISMATCH,
+            f"The slice of {entry.key!r} that starts at {list(region.starts)} with sizes {list(region.sizes)} does "
+            f"not lie in the checkpoint's tensor, whose shape is {list(entry.shape)}. "
+            "Give the checkpoint that belongs to this graph.",
+            subject=entry.key,
+        )
+    return region
+
+
+def shape_of(file: str, key: str, proto: TensorShapeProto) -> tuple[int, ...]:
+    """Read a shape and check it.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT where the rank is unknown or a size is negative.
+
+    """
+    shape = tuple(dim.size for dim in proto.dim)
+    if proto.unknown_rank or len(shape) > MAX_DIMENSIONS or any(size < 0 for size in shape):
+        raise malformed(file, f"the shape of {key!r} is no shape", key)
+    return shape
+
+
+def value_size_bytes(file: str, key: str, dtype: int, shape: tuple[int, ...]) -> int:
+    """Multiply a shape out; 0 for types without a fixed size.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT where the product passes 2**63.
+
+    """
+    elements = 1
+    for size in shape:
+        # Checked as TensorShape does it: the product of the other sizes must fit even where one is 0.
+        elements *= max(size, 1)
+        if elements * max(dtypes.size_bytes_of(dtype), 1) > MAX_TENSOR_BYTES:
+            raise malformed(file, f"the shape of {key!r}, {list(shape)}, is larger than any memory", key)
+    return math.prod(shape) * dtypes.size_bytes_of(dtype)
+
+
+def empty_proto(dtype: int, shape: tuple[int, ...]) -> TensorProto:
+    """Make a TensorProto of this type and shape without values."""
+    dims = [TensorShapeProto.Dim(size=size) for size in shape]
+    return TensorProto(dtype=dtype, tensor_shape=TensorShapeProto(dim=dims))  # type: ignore[arg-type]

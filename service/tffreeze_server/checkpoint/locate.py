@@ -1,0 +1,245 @@
+"""Finding a checkpoint's files from what a caller calls it.
+
+Callers name a checkpoint by its prefix, by its folder, or by whichever of its files they have at hand. A
+folder is asked for its `checkpoint` state file. A state file never leads out of its folder: a relative
+path with `..` is an error, and of an absolute path, which is mostly one of another machine, only the
+last part counts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from google.protobuf import text_format
+
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, not_readable
+from tffreeze_server.errors import FreezeError, Reason, listed, nearest
+from tffreeze_server.tfproto.checkpoint_pb2 import CheckpointState
+
+STATE_FILE = "checkpoint"
+MAX_STATE_BYTES = 1 << 23
+MAX_FOLDER_ENTRIES = 100_000
+"""Of a folder that are looked at."""
+
+_DATA_FILE = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}", re.DOTALL)
+_V1_SHARD = re.compile(r"(?P<prefix>.+)-(?:\d{5,}|\?{5})-of-(?P<count>\d{5,}|\?{5})", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a checkpoint's files are.
+
+    Attributes:
+        name: What the caller calls it: the last part of its prefix.
+        index: The `.index` file of a V2 checkpoint; None for V1.
+        v1_files: The files of a V1 checkpoint, in order; empty for V2.
+
+    """
+
+    name: str
+    index: Path | None
+    v1_files: tuple[Path, ...]
+
+
+def locate(location: Path) -> Located:
+    """Find the files of a checkpoint.
+
+    Args:
+        location: A prefix, a folder with a `checkpoint` state file, or any file of a checkpoint.
+
+    Raises:
+        FreezeError: CHECKPOINT_NOT_FOUND, SHARD_NOT_FOUND (of V1), MALFORMED_CHECKPOINT (the state file) or
+            FILE_NOT_READABLE.
+
+    """
+    if "\0" in str(location):
+        raise FreezeError(
+            Reason.CHECKPOINT_NOT_FOUND, "A checkpoint's name cannot hold a zero byte. Give its prefix."
+        )
+    if _is_folder(location):
+        location = _prefix_of_state(location)
+    found = _at(location) or _of_file(location)
+    if found is None:
+        raise _not_found(location)
+    return found
+
+
+def _at(prefix: Path) -> Located | None:
+    """Look for a checkpoint of this prefix: V2 first, as RestoreV2 does, then V1."""
+    index = _beside(prefix, f"{prefix.name}.index")
+    if _exists(index):
+        return Located(prefix.name, index, ())
+    if _exists(prefix) and _of_part_name(prefix.name) is None:
+        return Located(prefix.name, None, (prefix,))
+    return _v1_shards(prefix, None)
+
+
+def _of_file(location: Path) -> Located | None:
+    """Look for the checkpoint that a file, or a pattern of files, belongs to."""
+    shard = _V1_SHARD.fullmatch(location.name)
+    if shard and not _DATA_FILE.fullmatch(location.name):
+        count = shard["count"]
+        return _v1_shards(_beside(location, shard["prefix"]), None if "?" in count else count)
+    prefix = _of_part_name(location.name)
+    return _at(_beside(location, prefix)) if prefix else None
+
+
+def _of_part_name(name: str) -> str | None:
+    """Give the prefix that the name of a checkpoint's file begins with; None for other names."""
+    for suffix in (".index", ".meta"):
+        if name.endswith(suffix) and name != suffix:
+            return name.removesuffix(suffix)
+    data = _DATA_FILE.fullmatch(name) or _V1_SHARD.fullmatch(name)
+    return data["prefix"] if data else None
+
+
+def _v1_shards(prefix: Path, count: str | None) -> Located | None:
+    """Look for `PREFIX-SSSSS-of-NNNNN`; all of one NNNNN must be there."""
+    pattern = re.compile(re.escape(prefix.name) + r"-(?P<shard>\d{5,})-of-(?P<count>\d{5,})", re.DOTALL)
+    matches = [match for name in _names_beside(prefix) if (match := pattern.fullmatch(name))]
+    counts = sorted({match["count"] for match in matches if count in (None, match["count"])})
+    if not counts:
+        return None
+    if len(counts) > 1:
+        raise FreezeError(
+            Reason.CHECKPOINT_NOT_FOUND,
+            f"There are several checkpoints {prefix.name!r}, in {listed(counts)} files. Give the name of a file of "
+            "the one that is meant.",
+            subject=prefix.name,
+        )
+    found = {int(match["shard"]): match.string for match in matches if match["count"] == counts[0]}
+    total = int(counts[0])
+    missing = next((shard for shard in range(total) if shard not in found), None)
+    if missing is not None or len(found) != total:
+        name = f"{prefix.name}-{missing or 0:05d}-of-{counts[0]}"
+        raise FreezeError(
+            Reason.SHARD_NOT_FOUND,
+            f"The checkpoint {prefix.name!r} is {total} files, of which {len(found)} are there and {name!r} is not. "
+            "Copy all its files to one place.",
+            subject=name,
+        )
+    return Located(prefix.name, None, tuple(_beside(prefix, found[shard]) for shard in range(total)))
+
+
+def _prefix_of_state(folder: Path) -> Path:
+    """Read a folder's state file and give the prefix it speaks of."""
+    path = folder / STATE_FILE
+    if not _exists(path):
+        raise FreezeError(
+            Reason.CHECKPOINT_NOT_FOUND,
+            f"The folder {folder.name!r} has no file {STATE_FILE!r} that names its newest checkpoint. "
+            f"{_what_is_there(folder)} Give the prefix of one.",
+            subject=folder.name,
+        )
+    named = _read_state(path)
+    parts = _parts_inside(named)
+    prefix = folder.joinpath(*parts)
+    if _at(prefix) is None:
+        raise FreezeError(
+            Reason.CHECKPOINT_NOT_FOUND,
+            f"The file {STATE_FILE!r} names the checkpoint {'/'.join(parts)!r}, which is not beside it. "
+            f"{_what_is_there(prefix.parent)} Give the prefix of one, or copy the missing files.",
+            subject="/".join(parts),
+        )
+    return prefix
+
+
+def _read_state(path: Path) -> str:
+    size_bytes = file_size_bytes(path, STATE_FILE)
+    if size_bytes > MAX_STATE_BYTES:
+        raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, and a list of checkpoints is short")
+    with SourceFiles({STATE_FILE: path}) as files:
+        data = files.pread(STATE_FILE, size_bytes, 0)
+    try:
+        state = text_format.Parse(data.decode(), CheckpointState(), allow_unknown_field=True)
+    except (text_format.ParseError, UnicodeDecodeError, RecursionError):
+        raise malformed(STATE_FILE, "it is not the text that names the newest checkpoint") from None
+    return state.model_checkpoint_path
+
+
+def _parts_inside(named: str) -> tuple[str, ...]:
+    """Split the path of a state file into parts below its folder."""
+    windows = PureWindowsPath(named)
+    if windows.is_absolute() or windows.drive or named.startswith("/"):
+        parts: tuple[str, ...] = (windows.name,)
+    else:
+        parts = PurePosixPath(named).parts
+    if not any(parts) or ".." in parts or "\0" in named:
+        raise malformed(STATE_FILE, f"it names {named[:200]!r}, which is no checkpoint in its folder")
+    return parts
+
+
+def _beside(path: Path, name: str) -> Path:
+    return path.parent / name
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _exists(path: Path) -> bool:
+    """Whether a file is there; raise where that cannot be known."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _refused(path, error) from None
+    return not path.is_dir()
+
+
+def _names_beside(path: Path) -> list[str]:
+    """List the folder that a path is in, as far as it is looked at."""
+    try:
+        with os.scandir(path.parent) as entries:
+            return sorted(entry.name for entry in islice(entries, MAX_FOLDER_ENTRIES))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _refused(path.parent, error) from None
+
+
+def _refused(path: Path, error: OSError) -> FreezeError:
+    return not_readable(path.name[:200], error.strerror or "the system refuses")
+
+
+def _prefixes_in(folder: Path) -> list[str]:
+    """List the prefixes of the checkpoints in a folder."""
+    names = _names_beside(folder / STATE_FILE)
+    v2 = {name.removesuffix(".index") for name in names if name.endswith(".index")}
+    v1 = {shard["prefix"] for name in names if (shard := _V1_SHARD.fullmatch(name)) and ".data-" not in name}
+    return sorted(v2 | v1)
+
+
+def _what_is_there(folder: Path) -> str:
+    prefixes = _prefixes_in(folder)
+    if prefixes:
+        return f"Its checkpoints are: {listed(prefixes)}."
+    return f"There is no checkpoint in it; its files: {listed(_names_beside(folder / STATE_FILE)) or 'none'}."
+
+
+def _not_found(location: Path) -> FreezeError:
+    """Build the error, with what is there instead."""
+    folder, name = location.parent, location.name
+    names = _names_beside(location)
+    data = [other for other in names if (found := _DATA_FILE.fullmatch(other)) and found["prefix"] == name]
+    prefixes = _prefixes_in(folder)
+    if data:
+        hint = f"There is {listed(data)} and no {name + '.index'!r}: copy that too."
+    elif prefixes:
+        hint = f"Beside it: {nearest(name, prefixes)} Give the prefix of one."
+    else:
+        hint = (
+            f"Its folder holds no checkpoint; its files: {listed(names) or 'none'}. Give the prefix of one."
+        )
+    return FreezeError(
+        Reason.CHECKPOINT_NOT_FOUND, f"There is no checkpoint {name!r}. {hint}", subject=name or str(location)
+    )

@@ -1,0 +1,32 @@
+"""Opening a checkpoint of either format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tffreeze_server.checkpoint.bundle import Bundle
+from tffreeze_server.checkpoint.bundle_index import read_index
+from tffreeze_server.checkpoint.checkpoint import Checkpoint
+from tffreeze_server.checkpoint.locate import locate
+from tffreeze_server.checkpoint.v1 import open_v1
+
+
+def open_checkpoint(location: Path, *, weights_present: bool = True) -> Checkpoint:
+    """Open a checkpoint: read its index, no weights.
+
+    Args:
+        location: Its prefix; a folder with a `checkpoint` state file; any of its files (`.index`, `.meta`,
+            `.data-…`); a V1 file, a shard of one or its pattern `PREFIX-?????-of-00002`. Of a SavedModel:
+            `variables/variables`. V1 and V2 are told apart by what is there.
+        weights_present: False where the data files stay with the caller (splice): places are then not held
+            against them. A V1 checkpoint's files must be there in any case: they are its index too.
+
+    Raises:
+        FreezeError: CHECKPOINT_NOT_FOUND, SHARD_NOT_FOUND (of V1), MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH,
+            BIG_ENDIAN_CHECKPOINT, UNSUPPORTED_MODEL (a newer format) or FILE_NOT_READABLE.
+
+    """
+    located = locate(location)
+    if located.index is None:
+        return open_v1(located.name, located.v1_files)
+    return Bundle(read_index(located.index), located.index.parent, weights_present)

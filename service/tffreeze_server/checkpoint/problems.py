@@ -1,0 +1,72 @@
+"""The errors that several parts of the checkpoint reader raise, each worded once."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from tffreeze_server.errors import FreezeError, Reason
+
+COPY_AGAIN = "Copy the checkpoint again from where it was written, or write it again with TensorFlow."
+
+
+def malformed(file: str, detail: str, subject: str = "") -> FreezeError:
+    """Build the error for bytes that no TensorFlow writes.
+
+    Args:
+        file: The file's name, without its folder.
+        detail: What is wrong, as a clause: `its footer lacks the magic number`.
+        subject: The key it is about; the file where none is.
+
+    """
+    message = f"The checkpoint file {file!r} is damaged or not a checkpoint: {detail}. {COPY_AGAIN}"
+    return FreezeError(Reason.MALFORMED_CHECKPOINT, message, subject=subject or file)
+
+
+def checksum_mismatch(file: str, what: str, subject: str = "") -> FreezeError:
+    """Build the error for bytes that are not those that were written."""
+    message = f"The checksum of {what} in the checkpoint file {file!r} is wrong: its bytes have changed. {COPY_AGAIN}"
+    return FreezeError(Reason.CHECKSUM_MISMATCH, message, subject=subject or file)
+
+
+def shard_not_found(file: str, key: str) -> FreezeError:
+    """Build the error for a file that holds a tensor and is not there."""
+    message = (
+        f"The file {file!r} holds {key!r} of this checkpoint, and is not there. "
+        "Copy all files of the checkpoint (every .data-… and the .index) to one place."
+    )
+    return FreezeError(Reason.SHARD_NOT_FOUND, message, subject=file)
+
+
+def not_readable(file: str, detail: str) -> FreezeError:
+    """Build the error for a file that is there and cannot be read."""
+    message = f"The file {file!r} cannot be read: {detail}. Check what it is, its permissions and its disk."
+    return FreezeError(Reason.FILE_NOT_READABLE, message, subject=file)
+
+
+def unsupported_dtype(key: str, dtype_name: str) -> FreezeError:
+    """Build the error for a tensor whose type has no value outside the program that wrote it."""
+    message = (
+        f"The checkpoint holds {key!r} as {dtype_name}, which has no value as data, so it cannot be frozen. "
+        "Leave the variable out of what is frozen, or choose outputs that do not need it."
+    )
+    return FreezeError(Reason.UNSUPPORTED_DTYPE, message, subject=key)
+
+
+def file_size_bytes(path: Path, file: str) -> int:
+    """Measure a file that is to be opened; a pipe or device would make the opening hang.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        FreezeError: FILE_NOT_READABLE.
+
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(file) from None
+    except OSError as error:
+        raise not_readable(file, error.strerror or "the system refuses") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise not_readable(file, "it is not a plain file")
+    return status.st_size

@@ -1,0 +1,220 @@
+"""LevelDB-style tables: the sorted key-value files that checkpoints are made of.
+
+Theory of operation. A table is a run of blocks and a 48-byte footer at its very end
+(tensorflow/core/lib/io/format.cc). The footer holds two block handles (offset and size as varints: one of
+a metaindex block that nothing uses, one of the index block), zero padding, and a magic number. Each block
+is followed by one byte that names its compression and the masked crc32c of the block and that byte. The
+index block has one entry for each data block: a key no smaller than the block's last and no larger than
+the next block's first, and the block's handle. A block (tensorflow/core/lib/io/block.cc) is a run of
+entries, each `shared, unshared, value length` as varint32, then the unshared end of its key and its
+value; its first `shared` bytes are those of the key before. At the end of a block stands an array of
+restart offsets and its length, which serve binary search; we read blocks whole and only check that there
+is room for it.
+
+Nothing here trusts a number: handles lie inside the file, blocks are at most `max_block_bytes`, keys come
+in strictly increasing order, and every block's crc is checked before it is looked at.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cramjam
+
+from tffreeze_server.checkpoint import crc32c
+from tffreeze_server.checkpoint.problems import checksum_mismatch, malformed
+
+MAGIC = 0xDB4775248B80FB57
+FOOTER_BYTES = 48
+TRAILER_BYTES = 5
+MAX_SNAPPY_RATIO = 32
+"""Snappy makes at most 64 bytes from 3: what claims more is a bomb."""
+
+Read = Callable[[int, int], bytes]
+"""Give exactly `length_bytes` from `offset_bytes` on, or raise FreezeError."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockHandle:
+    """Where a block is; its trailer follows it."""
+
+    offset_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An opened table: what its footer and index block say.
+
+    Attributes:
+        file: The file's name, for messages.
+        size_bytes: Of the file.
+        max_block_bytes: The largest block that is read, unpacked.
+        last_keys: For each data block a key no smaller than any in it.
+        blocks: The data blocks in order.
+
+    """
+
+    file: str
+    size_bytes: int
+    max_block_bytes: int
+    last_keys: tuple[bytes, ...]
+    blocks: tuple[BlockHandle, ...]
+
+
+def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int) -> Table:
+    """Read the footer and the index block of a table.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what `read` raises.
+
+    """
+    if size_bytes < FOOTER_BYTES:
+        raise malformed(file, f"it is {size_bytes} bytes long and a table is at least {FOOTER_BYTES}")
+    footer = read(FOOTER_BYTES, size_bytes - FOOTER_BYTES)
+    if int.from_bytes(footer[-8:], "little") != MAGIC:
+        raise malformed(file, "it does not end with the magic number of a table; it may have been cut short")
+    empty = Table(file, size_bytes, max_block_bytes, (), ())
+    metaindex, position = _read_handle(empty, footer, 0)
+    index, _ = _read_handle(empty, footer, position)
+    read_block(empty, metaindex, read)
+    entries = parse_block(file, read_block(empty, index, read))
+    handles = tuple(_read_handle(empty, value, 0)[0] for _, value in entries)
+    for before, after in itertools.pairwise(handles):
+        if after.offset_bytes < before.offset_bytes + before.size_bytes:
+            raise malformed(file, "its blocks overlap")
+    return Table(file, size_bytes, max_block_bytes, tuple(key for key, _ in entries), handles)
+
+
+def items(table: Table, read: Read) -> Iterator[tuple[bytes, bytes]]:
+    """Give every key and value in order, one block in memory at a time.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what `read` raises.
+
+    """
+    previous: bytes | None = None
+    for last_key, handle in zip(table.last_keys, table.blocks, strict=True):
+        entries = parse_block(table.file, read_block(table, handle, read))
+        if not entries or entries[-1][0] > last_key or (previous is not None and entries[0][0] <= previous):
+            raise malformed(table.file, "its blocks are not in the order of their keys")
+        previous = entries[-1][0]
+        yield from entries
+
+
+def find(table: Table, key: bytes, read: Read) -> memoryview | None:
+    """Give the value of one key, or None; holds the one block that may have it, without copies."""
+    position = bisect.bisect_left(table.last_keys, key)
+    if position == len(table.blocks):
+        return None
+    block = read_block(table, table.blocks[position], read)
+    for found, start, end in entries_of(table.file, block):
+        if found == key:
+            return memoryview(block)[start:end]
+    return None
+
+
+def read_block(table: Table, handle: BlockHandle, read: Read) -> bytes:
+    """Read, check and unpack one block."""
+    block = read(handle.size_bytes, handle.offset_bytes)
+    trailer = read(TRAILER_BYTES, handle.offset_bytes + handle.size_bytes)
+    stored = int.from_bytes(trailer[1:], "little")
+    if crc32c.unmask(stored) != crc32c.extend(crc32c.extend(0, block), trailer[:1]):
+        raise checksum_mismatch(table.file, f"the block at byte {handle.offset_bytes}")
+    if trailer[0] == 0:
+        return block
+    if trailer[0] == 1:
+        return _unpack_snappy(table, block)
+    raise malformed(table.file, f"a block is compressed in an unknown way ({trailer[0]})")
+
+
+def _unpack_snappy(table: Table, packed: bytes) -> bytes:
+    try:
+        size_bytes = cramjam.snappy.decompress_raw_len(packed)
+        if size_bytes > min(table.max_block_bytes, MAX_SNAPPY_RATIO * len(packed)):
+            raise malformed(
+                table.file, f"a compressed block of {len(packed)} bytes claims to hold {size_bytes}"
+            )
+        return bytes(cramjam.snappy.decompress_raw(packed))
+    except cramjam.DecompressionError:
+        raise malformed(table.file, "a compressed block cannot be unpacked") from None
+
+
+def parse_block(file: str, block: bytes) -> list[tuple[bytes, bytes]]:
+    """Split a block into its keys and values.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT where a length does not fit or keys do not increase.
+
+    """
+    return [(key, block[start:end]) for key, start, end in entries_of(file, block)]
+
+
+def entries_of(file: str, block: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Give each key of a block and where its value starts and ends.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT where a length does not fit or keys do not increase.
+
+    """
+    entries_end = _entries_end(file, block)
+    key: bytes | None = None
+    end = 0
+    while end < entries_end:
+        # Restart points and their count follow the entries, so these three bytes exist.
+        shared, unshared, length = block[end], block[end + 1], block[end + 2]
+        if (shared | unshared | length) < 128:
+            position = end + 3
+        else:
+            shared, position = read_varint(file, block, end)
+            unshared, position = read_varint(file, block, position)
+            length, position = read_varint(file, block, position)
+        start = position + unshared
+        end = start + length
+        if end > entries_end or shared > len(key or b""):
+            raise malformed(file, "an entry of a block is longer than the block")
+        following = block[position:start] if key is None else key[:shared] + block[position:start]
+        if key is not None and following <= key:
+            raise malformed(file, f"its keys are not in order, or one is there twice, at {following[:200]!r}")
+        key = following
+        yield key, start, end
+
+
+def _entries_end(file: str, block: bytes) -> int:
+    """Find where the entries end and the restart array begins."""
+    if len(block) < 8:
+        raise malformed(file, "a block is too short")
+    restarts = int.from_bytes(block[-4:], "little")
+    end = len(block) - 4 * (restarts + 1)
+    if restarts == 0 or end < 0:
+        raise malformed(file, f"a block of {len(block)} bytes claims {restarts} restart points")
+    return end
+
+
+def _read_handle(table: Table, data: bytes, position: int) -> tuple[BlockHandle, int]:
+    offset_bytes, position = read_varint(table.file, data, position)
+    size_bytes, position = read_varint(table.file, data, position)
+    if offset_bytes + size_bytes + TRAILER_BYTES > table.size_bytes - FOOTER_BYTES:
+        raise malformed(table.file, "a block is said to lie past its end")
+    if size_bytes > table.max_block_bytes:
+        raise malformed(table.file, f"a block is {size_bytes} bytes, more than any index needs")
+    return BlockHandle(offset_bytes, size_bytes), position
+
+
+def read_varint(file: str, data: bytes | memoryview, position: int) -> tuple[int, int]:
+    """Read a varint of at most 64 bits; give it and the position after it."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(data):
+            raise malformed(file, "a number runs past the end of its block")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if value >> 64:
+                break
+            return value, position
+    raise malformed(file, "a number is longer than 64 bits")

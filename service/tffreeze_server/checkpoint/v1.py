@@ -1,0 +1,199 @@
+"""V1 checkpoints: one table, or several, that hold index and values alike.
+
+The empty key of each table holds a `SavedTensorSliceMeta`: for each tensor its name, shape, type and the
+boxes that this file has; each box has a value under an encoded key (`ordered_code`), even where it is the
+whole tensor (tensorflow/core/util/tensor_slice_reader.cc). A sharded checkpoint is several such files,
+each with its own tensors or boxes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from tffreeze_server.checkpoint import table
+from tffreeze_server.checkpoint.assembly import Interleaved, Part
+from tffreeze_server.checkpoint.checkpoint import Checkpoint, Entry, empty_proto, shape_of, value_size_bytes
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.checkpoint.ordered_code import part_key
+from tffreeze_server.checkpoint.parts import MAX_PARTS, box_of, covering, extents_of
+from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, unsupported_dtype
+from tffreeze_server.checkpoint.region import Region, whole
+from tffreeze_server.checkpoint.strings import check_string_bounds, gather
+from tffreeze_server.checkpoint.v1_values import STRING_VAL, Decoded, is_decodable, value_runs
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph import dtypes
+from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tfproto.checkpoint_pb2 import SavedSliceMeta, SavedTensorSliceMeta, SavedTensorSlices
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+
+VERSION = 1
+"""TF_CHECKPOINT_VERSION in tensorflow/core/public/version.h."""
+
+MAX_BLOCK_BYTES = (1 << 31) + (1 << 20)
+"""A block ends once it has 256 KiB, so it may hold one value of up to 2 GiB beside small ones."""
+
+META_KEY = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """What one file says of a tensor."""
+
+    table: table.Table
+    meta: SavedSliceMeta
+
+
+def open_v1(name: str, paths: Sequence[Path]) -> V1Checkpoint:
+    """Open a V1 checkpoint.
+
+    Args:
+        name: What the caller calls it.
+        paths: All its files.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, UNSUPPORTED_MODEL (a newer format) or
+            FILE_NOT_READABLE.
+
+    """
+    holdings: dict[str, list[_Holding]] = {}
+    for path in paths:
+        opened, meta = _read_meta(path)
+        for tensor in meta.tensor:
+            holdings.setdefault(tensor.name, []).append(_Holding(opened, tensor))
+    return V1Checkpoint(name, {path.name: path for path in paths}, holdings)
+
+
+def _read_meta(path: Path) -> tuple[table.Table, SavedTensorSliceMeta]:
+    file = path.name
+    with SourceFiles({file: path}) as files:
+        read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
+        opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES)
+        found = table.find(opened, META_KEY, read)
+    try:
+        meta = SavedTensorSlices.FromString(bytes(found or b"")).meta
+    except DecodeError:
+        raise malformed(file, "its list of tensors cannot be parsed") from None
+    if found is None:
+        raise malformed(file, "it has no list of tensors")
+    if meta.versions.min_consumer > VERSION or VERSION in meta.versions.bad_consumers:
+        raise FreezeError(
+            Reason.UNSUPPORTED_MODEL,
+            f"The checkpoint file {file!r} says that only readers of format {meta.versions.min_consumer} and later "
+            f"understand it; this one reads format {VERSION}. Save it again with another TensorFlow.",
+            subject=file,
+        )
+    return opened, meta
+
+
+class V1Checkpoint(Checkpoint):
+    """An opened V1 checkpoint. Each value is decoded when it is written, one in memory at a time.
+
+    Args:
+        name: What the caller calls it.
+        files: Its files by name.
+        holdings: What each file says of each tensor.
+
+    """
+
+    kind = "v1"
+
+    def __init__(
+        self, name: str, files: Mapping[str, Path], holdings: Mapping[str, Sequence[_Holding]]
+    ) -> None:
+        self.name = name
+        self.files = files
+        self.entries = _Entries(name, holdings)
+        self._holdings = holdings
+
+    def _numbers(self, entry: Entry, region: Region) -> TensorValue:
+        if not is_decodable(entry.dtype):
+            raise unsupported_dtype(entry.key, dtypes.name_of(entry.dtype))
+        parts = covering(self.name, entry.key, region, self._stored(entry))
+        if len(parts) == 1 and parts[0][0] == region:
+            return TensorValue(entry.dtype, region.sizes, parts[0][1])
+        element_bytes = dtypes.size_bytes_of(entry.dtype)
+        sources = tuple(Part(box, value) for box, value in parts)
+        data = Interleaved(region.elements * element_bytes, region, element_bytes, sources)
+        return TensorValue(entry.dtype, region.sizes, data)
+
+    def _strings(self, entry: Entry, region: Region) -> TensorProto:
+        proto = empty_proto(entry.dtype, region.sizes)
+        if region.elements:
+            parts = covering(self.name, entry.key, region, self._stored(entry))
+            with SourceFiles(self.files) as files:
+                read = [(box, _read_strings(box, value, files)) for box, value in parts]
+            proto.string_val.extend(gather(region, read))
+        return proto
+
+    def _stored(self, entry: Entry) -> list[tuple[Region, Decoded]]:
+        """Give each stored box of a tensor and its value."""
+        stored: list[tuple[Region, Decoded]] = []
+        for holding in self._holdings[entry.key]:
+            file = holding.table.file
+            for slice_proto in holding.meta.slice:
+                extents = extents_of(slice_proto)
+                box = box_of(file, entry.key, extents, entry.shape)
+                table_key = part_key(entry.key.encode(), extents)
+                length_bytes = box.elements * dtypes.size_bytes_of(entry.dtype)
+                stored.append((box, Decoded(length_bytes, holding.table, table_key, entry.key, entry.dtype)))
+        return stored
+
+
+def _read_strings(box: Region, value: Decoded, files: SourceFiles) -> list[bytes]:
+    check_string_bounds(value.key, box.elements, 0)
+    runs = list(value_runs(value, STRING_VAL, files))
+    check_string_bounds(value.key, len(runs), sum(map(len, runs)))
+    if len(runs) != box.elements:
+        told = f"the value of {value.key!r} has {len(runs)} strings and its shape {box.elements}"
+        raise malformed(value.table.file, told, value.key)
+    return [bytes(run) for run in runs]
+
+
+class _Entries(Mapping[str, Entry]):
+    """The tensors of a V1 checkpoint, each looked at when first asked for."""
+
+    def __init__(self, name: str, holdings: Mapping[str, Sequence[_Holding]]) -> None:
+        self._name = name
+        self._holdings = holdings
+        self._keys = sorted(holdings)
+        self._read: dict[str, Entry] = {}
+
+    def __getitem__(self, key: str) -> Entry:
+        if key not in self._read:
+            self._read[key] = _entry(key, self._holdings[key])
+        return self._read[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._holdings
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def _entry(key: str, holdings: Sequence[_Holding]) -> Entry:
+    """Read and check what the files say of one tensor."""
+    file, first = holdings[0].table.file, holdings[0].meta
+    shape = shape_of(file, key, first.shape)
+    for holding in holdings:
+        if holding.meta.type != first.type or shape_of(holding.table.file, key, holding.meta.shape) != shape:
+            raise malformed(
+                holding.table.file, f"{key!r} has another type or shape in it than in {file!r}", key
+            )
+    parts = sum(len(holding.meta.slice) for holding in holdings)
+    if parts > MAX_PARTS:
+        raise malformed(file, f"{key!r} has {parts} parts", key)
+    sliced = parts > 1 or any(
+        box_of(holding.table.file, key, extents_of(part), shape) != whole(shape)
+        for holding in holdings
+        for part in holding.meta.slice
+    )
+    size_bytes = value_size_bytes(file, key, first.type, shape)
+    shards = tuple(sorted({holding.table.file for holding in holdings}))
+    return Entry(key, first.type, shape, size_bytes, sliced, shards)

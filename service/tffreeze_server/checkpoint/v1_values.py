@@ -1,0 +1,190 @@
+"""The values of V1 checkpoints.
+
+A value is a `SavedTensorSlices` whose `data.data` is a TensorProto with its elements in the list of their
+type (tensorflow/core/util/saved_tensor_slice_util.h), not as raw bytes. The wire form of a list of floats
+is just their little-endian bytes, so floats and complex numbers are passed through; integers, bools and
+halves stand there as varints and are decoded a window at a time. We walk the wire form ourselves because
+parsing the message would hold each tensor several times; as it is, one block of the file (one tensor, or
+256 KiB of small ones) is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import array
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from tffreeze_server.checkpoint import table
+from tffreeze_server.checkpoint.assembly import ReadAt
+from tffreeze_server.checkpoint.data import MAX_CHUNK_BYTES, Assembled
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.checkpoint.problems import malformed
+from tffreeze_server.graph import dtypes
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+
+_DATA, _TENSOR = 2, 3
+"""Field numbers of SavedTensorSlices.data and SavedSlice.data."""
+
+STRING_VAL = 8
+
+_RAW_LISTS = {1: 5, 2: 6, 8: 9, 18: 12}
+"""Field of TensorProto by dtype, where the wire form is the bytes themselves."""
+
+_VARINT_LISTS: dict[int, tuple[int, str, str]] = {
+    3: (7, "int_val", "i"),
+    4: (7, "int_val", "B"),
+    5: (7, "int_val", "h"),
+    6: (7, "int_val", "b"),
+    9: (10, "int64_val", "q"),
+    10: (11, "bool_val", "B"),
+    11: (7, "int_val", "b"),
+    12: (7, "int_val", "B"),
+    13: (7, "int_val", "i"),
+    14: (13, "half_val", "H"),
+    15: (7, "int_val", "h"),
+    16: (7, "int_val", "H"),
+    17: (7, "int_val", "H"),
+    19: (13, "half_val", "H"),
+    22: (16, "uint32_val", "I"),
+    23: (17, "uint64_val", "Q"),
+}
+"""Field of TensorProto and its name, and the array type of an element, by dtype."""
+
+_WINDOW_BYTES = MAX_CHUNK_BYTES // 8
+"""Of varints: each of at least one byte becomes at most eight."""
+
+_MORE_FOLLOWS = bytes(range(0x80, 0x100))
+"""The bytes of a varint that are not its last."""
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(Assembled):
+    """A stored value of a V1 checkpoint, decoded when it is read.
+
+    Attributes:
+        length_bytes: Of the decoded value.
+        table: The file's table.
+        table_key: The value's key in it.
+        key: The tensor's key, for messages.
+        dtype: Its number.
+
+    """
+
+    length_bytes: int
+    table: table.Table
+    table_key: bytes
+    key: str
+    dtype: int
+
+    def chunks(self, files: SourceFiles) -> Iterator[bytes]:
+        """Read the block, check its crc, give the value."""
+        for run in self._runs(files):
+            if self.dtype in _RAW_LISTS:
+                for start in range(0, len(run), MAX_CHUNK_BYTES):
+                    yield bytes(run[start : start + MAX_CHUNK_BYTES])
+            else:
+                yield from _decode_varints(self, run)
+
+    def open(self, files: SourceFiles) -> ReadAt:
+        """Hold the whole value to read from it by position."""
+        runs = self._runs(files)
+        one_run = self.dtype in _RAW_LISTS and len(runs) == 1
+        data = runs[0] if one_run else memoryview(b"".join(self.chunks(files)))
+        return lambda length_bytes, offset_bytes: data[offset_bytes : offset_bytes + length_bytes]
+
+    def _runs(self, files: SourceFiles) -> list[memoryview]:
+        """Find the elements, and check how many there are before any is given."""
+        field = _RAW_LISTS.get(self.dtype) or _VARINT_LISTS[self.dtype][0]
+        runs = list(value_runs(self, field, files))
+        if self.dtype in _RAW_LISTS:
+            size_bytes = sum(map(len, runs))
+        else:
+            elements = sum(len(bytes(run).translate(None, _MORE_FOLLOWS)) for run in runs)
+            size_bytes = elements * dtypes.size_bytes_of(self.dtype)
+        if size_bytes != self.length_bytes:
+            told = f"the value of {self.key!r} has {size_bytes} bytes and its shape takes {self.length_bytes}"
+            raise malformed(self.table.file, told, self.key)
+        return runs
+
+
+def is_decodable(dtype: int) -> bool:
+    """Whether V1 checkpoints may hold numbers of this type."""
+    return dtype in _RAW_LISTS or dtype in _VARINT_LISTS
+
+
+def value_runs(value: Decoded, field: int, files: SourceFiles) -> Iterator[memoryview]:
+    """Give the occurrences of a field of a value's TensorProto, in order; each a run of elements or one element.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what reading raises.
+
+    """
+    file = value.table.file
+    found = table.find(value.table, value.table_key, lambda length, offset: files.pread(file, length, offset))
+    if found is None:
+        raise malformed(file, f"the value of {value.key!r} is missing", value.key)
+    for slice_ in _fields(file, found, _DATA):
+        for tensor in _fields(file, slice_, _TENSOR):
+            yield from _fields(file, tensor, field)
+
+
+def _fields(file: str, message: memoryview, wanted: int) -> Iterator[memoryview]:
+    """Walk a message's wire form and give the contents of one field."""
+    position = 0
+    while position < len(message):
+        tag, start = table.read_varint(file, message, position)
+        wire_type = tag & 7
+        if wire_type == _BYTES:
+            length, start = table.read_varint(file, message, start)
+            position = start + length
+        elif wire_type == _VARINT:
+            position = table.read_varint(file, message, start)[1]
+        elif wire_type in (_FIXED32, _FIXED64):
+            position = start + (4 if wire_type == _FIXED32 else 8)
+        else:
+            raise malformed(file, "a value cannot be parsed")
+        if position > len(message):
+            raise malformed(file, "a value is cut short")
+        if tag >> 3 == wanted:
+            yield message[start:position]
+
+
+def _decode_varints(value: Decoded, run: memoryview) -> Iterator[bytes]:
+    """Decode packed varints a window at a time, with the protobuf library as the decoder."""
+    field, name, element = _VARINT_LISTS[value.dtype]
+    start = 0
+    while start < len(run):
+        end = min(start + _WINDOW_BYTES, len(run))
+        while end > start and run[end - 1] >= 0x80:
+            end -= 1
+        try:
+            # No varint is as long as a window: an empty one does not parse as a list.
+            window = bytes(run[start:end] or run[start:])
+            proto = TensorProto.FromString(_tag(field) + _varint(len(window)) + window)
+            elements = array.array(element, getattr(proto, name))
+        except (DecodeError, OverflowError):
+            raise malformed(
+                value.table.file, f"the value of {value.key!r} cannot be parsed", value.key
+            ) from None
+        if sys.byteorder == "big":
+            elements.byteswap()
+        yield elements.tobytes()
+        start = max(end, start + 1)
+
+
+def _tag(field: int) -> bytes:
+    return _varint(field << 3 | _BYTES)
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
