@@ -54,7 +54,9 @@ def freeze(
             return FreezeResult(done, None)
         path = Path(output)
         if options.get("as_saved_model"):
-            _emit().write_directory(result, path, on_progress)
+            write = _server("freeze.emit_directory").write_directory
+            as_text = bool(options.get("as_text"))
+            write(result.plan, path, _assets(result, Path(model)), as_text=as_text, progress=on_progress)
         else:
             _emit().write_file(result.plan, path, on_progress)
         return FreezeResult(done, path)
@@ -111,6 +113,12 @@ def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - 
 
 def _report(result: Any) -> Report:  # noqa: ANN401 - the engine's, imported late
     return report.Report.from_message(_server("rpc.messages").report_to_message(result.report))
+
+
+def _assets(result: Any, model: Path) -> dict[str, Path]:  # noqa: ANN401 - the engine's, imported late
+    """The file of each asset that the frozen graph still names."""
+    folder = (model if model.is_dir() else model.parent) / "assets"
+    return {name: folder / name for name in result.graph.assets.values()}
 
 
 def _emit() -> Any:  # noqa: ANN401 - the engine's, imported late
