@@ -1,0 +1,129 @@
+"""Where logs, metrics and traces hang: what calls tell about themselves.
+
+All methods are called on the event loop, must not block and must not raise. `NullObserver` is for who does
+not want to know.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+Clock = Callable[[], float]
+"""Seconds that only go forward, such as `time.monotonic`."""
+
+
+class Stage(enum.Enum):
+    """What a call spends its time on, in order; the value is its name in logs and metrics."""
+
+    QUEUED = "queued"
+    RECEIVING = "receiving"
+    PLANNING = "planning"
+    SENDING = "sending"
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """What is known when a call begins.
+
+    Attributes:
+        method: `Freeze`, `Inspect` or `GetCapabilities`.
+        request_id: Given by the caller, or made; safe to log.
+        caller: `Caller.name`.
+        peer: gRPC's name for the other end.
+        metadata: What came with the call (trace context is in there, and so are tokens: do not log it).
+
+    """
+
+    method: str
+    request_id: str
+    caller: str
+    peer: str
+    metadata: Mapping[str, str | bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """How a call ended.
+
+    Attributes:
+        reason: `OK`, or the name of the `Reason`.
+        seconds: From its first to its last moment.
+        message: What the caller was told; empty if all went well.
+        subject: What that is about.
+        error: The exception behind INTERNAL, to be logged with its traceback; else None.
+
+    """
+
+    reason: str
+    seconds: float
+    message: str = ""
+    subject: str = ""
+    error: BaseException | None = None
+
+
+class CallObserver(Protocol):
+    """Told what happens in one call."""
+
+    def described(self, fields: Mapping[str, str | int]) -> None:
+        """Say what the call is about, as it becomes known: `delivery`, `source`, `model`, `result_bytes` …"""
+
+    def stage(self, stage: Stage, seconds: float) -> None:
+        """Say how long a stage took; each at most once, at its end, also when it failed."""
+
+    def received(self, size_bytes: int) -> None:
+        """Say that bytes of files came in."""
+
+    def sent(self, size_bytes: int) -> None:
+        """Say that bytes of the result went out."""
+
+    def ended(self, outcome: CallOutcome) -> None:
+        """Say how it ended; once, the last word."""
+
+
+class Observer(Protocol):
+    """Told what happens in a server process."""
+
+    def call_started(self, call: CallInfo) -> CallObserver:
+        """Say that a call begins."""
+
+    def jobs_changed(self, running: int, queued: int) -> None:
+        """Say how many jobs run and wait now."""
+
+    def spool_changed(self, reserved_bytes: int) -> None:
+        """Say how much of the spool is reserved now."""
+
+
+class NullCallObserver:
+    """Does nothing."""
+
+    def described(self, fields: Mapping[str, str | int]) -> None:
+        """Do nothing."""
+
+    def stage(self, stage: Stage, seconds: float) -> None:
+        """Do nothing."""
+
+    def received(self, size_bytes: int) -> None:
+        """Do nothing."""
+
+    def sent(self, size_bytes: int) -> None:
+        """Do nothing."""
+
+    def ended(self, outcome: CallOutcome) -> None:
+        """Do nothing."""
+
+
+class NullObserver:
+    """Does nothing."""
+
+    def call_started(self, call: CallInfo) -> CallObserver:  # noqa: ARG002 - the protocol's
+        """Give an observer that does nothing."""
+        return NullCallObserver()
+
+    def jobs_changed(self, running: int, queued: int) -> None:
+        """Do nothing."""
+
+    def spool_changed(self, reserved_bytes: int) -> None:
+        """Do nothing."""
