@@ -1,0 +1,63 @@
+"""The reference says all that there is, and nothing that is not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from tffreeze.cli import exit_codes
+from tffreeze.cli.main import COMMANDS, cli
+from tffreeze.v1 import errors_pb2
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def sections(file: str) -> dict[str, str]:
+    """The text below each heading of the second level, by the heading."""
+    parts = re.split(r"^## (.*)$", (DOCS / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def first_cells(section: str) -> list[str]:
+    """The first cell of each row, header and rule left out."""
+    rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("|")]
+    return rows[2:]
+
+
+def test_every_reason_is_documented() -> None:
+    """docs/errors.md has each reason of the contract once, and no other."""
+    documented = [
+        cell.strip("`") for section in sections("errors.md").values() for cell in first_cells(section)
+    ]
+    reasons = [value.name.removeprefix("ERROR_REASON_") for value in errors_pb2.ErrorReason.DESCRIPTOR.values]
+    assert sorted(set(reasons) - {"UNSPECIFIED"}) == sorted(documented)
+
+
+@pytest.mark.parametrize("command", ["freeze", "inspect", "freeze-graph"])
+def test_every_option_is_documented(command: str) -> None:
+    """docs/cli.md has each option of each command, and no other."""
+    found = cli.get_command(click.Context(cli), command)
+    assert isinstance(found, click.Command)
+    flags = {flag for option in found.params if isinstance(option, click.Option) for flag in option.opts}
+    text = next(
+        text for heading, text in sections("cli.md").items() if heading.startswith(f"`tffreeze {command}")
+    )
+    documented = {flag for cell in first_cells(text) for flag in re.findall(r"(?<![\w-])-[\w-]+", cell)}
+    assert flags - {"--help", "-h"} == documented
+
+
+def test_every_command_is_documented() -> None:
+    """docs/cli.md has a section for each command."""
+    headings = [
+        heading.strip("`").split() for heading in sections("cli.md") if heading.startswith("`tffreeze")
+    ]
+    assert list(COMMANDS) == [words[1].strip("`") for words in headings]
+
+
+def test_every_exit_code_is_documented() -> None:
+    """docs/cli.md has each exit code with its meaning."""
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", sections("cli.md")["Exit codes"], flags=re.MULTILINE)
+    assert exit_codes.MEANINGS == {int(code): meaning for code, meaning in rows}
