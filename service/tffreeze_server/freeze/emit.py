@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -29,8 +30,8 @@ _WRITE_BACK_BYTES = 4 << 20
 class BinaryStream(Protocol):
     """What `write_stream` needs of a stream."""
 
-    def write(self, data: bytes, /) -> object:
-        """Write all of `data`."""
+    def write(self, data: bytes, /) -> int:
+        """Write `data` or the first part of it; give how many bytes."""
 
 
 def write_file(plan: Plan, path: Path, progress: Progress | None = None) -> None:
@@ -63,7 +64,7 @@ def write_stream(plan: Plan, stream: BinaryStream, progress: Progress | None = N
     """
     with SourceFiles(plan.files) as files:
         for piece in _counted(chunks(plan, files, MAX_CHUNK_BYTES), plan.size_bytes, progress):
-            stream.write(piece)
+            _write_all(stream.write, piece)
 
 
 def chunks(plan: Plan, files: SourceFiles, max_chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
@@ -98,7 +99,7 @@ def _write_back_early(descriptor: int, pieces: Iterable[bytes]) -> None:
     """Write, and have the system begin to bring it to disk long before fsync waits for that."""
     written_bytes = begun_bytes = 0
     for piece in pieces:
-        _write_all(descriptor, piece)
+        _write_all(partial(os.write, descriptor), piece)
         written_bytes += len(piece)
         if written_bytes - begun_bytes >= _WRITE_BACK_BYTES and hasattr(os, "posix_fadvise"):
             # On Linux this starts to write dirty pages (mm/fadvise.c), and those being written stay cached.
@@ -106,11 +107,11 @@ def _write_back_early(descriptor: int, pieces: Iterable[bytes]) -> None:
             begun_bytes = written_bytes
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    """A write may be short, when the disk is nearly full for one."""
-    written_bytes = os.write(descriptor, data)
+def _write_all(write: Callable[[bytes], int], data: bytes) -> None:
+    """A write may be short: to a pipe without a buffer, to a disk that is nearly full."""
+    written_bytes = write(data)
     while written_bytes < len(data):
-        written_bytes += os.write(descriptor, data[written_bytes:])
+        written_bytes += write(data[written_bytes:])
 
 
 def _pieces(plan: Plan, files: SourceFiles, max_piece_bytes: int) -> Iterator[bytes]:
