@@ -55,7 +55,7 @@ def function_without_devices(function: FunctionDef) -> FunctionDef:
 
 
 def _colocated(node: Node, names: Collection[str]) -> Node:
-    if "_class" not in node.proto.attr:
+    if (isinstance(node.source, bytes) and b"_class" not in node.source) or "_class" not in node.proto.attr:
         return node
     classes = [s for s in node.proto.attr["_class"].list.s if s[:5] != b"loc:@" or _name(s) in names]
     if len(classes) == len(node.proto.attr["_class"].list.s):
@@ -66,7 +66,7 @@ def _colocated(node: Node, names: Collection[str]) -> Node:
     proto.attr["_class"].list.s.extend(classes)
     if not classes:
         del proto.attr["_class"]
-    return node._replace(proto=proto)
+    return node._replace(source=proto)
 
 
 def _name(location: bytes) -> str:
@@ -79,4 +79,4 @@ def _unplaced(node: Node) -> Node:
     proto = NodeDef()
     proto.CopyFrom(node.proto)
     proto.device = ""
-    return node._replace(proto=proto)
+    return node._replace(source=proto)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
@@ -34,7 +34,7 @@ class FlatGraph:
     top: int
 
 
-def flat_graph(nodes: Mapping[str, Node], wanted: Wanted, cuts: Iterable[str], inliner: Inliner) -> FlatGraph:
+def flat_graph(nodes: Mapping[str, Node], wanted: Wanted, cuts: tuple[str, ...], inliner: Inliner) -> FlatGraph:
     """Inline, cut and prune.
 
     Args:
@@ -62,7 +62,8 @@ def flat_graph(nodes: Mapping[str, Node], wanted: Wanted, cuts: Iterable[str], i
         now[canonical(tensor)] = _cut(flat, follow(aliases, canonical(tensor)), inliner.outputs)
     for name in wanted.named:
         _check_there(flat, name, now[name])
-    ordered = reachable(flat, [node_of(t) for t in now.values()])
+    changed = aliases or len(flat) > len(reached) or cuts
+    ordered = reachable(flat, [node_of(t) for t in now.values()]) if changed else reached
     unused = tuple(node for name, node in flat.items() if name not in ordered)
     return FlatGraph(ordered, unused, now, len(reached))
 

@@ -27,7 +27,9 @@ class Named:
     tensors: Mapping[tuple[str, str, bool], str]
 
 
-def rename_io(nodes: Mapping[str, Node], inputs: tuple[Endpoint, ...], outputs: tuple[Endpoint, ...]) -> Named:
+def rename_io(
+    nodes: Mapping[str, Node], inputs: tuple[Endpoint, ...], outputs: tuple[Endpoint, ...]
+) -> Named:
     """Name the ends of a graph after their keys.
 
     An input's Placeholder is renamed (one that has several keys keeps its name); an output gets an Identity.

@@ -1,6 +1,6 @@
 """From a model and its checkpoint to the frozen graph: the stages in order, each a function of the last.
 
-    wanted ─▶ flat graph ─▶ with tables ─▶ variables, their values ─▶ converted ─▶ cleaned ─▶ named
+wanted ─▶ flat graph ─▶ with tables ─▶ variables, their values ─▶ converted ─▶ cleaned ─▶ named
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tffreeze_server.graph.dtypes import STRING, base
 from tffreeze_server.graph.model import Model, Signature, TensorInfo
 from tffreeze_server.graph.node import Node, node_of, split_tensor, with_attrs
 from tffreeze_server.graph.op_args import output_types
-from tffreeze_server.graph.order import reachable
+from tffreeze_server.graph.order import pruned
 from tffreeze_server.resolve.resolve import resolve
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
@@ -86,7 +86,7 @@ def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewrit
     converted = Converter(maker.bindings, inliner.outputs, maker).convert(
         tables.nodes.values(), Place(tables.nodes, roots), {}
     )
-    nodes = reachable(clean.without_static_waits(reachable(converted.nodes, roots).values()), roots)
+    nodes = pruned(clean.without_static_waits(converted.nodes.values()), roots)
     graph, ends = _finished(model, options, nodes, maker, _Ends(asked, flat, tables, inliner.outputs))
     return Rewritten(
         graph,
@@ -175,7 +175,9 @@ def _finished(
     functions = maker.frozen_functions()
     if options.clear_devices:
         nodes = clean.without_devices(nodes)
-        functions = tuple(FrozenFunction(clean.function_without_devices(f.proto), f.values) for f in functions)
+        functions = tuple(
+            FrozenFunction(clean.function_without_devices(f.proto), f.values) for f in functions
+        )
     graph = FrozenGraph(
         tuple(nodes.values()),
         functions,

@@ -92,7 +92,7 @@ class FunctionMaker:
 
     def named(self, node: Node, place: Place) -> Node:
         """See `convert.Functions`."""
-        if not any(v.WhichOneof("value") in ("func", "list") for v in node.proto.attr.values()):
+        if not self.inliner.outputs.library:
             return node
         keys = [k for k in node.proto.attr if _names(node.proto.attr, k)]
         made = {k: [self._named(f, {}, node, place) for f in _names(node.proto.attr, k)] for k in keys}
@@ -236,7 +236,7 @@ def _key(name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle])
 
 
 def _set_functions(node: Node, made: Mapping[str, Sequence[Made]]) -> Node:
-    changes = {}
+    changes: dict[str, AttrValue] = {}
     for key, functions in made.items():
         before = [f.name for f in _names(node.proto.attr, key)]
         if before == [f.name for f in functions]:

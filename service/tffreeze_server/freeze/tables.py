@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tffreeze_server.freeze.inline import Inliner, inline_calls
 from tffreeze_server.freeze.variables import variable_key
 from tffreeze_server.graph.model import Model
-from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.node import Node, new_node, node_of
 from tffreeze_server.graph.order import reachable
 
 TABLE_OPS = frozenset(
@@ -44,6 +44,7 @@ INITIALIZER_OPS = frozenset(
     }
 )
 TEXT_FILE_OPS = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
+ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
 COLLECTION = "table_initializer"
 """Where TensorFlow 1 lists the ops that fill tables."""
 
@@ -117,7 +118,12 @@ def _initializing_graph(model: Model, inliner: Inliner) -> dict[str, Node]:
     roots += [node.name for node in model.nodes if node.op in INITIALIZER_OPS]
     roots = list(dict.fromkeys(roots))
     flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots))
-    return flat
+    return {name: _assigned(node) for name, node in flat.items()}
+
+
+def _assigned(node: Node) -> Node:
+    """Nothing, for an assignment: the variable has that value already (`resolve` reads initializers as data)."""
+    return new_node(node.name, "NoOp", (), {}) if node.op in ASSIGN_OPS else node
 
 
 def _collected(model: Model, nodes: Mapping[str, Node]) -> Iterable[str]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.dtypes import name_of, size_bytes_of
-from tffreeze_server.graph.node import Node, TensorValue, from_node_def
+from tffreeze_server.graph.node import Node, TensorValue, compact, from_node_def
 from tffreeze_server.graph.wire import LENGTH, Field, FileBytes, fields
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
@@ -66,7 +66,7 @@ def read_graph(data: FileBytes, ranges: Sequence[Range]) -> tuple[list[Node], Gr
         if not is_nodes:
             rest.append(data.read(*run))
         elif run.end - run.start < MIN_LARGE_BYTES or not (large := _large_constant(data, run)):
-            nodes.extend(map(from_node_def, GraphDef.FromString(data.read(*run)).node))
+            nodes.extend(map(compact, GraphDef.FromString(data.read(*run)).node))
         else:
             nodes.append(large)
     return nodes, GraphDef.FromString(b"".join(rest))

@@ -39,23 +39,34 @@ class Node(NamedTuple):
         name: Its name, unique in its graph or body.
         op: The op's or the called function's name.
         inputs: Data inputs in order, then control inputs (`^node`).
-        proto: What it was read from or built as: its attributes and device count, never its name, op
-            and inputs. Shared between nodes; never changed.
-        value: For a Const whose value is held by reference; `proto` then lacks the attribute `value`.
+        source: What it was read from or built as: its attributes and device count, never its name, op
+            and inputs. Shared between nodes; never changed. Serialized where a graph is so large that
+            messages, which take ten times the memory, would count.
+        value: For a Const whose value is held by reference; `source` then lacks the attribute `value`.
 
     """
 
     name: str
     op: str
     inputs: tuple[str, ...]
-    proto: NodeDef
+    source: NodeDef | bytes
     value: TensorValue | None = None
+
+    @property
+    def proto(self) -> NodeDef:
+        """Its attributes and device; not to be changed."""
+        return NodeDef.FromString(self.source) if isinstance(self.source, bytes) else self.source
 
 
 def from_node_def(proto: NodeDef) -> Node:
     """Read a node of a GraphDef; inputs written `a:0` become `a`, so that a tensor has one name."""
     inputs = tuple([name[:-2] if name.endswith(":0") else name for name in proto.input])
     return Node(proto.name, proto.op, inputs, proto)
+
+
+def compact(proto: NodeDef) -> Node:
+    """Read a node of a GraphDef with many nodes."""
+    return from_node_def(proto)._replace(source=proto.SerializeToString())
 
 
 def new_node(
@@ -76,15 +87,15 @@ def with_attrs(node: Node, drop: frozenset[str] = frozenset(), **changes: AttrVa
         proto.attr.pop(key, None)
     for key, value in changes.items():
         proto.attr[key].CopyFrom(value)
-    return node._replace(proto=proto)
+    return node._replace(source=proto)
 
 
 def node_of(tensor: str) -> str:
     """The node that an input names: `a` of `a`, `a:1` and `^a`."""
     if tensor.startswith("^"):
         return tensor[1:]
-    name, colon, index = tensor.rpartition(":")
-    return name if colon and index.isdigit() else tensor
+    colon = tensor.rfind(":")
+    return tensor[:colon] if colon >= 0 and tensor[colon + 1 :].isdigit() else tensor
 
 
 def split_tensor(tensor: str) -> tuple[str, int]:

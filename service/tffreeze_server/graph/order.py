@@ -58,6 +58,28 @@ def reachable(nodes: Mapping[str, Node], roots: Iterable[str], args: Collection[
             return done
 
 
+def pruned(nodes: Mapping[str, Node], roots: Iterable[str]) -> dict[str, Node]:
+    """The nodes that the roots reach, in the order they are in: cheaper than `reachable` where that is right.
+
+    Args:
+        nodes: By name, each after its inputs (what comes around in a loop aside).
+        roots: Names of nodes.
+
+    """
+    needed = set(roots)
+    before = -1
+    while before != len(needed):
+        before = len(needed)
+        late = False
+        for name, node in reversed(nodes.items()):
+            if name in needed:
+                needed.update([node_of(tensor) for tensor in node.inputs])
+            late = late or node.op in BACK_EDGE_OPS
+        if not late:
+            break
+    return {name: node for name, node in nodes.items() if name in needed}
+
+
 def _node(nodes: Mapping[str, Node], name: str) -> Node:
     try:
         return nodes[name]
