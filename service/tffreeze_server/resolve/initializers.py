@@ -1,0 +1,189 @@
+"""What a loader sets after the restore: its init ops, read as data.
+
+Theory of operation. The init ops and all they run are collected into a flat graph, and each assignment in it to
+a variable that is asked for is evaluated (`evaluate.py`). An assignment in a branch that is not taken does
+not count. A variable read on the way has its assigned value where the assignment comes first, else the
+restored one. What the loader sets wins over what the saver restored: it runs later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze.inline import flatten
+from tffreeze_server.freeze.roles import CALLS, is_write
+from tffreeze_server.graph.model import Model
+from tffreeze_server.graph.node import Node, TensorValue, new_node
+from tffreeze_server.graph.order import reachable
+from tffreeze_server.resolve.evaluate import Evaluator
+from tffreeze_server.resolve.restore_ops import ASSIGN_OPS
+from tffreeze_server.resolve.trace import FlatGraph, VariableKey, data_inputs, variable_of
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
+
+_CONDITIONALS = frozenset({"If", "StatelessIf"})
+_MAX_NESTED_CONDITIONALS = 20
+
+RestoredValue = Callable[[VariableKey], TensorValue | None]
+"""The value that the restore gives a variable; None where it gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Initializers:
+    """The init ops of a model as a flat graph.
+
+    Attributes:
+        flat: All that the init ops run.
+        assignments: What sets a variable in it, by variable.
+        restored: What the restore gives.
+        assets: File name below `assets/` by tensor name.
+
+    """
+
+    flat: FlatGraph
+    assignments: Mapping[VariableKey, tuple[Node, ...]]
+    restored: RestoredValue
+    assets: Mapping[str, str]
+    _ancestors: dict[str, frozenset[str]] = field(default_factory=dict)
+    _evaluators: list[Evaluator] = field(default_factory=list)
+
+    def value(self, key: VariableKey) -> TensorValue | None:
+        """The value that a variable is set to; None where it is not set.
+
+        Raises:
+            FreezeError: UNSUPPORTED_INITIALIZER; VALUES_DISAGREE where it is set twice, in no order.
+
+        """
+        taken = [node for node in self.assignments.get(key, ()) if not self.evaluator.is_dead(node.name)]
+        return self._last(key, taken) if taken else None
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """For the tensors of the graph; remembers what it has evaluated."""
+        if not self._evaluators:
+            self._evaluators.append(
+                Evaluator(self.flat, self.assets, self._read, lambda key: self.restored(key) is not None)
+            )
+        return self._evaluators[0]
+
+    def _last(self, key: VariableKey, assignments: list[Node]) -> TensorValue:
+        for node in assignments:
+            if node.op not in ASSIGN_OPS:
+                raise _not_assigned(key, node)
+        values = [self.evaluator.value(data_inputs(node)[1], (node.name,)) for node in assignments]
+        names = {node.name for node in assignments}
+        for node, value in zip(assignments, values, strict=True):
+            if all(value == other for other in values) or names <= self._before(node.name) | {node.name}:
+                return value
+        raise FreezeError(
+            Reason.VALUES_DISAGREE,
+            f"The variable {key[1]!r} is set by {assignments[0].name!r} and by {assignments[1].name!r} after the "
+            "restore, in no order, to different values.",
+            subject=key[1],
+        )
+
+    def _read(self, key: VariableKey, reader: str) -> TensorValue:
+        """The value of a variable where a node reads it."""
+        before = self._before(reader)
+        assignments = self.assignments.get(key, ())
+        earlier = [node for node in assignments if node.name in before]
+        if earlier:
+            return self._last(key, earlier)
+        later = all(reader in self._before(node.name) for node in assignments)
+        value = self.restored(key) if later else None
+        if value is None:
+            why = "has no value" if later else "is set at the same time"
+            raise FreezeError(
+                Reason.UNSUPPORTED_INITIALIZER,
+                f"After the restore the node {reader!r} reads the variable {key[1]!r}, which {why}.",
+                subject=key[1],
+            )
+        return value
+
+    def _before(self, name: str) -> frozenset[str]:
+        """What has run when a node runs."""
+        if name not in self._ancestors:
+            self._ancestors[name] = frozenset(reachable(self.flat, [name])) - {name}
+        return self._ancestors[name]
+
+
+def read_initializers(
+    model: Model, nodes: Mapping[str, Node], init_ops: tuple[str, ...], restored: RestoredValue
+) -> Initializers:
+    """Read the init ops of a model.
+
+    Args:
+        model: Whose library, op definitions and assets count.
+        nodes: The model's nodes by name.
+        init_ops: Nodes to run after the restore.
+        restored: What the restore gives.
+
+    Raises:
+        FreezeError: What `flatten` raises.
+
+    """
+    flat: Mapping[str, Node] = flatten(nodes, init_ops, model.library, model.op_defs)
+    for _ in range(_MAX_NESTED_CONDITIONALS):
+        found = Initializers(flat, _assignments(model, flat), restored, model.assets)
+        chosen = {node.name: _branch(found, node) for node in flat.values() if node.op in _CONDITIONALS}
+        calls = {name: call for name, call in chosen.items() if call is not None}
+        if not calls:
+            break
+        flat = flatten({**flat, **calls}, init_ops, model.library, model.op_defs)
+    return found
+
+
+def _assignments(model: Model, flat: FlatGraph) -> dict[VariableKey, tuple[Node, ...]]:
+    """What sets a variable, by variable: assignments, other writes, calls of functions that write."""
+    found: dict[VariableKey, tuple[Node, ...]] = {}
+    for node in flat.values():
+        if is_write(node.op) or (node.op in CALLS and _writes(model, node)):
+            for tensor in data_inputs(node)[: 1 if is_write(node.op) else None]:
+                key = variable_of(flat, tensor)
+                if key is not None:
+                    found[key] = (*found.get(key, ()), node)
+    return found
+
+
+def _writes(model: Model, call: Node) -> bool:
+    """Whether a function that a node calls, directly or through others, holds an op that writes."""
+    pending = _called(call.proto.attr, model)
+    seen = set(pending)
+    while pending:
+        for node in model.library[pending.pop()].node_def:
+            if is_write(node.op):
+                return True
+            more = [name for name in (*_called(node.attr, model), node.op) if name in model.library]
+            pending.extend(name for name in more if name not in seen)
+            seen.update(more)
+    return False
+
+
+def _called(attrs: Mapping[str, AttrValue], model: Model) -> list[str]:
+    functions = [function for attr in attrs.values() for function in (attr.func, *attr.list.func)]
+    return [function.name for function in functions if function.name in model.library]
+
+
+def _branch(initializers: Initializers, node: Node) -> Node | None:
+    """A conditional as a call of the branch that is taken; None where that cannot be told."""
+    if not data_inputs(node):
+        return None
+    try:
+        taken = initializers.evaluator.condition(node, node.inputs[0])
+    except FreezeError:
+        return None
+    function = node.proto.attr.get("then_branch" if taken else "else_branch")
+    if function is None:
+        return None
+    attrs = {name: node.proto.attr[name] for name in ("Tin", "Tout") if name in node.proto.attr}
+    return new_node(node.name, "StatefulPartitionedCall", node.inputs[1:], {"f": function, **attrs})
+
+
+def _not_assigned(key: VariableKey, node: Node) -> FreezeError:
+    return FreezeError(
+        Reason.UNSUPPORTED_INITIALIZER,
+        f"The variable {key[1]!r} is changed after the restore by the node {node.name!r} (op {node.op!r}), whose "
+        "result cannot be read as data. Leave the variable as it is with --deny, or choose other outputs.",
+        subject=key[1],
+    )

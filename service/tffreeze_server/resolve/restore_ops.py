@@ -1,0 +1,204 @@
+"""What a saver restores, read from its restore subgraph.
+
+Theory of operation. From the saver's restore op everything it runs is collected, function bodies included. Each
+`Assign` or `AssignVariableOp` in there names a variable (its first input) and a tensor (its second), which comes
+from an output of a restore op. That op says which key of the checkpoint it reads, and which slice of it, in
+constants; and it must read the very checkpoint that the saver is given: its prefix comes from the saver's
+filename tensor. What cannot be read so is kept as an error with the variable: it matters only to those
+who need that variable. Facts: tensorflow/core/ops/io_ops.cc; tensorflow/python/training/saver.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
+from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.freeze.inline import flatten
+from tffreeze_server.graph import dtypes
+from tffreeze_server.graph.model import Model, Saver
+from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.resolve.small_tensor import read_small
+from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, data_inputs, origin, variable_of
+
+ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
+# By restore op: how many data inputs it has.
+_RESTORE_OPS = {"RestoreV2": 3, "Restore": 2, "RestoreSlice": 3}
+_SAME_FILENAME = SAME_VALUE | {"PlaceholderWithDefault", "ShardedFilename"}
+_FILENAME_OPS = frozenset({"Const", "Placeholder", "PlaceholderWithDefault"})
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A tensor of a checkpoint, as a restore op or a match by name asks for it.
+
+    Attributes:
+        key: Its key.
+        region: The box of it that is wanted; None for all of it.
+        whole_shape: The shape that all of it has, where that is stated.
+        reshaped: Whether it takes the variable's shape, whatever its own.
+
+    """
+
+    key: str
+    region: Region | None = None
+    whole_shape: tuple[int, ...] | None = None
+    reshaped: bool = False
+
+
+def restored_by(
+    model: Model, nodes: Mapping[str, Node], saver: Saver
+) -> dict[VariableKey, Restored | FreezeError]:
+    """What a saver restores each variable from.
+
+    Args:
+        model: Whose library and op definitions count.
+        nodes: The model's nodes by name.
+        saver: Its restore op must be in the graph.
+
+    Returns:
+        By variable; an error where how it is restored cannot be read.
+
+    Raises:
+        FreezeError: RESTORE_OP_NOT_FOUND, FILENAME_TENSOR_NOT_FOUND; what `flatten` raises.
+
+    """
+    _check_saver(saver, nodes)
+    flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs)
+    found: dict[VariableKey, Restored | FreezeError] = {}
+    for node in flat.values():
+        if node.op not in ASSIGN_OPS or len(data_inputs(node)) < 2:
+            continue
+        key = variable_of(flat, node.inputs[0])
+        if key is None:
+            continue
+        restored = _restored(flat, node, saver)
+        earlier = found.setdefault(key, restored)
+        if earlier != restored and not isinstance(earlier, FreezeError):
+            found[key] = (
+                restored if isinstance(restored, FreezeError) else _twice(key, saver, earlier, restored)
+            )
+    return found
+
+
+def implied_savers(nodes: Mapping[str, Node]) -> tuple[Saver, ...]:
+    """Savers of a graph that comes without a SaverDef, by the name that TensorFlow 1 gives their restore op."""
+    return tuple(
+        [
+            Saver(name, "", f"the graph's own {name!r}")
+            for name, node in nodes.items()
+            if node.op == "NoOp" and name.endswith("/restore_all")
+        ]
+    )
+
+
+def describe(restored: Restored) -> str:
+    """`'v'` or `'v' (slice [0, 5] of size [2, 4])`."""
+    if restored.region is None:
+        return repr(restored.key)
+    return f"{restored.key!r} (slice {list(restored.region.starts)} of size {list(restored.region.sizes)})"
+
+
+def _restored(flat: FlatGraph, assign: Node, saver: Saver) -> Restored | FreezeError:
+    try:
+        node, index = origin(flat, assign.inputs[1])
+        if node.op == "Reshape":
+            # A saver made with reshape=True: the same elements in the variable's shape.
+            node, index = origin(flat, node.inputs[0])
+            return replace(_read_restore(flat, node, index, saver), reshaped=True)
+        return _read_restore(flat, node, index, saver)
+    except FreezeError as error:
+        return error
+
+
+def _read_restore(flat: FlatGraph, node: Node, index: int, saver: Saver) -> Restored:
+    inputs = data_inputs(node)
+    if len(inputs) != _RESTORE_OPS.get(node.op):
+        raise FreezeError(
+            Reason.UNSUPPORTED_RESTORE,
+            f"{saver.origin} restores a variable through the node {node.name!r} (op {node.op!r}), and what that "
+            "makes of the checkpoint is not known here. Give another saver with --restore-op or --saver.",
+            subject=node.name,
+        )
+    _check_filename(flat, node, inputs[0], saver)
+    key = _string(flat, inputs[1], index, node)
+    spec = parse_shape_and_slice(_string(flat, inputs[2], index, node)) if len(inputs) > 2 else None
+    return Restored(key, spec[1], spec[0]) if spec else Restored(key)
+
+
+def _string(flat: FlatGraph, tensor: str, index: int, reader: Node) -> str:
+    """An element of a constant of strings."""
+    node, output = origin(flat, tensor)
+    if node.op == "Pack" and index < len(data_inputs(node)):
+        return _string(flat, data_inputs(node)[index], 0, reader)
+    if node.op != "Const":
+        raise FreezeError(
+            Reason.UNSUPPORTED_RESTORE,
+            f"The restore op {reader.name!r} reads its tensor names from {node.name!r} (op {node.op!r}), which is no "
+            "constant: they are known only when the model runs. Give another saver with --restore-op.",
+            subject=reader.name,
+        )
+    value = node.proto.attr.get("value")
+    if output or value is None or value.tensor.dtype != dtypes.STRING:
+        raise FreezeError(
+            Reason.MALFORMED_MODEL,
+            f"The constant {node.name!r}, which the restore op {reader.name!r} reads, holds no strings.",
+            subject=node.name,
+        )
+    tensor_names = read_small(value.tensor, node.name)
+    if index >= tensor_names.elements:
+        raise FreezeError(
+            Reason.MALFORMED_MODEL,
+            f"The restore op {reader.name!r} has an output {index}, but {node.name!r} names only "
+            f"{tensor_names.elements} tensors.",
+            subject=reader.name,
+        )
+    name = tensor_names.values[index if len(tensor_names.values) > 1 else 0]
+    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else ""
+
+
+def _check_filename(flat: FlatGraph, node: Node, prefix: str, saver: Saver) -> None:
+    """The op must read the checkpoint that the saver is given, not a file of its own."""
+    wanted = node_of(saver.filename_tensor)
+    passed = _names_on_the_way(flat, prefix)
+    if wanted in passed or (not wanted and flat[passed[-1]].op in _FILENAME_OPS):
+        return
+    raise FreezeError(
+        Reason.UNSUPPORTED_RESTORE,
+        f"The restore op {node.name!r} reads the checkpoint that {passed[-1]!r} names, not the one that "
+        f"{saver.origin} is given through {saver.filename_tensor!r}: it restores from another file. "
+        "Give the tensor that names this checkpoint with --filename-tensor.",
+        subject=node.name,
+    )
+
+
+def _names_on_the_way(flat: FlatGraph, tensor: str) -> list[str]:
+    """The nodes from a tensor to where its file name comes from."""
+    names: list[str] = []
+    while node_of(tensor) not in names:
+        node = flat[node_of(tensor)]
+        names.append(node.name)
+        if node.op in _SAME_FILENAME and data_inputs(node):
+            tensor = node.inputs[0]
+    return names
+
+
+def _check_saver(saver: Saver, nodes: Mapping[str, Node]) -> None:
+    if saver.restore_op not in nodes:
+        likely = [name for name in nodes if "restore" in name] or nodes
+        raise FreezeError(
+            Reason.RESTORE_OP_NOT_FOUND,
+            f"{saver.origin} names the restore op {saver.restore_op!r}, which is not in the graph. "
+            f"{nearest(saver.restore_op, likely)} Give it with --restore-op.",
+            subject=saver.restore_op,
+        )
+
+
+def _twice(key: VariableKey, saver: Saver, first: Restored, second: Restored) -> FreezeError:
+    return FreezeError(
+        Reason.VALUES_DISAGREE,
+        f"{saver.origin} restores the variable {key[1]!r} twice, from {describe(first)} and from "
+        f"{describe(second)}. Give the saver to use with --restore-op.",
+        subject=key[1],
+    )

@@ -1,0 +1,195 @@
+"""Small tensors as Python numbers, to work with the constants of restore and initializer subgraphs.
+
+A TensorProto may state fewer values than it has elements: the last one stands for the rest
+(tensorflow/core/framework/tensor.cc, FromProtoField). So a variable of a hundred million zeros is one value.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph import dtypes
+from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto, TensorShapeProto
+
+Value = float | int | bool | bytes
+
+MAX_ELEMENTS = 1 << 20
+"""Tensors with more distinct elements are not worked with."""
+
+BOOL, INT32, INT64 = 10, 3, 9
+
+# By DataType: the letter of `struct`, and the field of TensorProto that holds its values.
+_FORMATS: dict[int, tuple[str, str]] = {
+    1: ("f", "float_val"),
+    2: ("d", "double_val"),
+    INT32: ("i", "int_val"),
+    4: ("B", "int_val"),
+    5: ("h", "int_val"),
+    6: ("b", "int_val"),
+    INT64: ("q", "int64_val"),
+    BOOL: ("?", "bool_val"),
+    17: ("H", "int_val"),
+    22: ("I", "uint32_val"),
+    23: ("Q", "uint64_val"),
+}
+_FLOATS = frozenset((1, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class SmallTensor:
+    """A tensor as numbers or byte strings.
+
+    Attributes:
+        dtype: The number of a `DataType`.
+        shape: Sizes.
+        values: One for each element, in order; or a single one for all of them.
+
+    """
+
+    dtype: int
+    shape: tuple[int, ...]
+    values: tuple[Value, ...]
+
+    @property
+    def elements(self) -> int:
+        """How many elements it has."""
+        return math.prod(self.shape)
+
+    def all_values(self) -> tuple[Value, ...]:
+        """One value for each element."""
+        if self.elements > MAX_ELEMENTS:
+            raise _too_large(self.shape)
+        return self.values if len(self.values) == self.elements else self.values[:1] * self.elements
+
+
+def has_numbers(dtype: int) -> bool:
+    """Whether tensors of this type can be read as a SmallTensor."""
+    return dtype in _FORMATS or dtype == dtypes.STRING
+
+
+def read_small(proto: TensorProto, name: str) -> SmallTensor:
+    """The values of a TensorProto.
+
+    Args:
+        proto: Of a type that `has_numbers`.
+        name: Of the node that holds it, for messages.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL where values and shape do not fit; UNSUPPORTED_INITIALIZER where it is large.
+
+    """
+    shape = checked_shape(proto, name)
+    elements = math.prod(shape)
+    if proto.tensor_content:
+        return SmallTensor(proto.dtype, shape, _unpacked(proto, elements, shape))
+    values: tuple[Value, ...] = tuple(getattr(proto, _field(proto.dtype)))
+    if len(values) > max(elements, 1):
+        raise _malformed(name, f"has {len(values)} values for {elements} elements")
+    if not values:
+        values = (b"" if proto.dtype == dtypes.STRING else cast(proto.dtype, 0),)
+    if 1 < len(values) < elements:
+        if elements > MAX_ELEMENTS:
+            raise _too_large(shape)
+        values += values[-1:] * (elements - len(values))
+    return SmallTensor(proto.dtype, shape, values)
+
+
+def checked_shape(proto: TensorProto, name: str) -> tuple[int, ...]:
+    """The shape of a TensorProto of any type, once its content has the size of it.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL.
+
+    """
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
+    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+        raise _malformed(name, "has no shape")
+    size_bytes = math.prod(shape) * dtypes.size_bytes_of(proto.dtype)
+    if proto.tensor_content and len(proto.tensor_content) != size_bytes:
+        raise _malformed(name, f"has {len(proto.tensor_content)} bytes where its shape asks for {size_bytes}")
+    return shape
+
+
+def to_value(tensor: SmallTensor) -> TensorValue:
+    """The tensor as a value of a constant."""
+    proto = TensorProto(dtype=tensor.dtype, tensor_shape=shape_proto(tensor.shape))  # type: ignore[arg-type]
+    if tensor.elements:
+        getattr(proto, _field(tensor.dtype)).extend(tensor.values)
+    return TensorValue(tensor.dtype, tensor.shape, proto)
+
+
+def shape_proto(shape: Sequence[int]) -> TensorShapeProto:
+    """A shape as a message."""
+    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
+
+
+def cast(dtype: int, value: Value) -> Value:
+    """A number as an element of a type: rounded, or wrapped around.
+
+    Raises:
+        ValueError: There is no such element, or the type has no numbers.
+
+    """
+    if isinstance(value, bytes) or dtype not in _FORMATS:
+        raise ValueError(f"arithmetic on {dtypes.name_of(dtype)} is not done here")
+    letter = _FORMATS[dtype][0]
+    if dtype == BOOL:
+        return bool(value)
+    if dtype in _FLOATS:
+        try:
+            rounded: float = struct.unpack(f"<{letter}", struct.pack(f"<{letter}", value))[0]
+        except OverflowError:
+            return math.copysign(math.inf, value)
+        return rounded
+    bits = 8 * struct.calcsize(f"<{letter}")
+    wrapped = int(value) & ((1 << bits) - 1)
+    return wrapped - (1 << bits) if letter.islower() and wrapped >> (bits - 1) else wrapped
+
+
+def elementwise(operation: Callable[..., Value], dtype: int, *inputs: SmallTensor) -> SmallTensor:
+    """Apply an operation to each element, of tensors of one shape or of a tensor and scalars.
+
+    Raises:
+        ValueError: The shapes differ, or an element has no result.
+
+    """
+    shapes = {tensor.shape for tensor in inputs if tensor.shape}
+    if len(shapes) > 1:
+        raise ValueError("the shapes differ")
+    shape = shapes.pop() if shapes else ()
+    if all(len(tensor.values) == 1 for tensor in inputs):
+        columns = [tensor.values for tensor in inputs]
+    else:
+        columns = [SmallTensor(t.dtype, shape, t.values).all_values() for t in inputs]
+    try:
+        values = tuple([cast(dtype, operation(*row)) for row in zip(*columns, strict=True)])
+    except (ArithmeticError, TypeError):
+        raise ValueError("an element has no result") from None
+    return SmallTensor(dtype, shape, values)
+
+
+def _field(dtype: int) -> str:
+    return "string_val" if dtype == dtypes.STRING else _FORMATS[dtype][1]
+
+
+def _unpacked(proto: TensorProto, elements: int, shape: tuple[int, ...]) -> tuple[Value, ...]:
+    if elements > MAX_ELEMENTS:
+        raise _too_large(shape)
+    return struct.unpack(f"<{elements}{_FORMATS[proto.dtype][0]}", proto.tensor_content)
+
+
+def _too_large(shape: tuple[int, ...]) -> FreezeError:
+    return FreezeError(
+        Reason.UNSUPPORTED_INITIALIZER,
+        f"A variable is initialised from a tensor of shape {list(shape)}, which is too large to be computed here. "
+        "Save a checkpoint that holds the variable.",
+    )
+
+
+def _malformed(name: str, why: str) -> FreezeError:
+    return FreezeError(Reason.MALFORMED_MODEL, f"The constant {name!r} {why}.", subject=name)

@@ -1,0 +1,50 @@
+"""Following tensors of a flat graph back to what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze.roles import VARIABLE_OPS
+from tffreeze_server.freeze.variables import variable_key
+from tffreeze_server.graph.node import Node, split_tensor
+
+VariableKey = tuple[str, str]
+"""Container and name, as `variable_key` gives them."""
+
+FlatGraph = Mapping[str, Node]
+
+SAME_VALUE = frozenset({"Identity", "RefIdentity", "Enter", "RefEnter"})
+"""Ops whose one output is their first input."""
+
+_SAME_VARIABLE = SAME_VALUE | {"Switch", "RefSwitch"}
+
+
+def origin(flat: FlatGraph, tensor: str, through: frozenset[str] = SAME_VALUE) -> tuple[Node, int]:
+    """The node and output that a tensor comes from, looking through ops that hand it on.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL where a tensor is its own origin.
+
+    """
+    for _ in range(len(flat) + 1):
+        name, index = split_tensor(tensor)
+        node = flat[name]
+        if node.op == "IdentityN" and index < len(data_inputs(node)):
+            tensor = node.inputs[index]
+        elif node.op in through and data_inputs(node):
+            tensor = node.inputs[0]
+        else:
+            return node, index
+    raise FreezeError(Reason.MALFORMED_MODEL, f"The tensor {tensor!r} comes from itself.", subject=tensor)
+
+
+def variable_of(flat: FlatGraph, tensor: str) -> VariableKey | None:
+    """The variable that a handle or ref is; None where it is none."""
+    node, _ = origin(flat, tensor, _SAME_VARIABLE)
+    return variable_key(node) if node.op in VARIABLE_OPS else None
+
+
+def data_inputs(node: Node) -> list[str]:
+    """The inputs that are tensors."""
+    return [tensor for tensor in node.inputs if not tensor.startswith("^")]
