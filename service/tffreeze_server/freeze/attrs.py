@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
-from tffreeze_server.tfproto.tensor_pb2 import TensorProto, TensorShapeProto
+from tffreeze_server.tfproto.tensor_pb2 import DataType, TensorProto, TensorShapeProto
+
+
+def data_type(number: int) -> DataType:
+    """A number as the stubs want it: the enum is open, any number may stand there."""
+    return cast("DataType", number)
 
 
 def type_attr(dtype: int) -> AttrValue:
     """A type, by the number of its `DataType`."""
-    return AttrValue(type=dtype)
+    return AttrValue(type=data_type(dtype))
 
 
-def types_attr(dtypes: Sequence[int]) -> AttrValue:
+def types_attr(dtypes: Iterable[int]) -> AttrValue:
     """A list of types."""
-    return AttrValue(list=AttrValue.ListValue(type=dtypes))
+    return AttrValue(list=AttrValue.ListValue(type=map(data_type, dtypes)))
 
 
 def int_attr(number: int) -> AttrValue:

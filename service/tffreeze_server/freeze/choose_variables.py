@@ -39,7 +39,8 @@ def choose_variables(model: Model, nodes: Mapping[str, Node], options: FreezeOpt
     everywhere = [*nodes.values(), *_in_functions(nodes.values(), model.library)]
     reached = variables_of(everywhere, VARIABLE_OPS)
     _check_names(model, reached.values(), (*options.allow, *options.deny))
-    frozen, kept = [], []
+    frozen: list[Variable] = []
+    kept: list[Variable] = []
     for variable in reached.values():
         names = {variable.name, *variable.nodes}
         denied = not names.isdisjoint(options.deny)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.freeze import clean
-from tffreeze_server.freeze.attrs import tensor_attr
+from tffreeze_server.freeze.attrs import data_type, tensor_attr
 from tffreeze_server.freeze.choose_variables import Chosen, choose_variables
 from tffreeze_server.freeze.convert import Converter, Place
 from tffreeze_server.freeze.flat_graph import FlatGraph, flat_graph
@@ -211,7 +211,7 @@ def _with_assets(model: Model, nodes: Mapping[str, Node]) -> tuple[dict[str, Nod
     for name in assets.keys() & nodes.keys():
         if nodes[name].op == "Const":
             path = f"assets/{assets[name]}".encode()
-            value = tensor_attr(TensorProto(dtype=STRING, tensor_shape={}, string_val=[path]))
+            value = tensor_attr(TensorProto(dtype=data_type(STRING), tensor_shape={}, string_val=[path]))
             changed[name] = with_attrs(nodes[name], value=value)
             found[name] = assets[name]
     return changed, dict(sorted(found.items()))

@@ -176,7 +176,7 @@ def _nothing(node: Node, handle: Handle) -> tuple[Node, ...]:  # noqa: ARG001  o
 
 def identity_n(node: Node, handles: Mapping[int, Handle]) -> Node:
     """An IdentityN, the types of those inputs changed that are variables."""
-    types = list(node.proto.attr["T"].list.type) if "T" in node.proto.attr else []
+    types: list[int] = list(node.proto.attr["T"].list.type) if "T" in node.proto.attr else []
     for position, handle in handles.items():
         types[position] = handle.dtype
     return with_attrs(node, STALE_ATTRS, T=types_attr(types))

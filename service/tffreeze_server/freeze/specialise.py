@@ -70,7 +70,7 @@ class FunctionMaker:
     ) -> tuple[Node, Mapping[str, Handle]]:
         """See `convert.Functions`."""
         if node.op not in CALLS:
-            made = self._make(node.op, node.proto.attr, given, Place((), (), place, node.name))
+            made = self._make(node.op, node.proto.attr, given, Place({}, (), place, node.name))
             return node._replace(op=made.name), self._results(node, [made])
         call = CALLS[node.op]
         if any(k < call.skip for k in given):
@@ -244,7 +244,7 @@ def _set_functions(node: Node, made: Mapping[str, Sequence[Made]]) -> Node:
         names = [NameAttrList(name=f.name) for f in functions]
         is_one = node.proto.attr[key].WhichOneof("value") == "func"
         changes[key] = AttrValue(func=names[0]) if is_one else AttrValue(list=AttrValue.ListValue(func=names))
-    return with_attrs(node, **changes) if changes else node
+    return with_attrs(node, frozenset(), **changes) if changes else node
 
 
 def _set_types(
@@ -254,7 +254,7 @@ def _set_types(
     changes: dict[str, AttrValue] = {}
     start = 0
     for key in call.input_types:
-        types = list(node.proto.attr[key].list.type)
+        types: list[int] = list(node.proto.attr[key].list.type)
         for k, handle in arguments.items():
             if start <= k < start + len(types):
                 types[k - start] = handle.dtype

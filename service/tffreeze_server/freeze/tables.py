@@ -90,7 +90,7 @@ def with_tables(model: Model, nodes: Mapping[str, Node], inliner: Inliner) -> Ta
         inliner: Knows the model's functions.
 
     """
-    tables = {table_key(n): n.name for n in reversed(nodes.values()) if n.op in TABLE_OPS}
+    tables = {table_key(n): n.name for n in reversed(list(nodes.values())) if n.op in TABLE_OPS}
     if not tables:
         return Tables(dict(nodes), (), ())
     filling = _initializing_graph(model, inliner)

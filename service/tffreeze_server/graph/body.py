@@ -10,15 +10,17 @@ way back. Facts: `InstantiateFunction` in TensorFlow's `core/framework/function.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import cast
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
+from tffreeze_server.graph.node import Node, join_tensor, split_tensor
 from tffreeze_server.graph.op_args import ArgRange, output_ranges
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
 from tffreeze_server.tfproto.op_def_pb2 import OpDef
+from tffreeze_server.tfproto.tensor_pb2 import DataType
 
 Library = Mapping[str, FunctionDef]
 
@@ -126,8 +128,8 @@ def to_function_def(body: Body, outputs: Outputs) -> FunctionDef:
     signature.name = body.name
     for field in ("input_arg", "output_arg", "control_output", "attr"):
         signature.ClearField(field)
-    signature.input_arg.extend(OpDef.ArgDef(name=a.name, type=a.dtype) for a in body.args)
-    signature.output_arg.extend(OpDef.ArgDef(name=a.name, type=a.dtype) for a in body.results)
+    signature.input_arg.extend(_arg_def(a) for a in body.args)
+    signature.output_arg.extend(_arg_def(a) for a in body.results)
     signature.control_output.extend(name for name, _ in body.control_results)
     argument_names = frozenset(a.name for a in body.args)
     named = _FunctionNames(argument_names, body.nodes, outputs, _named_outputs(body.proto))
@@ -142,6 +144,10 @@ def to_function_def(body: Body, outputs: Outputs) -> FunctionDef:
     for name, node_name in body.control_results:
         function.control_ret[name] = node_name
     return function
+
+
+def _arg_def(arg: Arg) -> OpDef.ArgDef:
+    return OpDef.ArgDef(name=arg.name, type=cast("DataType", arg.dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +291,3 @@ def _malformed(function: str, what: str) -> FreezeError:
     return FreezeError(
         Reason.MALFORMED_MODEL, f"The function or node {function!r} cannot be read: {what}.", subject=function
     )
-
-
-def renamed(body: Body, name: str) -> Body:
-    """The same body under another name."""
-    return replace(body, name=name)
-
-
-def body_inputs(node: Node) -> Iterable[str]:
-    """The nodes (or arguments) that a node reads or waits for."""
-    return map(node_of, node.inputs)

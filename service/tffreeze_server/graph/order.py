@@ -58,7 +58,7 @@ def reachable(nodes: Mapping[str, Node], roots: Iterable[str], args: Collection[
             return done
 
 
-def pruned(nodes: Mapping[str, Node], roots: Iterable[str]) -> dict[str, Node]:
+def pruned(nodes: dict[str, Node], roots: Iterable[str]) -> dict[str, Node]:
     """The nodes that the roots reach, in the order they are in: cheaper than `reachable` where that is right.
 
     Args:
