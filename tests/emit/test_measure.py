@@ -57,7 +57,7 @@ def test_data_that_stays_with_the_caller_and_must_be_read_is_an_error(
     """The error says that the data is needed, and for what."""
     with pytest.raises(FreezeError) as caught:
         make_plan(graph, {}, form, weights_present=False)
-    assert (Reason.SHARD_NOT_FOUND, SHARD) == (caught.value.reason, caught.value.subject)
+    assert (Reason.WEIGHTS_NEEDED, SHARD) == (caught.value.reason, caught.value.subject)
     assert "stays with you" in caught.value.message
 
 

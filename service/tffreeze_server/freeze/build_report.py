@@ -1,12 +1,14 @@
-"""The report of a freeze, from what the stages found."""
+"""From the stages' results to the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterator
 
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.errors import listed
-from tffreeze_server.freeze.inline import CALL_OPS
+from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
+from tffreeze_server.checkpoint.data import Assembled, FileRange
+from tffreeze_server.freeze.encode_text import EscapedText
+from tffreeze_server.freeze.frozen_graph import FrozenGraph
 from tffreeze_server.freeze.outputs import Endpoint
 from tffreeze_server.freeze.plan import Plan
 from tffreeze_server.freeze.report import (
@@ -15,146 +17,144 @@ from tffreeze_server.freeze.report import (
     Report,
     TensorReport,
     VariableReport,
-    WarningReport,
 )
 from tffreeze_server.freeze.rewrite import Rewritten
-from tffreeze_server.freeze.roles import CALLS, ROLES, VARIABLE_OPS
-from tffreeze_server.freeze.tables import TABLE_OPS
+from tffreeze_server.freeze.roles import VARIABLE_OPS, is_write
 from tffreeze_server.freeze.variables import Binding, variables_of
-from tffreeze_server.graph.dtypes import name_of, size_bytes_of
+from tffreeze_server.freeze.warn import warnings_of
+from tffreeze_server.graph import dtypes
 from tffreeze_server.graph.model import Model
-from tffreeze_server.graph.node import Node, node_of, split_tensor
+from tffreeze_server.graph.node import Node, TensorValue, node_of, split_tensor
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
-OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
-STATELESS_ENOUGH = frozenset(ROLES) | frozenset(CALLS) | CALL_OPS | TABLE_OPS
-"""Stateful by their definition, and nothing to warn of."""
+_EFFECT_OPS = frozenset(
+    ("Assert", "Print", "PrintV2", "PyFunc", "EagerPyFunc", "WriteFile", "SaveV2", "Save")
+)
 
 
 def build_report(model: Model, rewritten: Rewritten, plan: Plan) -> Report:
-    """Tell what was frozen from what, what was dropped, and what the user should know."""
+    """Tell what was made from what.
+
+    Args:
+        model: What was frozen.
+        rewritten: The frozen graph and how it came to be.
+        plan: How it will be written.
+
+    """
     graph = rewritten.graph
+    dropped = _dropped(model, rewritten)
     return Report(
         kind=model.kind,
         tags=tuple(sorted(model.tags)),
-        signature_keys=tuple(s.key for s in graph.signatures),
-        inputs=tuple(_tensors(rewritten.original_inputs, rewritten.inputs)),
-        outputs=tuple(_tensors(rewritten.original_outputs, rewritten.outputs)),
-        variables=tuple(_variable(b, rewritten) for b in rewritten.bindings),
+        signature_keys=tuple(signature.key for signature in graph.signatures),
+        inputs=_tensors(rewritten.original_inputs, rewritten.inputs),
+        outputs=_tensors(rewritten.original_outputs, rewritten.outputs),
+        variables=_variables(rewritten),
         kept_variables=rewritten.kept,
-        initializers=tuple(_initializers(rewritten)),
-        dropped=_dropped(model, rewritten),
-        warnings=tuple(_warnings(model, rewritten)),
+        initializers=_initializers(rewritten),
+        dropped=dropped,
+        warnings=warnings_of(model.op_defs, rewritten, dropped.side_effects),
         nodes=len(graph.nodes),
         functions=len(graph.functions),
         size_bytes=plan.size_bytes,
-        weights_bytes=sum(s.length_bytes for s in plan.segments if isinstance(s, FileRange)),
+        weights_bytes=sum(_weights_bytes(model, plan)),
         crc32c=f"{plan.crc32c:08x}",
     )
 
 
-def _tensors(originals: Iterable[Endpoint], now: Iterable[Endpoint]) -> Iterator[TensorReport]:
-    for before, after in zip(originals, now, strict=True):
-        dtype = name_of(after.dtype) if after.dtype else ""
-        yield TensorReport(
-            after.signature_key, after.key, _full(before.tensor), _full(after.tensor), dtype, after.shape
+def _tensors(originals: tuple[Endpoint, ...], ends: tuple[Endpoint, ...]) -> tuple[TensorReport, ...]:
+    return tuple(
+        TensorReport(
+            signature_key=end.signature_key,
+            key=end.key,
+            original=_full_name(original.tensor),
+            tensor=_full_name(end.tensor),
+            dtype=dtypes.name_of(end.dtype) if end.dtype else "",
+            shape=end.shape,
         )
-
-
-def _full(tensor: str) -> str:
-    node, index = split_tensor(tensor)
-    return f"{node}:{index}"
-
-
-def _variable(binding: Binding, rewritten: Rewritten) -> VariableReport:
-    value, variable = binding.value, binding.variable
-    count = 1
-    for size in value.shape:
-        count *= size
-    entries = rewritten.checkpoint.entries if rewritten.checkpoint else {}
-    entry = entries.get(binding.key)
-    return VariableReport(
-        name=variable.name,
-        node=variable.nodes[0],
-        key=binding.key,
-        source=binding.source,
-        dtype=name_of(value.dtype),
-        shape=value.shape,
-        size_bytes=count * size_bytes_of(value.dtype),
-        shards=entry.shards if entry else (),
+        for original, end in zip(originals, ends, strict=True)
     )
 
 
-def _initializers(rewritten: Rewritten) -> Iterator[InitializerReport]:
-    for i in rewritten.initializers:
-        yield InitializerReport(i.op, i.table, rewritten.graph.assets.get(node_of(i.file), "") if i.file else "")
+def _variables(rewritten: Rewritten) -> tuple[VariableReport, ...]:
+    constants = _constant_names(rewritten.graph)
+    return tuple(_variable(binding, constants, rewritten.checkpoint) for binding in rewritten.bindings)
+
+
+def _variable(binding: Binding, constants: dict[str, str], checkpoint: Checkpoint | None) -> VariableReport:
+    variable, value = binding.variable, binding.value
+    entry = checkpoint.entries.get(binding.key) if checkpoint is not None and binding.key else None
+    return VariableReport(
+        name=variable.name,
+        node=next((constants[name] for name in variable.nodes if name in constants), ""),
+        key=binding.key,
+        source=binding.source,
+        dtype=dtypes.name_of(value.dtype),
+        shape=value.shape,
+        size_bytes=value_size_bytes(value),
+        shards=entry.shards if entry is not None else (),
+    )
+
+
+def value_size_bytes(value: TensorValue) -> int:
+    """Measure a value: its elements, or the characters of its strings."""
+    if not isinstance(value.data, TensorProto):
+        return value.data.length_bytes
+    if value.dtype == dtypes.STRING:
+        return sum(len(text) for text in value.data.string_val)
+    return math.prod(value.shape) * dtypes.size_bytes_of(value.dtype)
+
+
+def _constant_names(graph: FrozenGraph) -> dict[str, str]:
+    """The full name of each constant by its name; those of the graph go before those in bodies."""
+    names = {node.name: node.name for node in graph.nodes if node.op == "Const"}
+    for function in graph.functions:
+        for node in function.proto.node_def:
+            if node.op == "Const":
+                names.setdefault(node.name, f"{function.proto.signature.name}/{node.name}")
+    return names
+
+
+def _initializers(rewritten: Rewritten) -> tuple[InitializerReport, ...]:
+    assets = rewritten.graph.assets
+    return tuple(
+        InitializerReport(i.op, i.table, assets.get(node_of(i.file), "")) for i in rewritten.initializers
+    )
 
 
 def _dropped(model: Model, rewritten: Rewritten) -> DroppedReport:
-    frozen = {(b.variable.container, b.variable.name) for b in rewritten.bindings}
-    everything = variables_of(model.nodes, VARIABLE_OPS)
-    used_keys = {b.key for b in rewritten.bindings} | {OBJECT_GRAPH_KEY}
-    entries = rewritten.checkpoint.entries if rewritten.checkpoint else {}
-    kept_functions = {f.proto.signature.name for f in rewritten.graph.functions}
+    known = {binding.variable.name for binding in rewritten.bindings} | set(rewritten.kept)
+    everything = variables_of(model.nodes, VARIABLE_OPS).values()
+    kept_functions = {function.proto.signature.name for function in rewritten.graph.functions}
     return DroppedReport(
         nodes=len(model.nodes) - rewritten.top,
-        functions=sum(1 for name in model.library if name not in kept_functions),
-        variables=tuple(
-            v.name for key, v in everything.items() if key not in frozen and v.name not in rewritten.kept
-        ),
-        checkpoint_keys=tuple(sorted(k for k in entries if k not in used_keys)),
-        side_effects=tuple(n.name for n in rewritten.unused if _has_effect(model, n)),
+        functions=len(model.library.keys() - kept_functions),
+        variables=tuple(variable.name for variable in everything if variable.name not in known),
+        checkpoint_keys=_unused_keys(rewritten),
+        side_effects=tuple(node.name for node in rewritten.unused if _has_effect(node)),
     )
 
 
-def _is_stateful(model: Model, node: Node) -> bool:
-    definition = model.op_defs.find(node.op)
-    return definition is not None and definition.is_stateful and node.op not in STATELESS_ENOUGH
+def _unused_keys(rewritten: Rewritten) -> tuple[str, ...]:
+    if rewritten.checkpoint is None:
+        return ()
+    used = {binding.key for binding in rewritten.bindings} | {OBJECT_GRAPH_KEY}
+    return tuple(key for key in rewritten.checkpoint.entries if key not in used)
 
 
-def _has_effect(model: Model, node: Node) -> bool:
-    """Whether a node does something that its outputs do not tell: it writes, prints or checks."""
-    definition = model.op_defs.find(node.op)
-    silent = definition is not None and not definition.output_arg
-    return silent and _is_stateful(model, node)
+def _has_effect(node: Node) -> bool:
+    return node.op in _EFFECT_OPS or "Summary" in node.op or is_write(node.op)
 
 
-def _warnings(model: Model, rewritten: Rewritten) -> Iterator[WarningReport]:
-    graph = rewritten.graph
-    for i in rewritten.initializers:
-        yield WarningReport(
-            "TABLE_NEEDS_INITIALIZER",
-            f"The table {i.table!r} is empty until the op {i.op!r} has run. Run it once before the outputs.",
-            i.op,
-        )
-    for table in rewritten.empty_tables:
-        yield WarningReport(
-            "TABLE_WITHOUT_INITIALIZER",
-            f"Nothing in the model fills the table {table!r}: it is empty in the frozen graph.",
-            table,
-        )
-    for node, file in graph.assets.items():
-        yield WarningReport(
-            "ASSET_PATH",
-            f"The constant {node!r} holds the path 'assets/{file}', relative to the working directory.",
-            node,
-        )
-    for node_ in graph.nodes:
-        if _is_stateful(model, node_):
-            yield _stateful(node_)
-    effects = [n.name for n in rewritten.unused if _has_effect(model, n)]
-    if effects:
-        yield WarningReport(
-            "SIDE_EFFECT_DROPPED",
-            f"No output waits for these ops, so they are gone: {listed(effects)}.",
-            effects[0],
-        )
+def _weights_bytes(model: Model, plan: Plan) -> Iterator[int]:
+    """The length of each segment that comes from the checkpoint, not from the model's own file."""
+    for segment in plan.segments:
+        data = segment.data if isinstance(segment, EscapedText) else segment
+        if isinstance(data, Assembled) or (isinstance(data, FileRange) and data.file not in model.files):
+            assert not isinstance(segment, bytes)
+            yield segment.length_bytes
 
 
-def _stateful(node: Node) -> WarningReport:
-    if node.op.startswith(("Random", "Multinomial", "TruncatedNormal", "StatefulRandom", "StatefulStandard")):
-        return WarningReport(
-            "RANDOM_OP", f"The op {node.name!r} ({node.op}) gives other values at each run.", node.name
-        )
-    return WarningReport(
-        "STATEFUL_OP", f"The op {node.name!r} ({node.op}) has a state of its own, which is not frozen.", node.name
-    )
+def _full_name(tensor: str) -> str:
+    node, index = split_tensor(tensor)
+    return f"{node}:{index}"

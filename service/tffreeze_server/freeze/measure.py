@@ -60,8 +60,8 @@ def make_plan(
         weights_present: False where data files stay with the caller: what must read them is an error.
 
     Raises:
-        FreezeError: GRAPH_TOO_LARGE before any work; SHARD_NOT_FOUND for values that must be read and are
-            not there; CHECKSUM_MISMATCH, FILE_NOT_READABLE, MALFORMED_CHECKPOINT from reading them.
+        FreezeError: GRAPH_TOO_LARGE before any work; for values that must be read SHARD_NOT_FOUND (WEIGHTS_NEEDED
+            where the caller kept them), CHECKSUM_MISMATCH, FILE_NOT_READABLE, MALFORMED_CHECKPOINT.
 
     """
     names = _constant_names(graph)
@@ -120,7 +120,7 @@ def _with_crcs(
 
 def _needs_data(file: str) -> FreezeError:
     return FreezeError(
-        Reason.SHARD_NOT_FOUND,
+        Reason.WEIGHTS_NEEDED,
         f"The file {file!r} stays with you, and this freeze must read it: a value is put together from "
         "slices, decoded, or has no checksum in the index, or text was asked for. "
         "Send the data files too, or freeze where they are.",
