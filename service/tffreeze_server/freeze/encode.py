@@ -54,7 +54,10 @@ def graph_segments(graph: FrozenGraph) -> list[Segment]:
 def node_message(node: Node) -> NodeDef:
     """Make the NodeDef of a node, without the value it holds by reference."""
     message = NodeDef()
-    message.CopyFrom(node.proto)
+    if isinstance(node.source, bytes):
+        message.ParseFromString(node.source)
+    else:
+        message.CopyFrom(node.source)
     message.name = node.name
     message.op = node.op
     message.input[:] = node.inputs
