@@ -51,6 +51,7 @@ class Place:
         roots: What the outputs or results read.
         within: Where the body is called; None for the graph itself.
         caller: The node that calls it.
+        has_frames: Whether there are loops of TensorFlow 1 here.
 
     """
 
@@ -58,6 +59,7 @@ class Place:
     roots: tuple[str, ...]
     within: Place | None = None
     caller: str = ""
+    has_frames: bool = False
 
     def path(self, node: str) -> tuple[str, ...]:
         """The way from an output of the graph to a node here."""
@@ -174,7 +176,14 @@ class _Pass:
             return
         if 0 not in given:
             raise self._cannot(node, next(iter(given.values())))
-        self._put(*rewrite_ops.rewrite(role, node, given[0]))
+        made = rewrite_ops.rewrite(role, node, given[0])
+        self._put(*(self._in_frame(m, node) for m in made))
+
+    def _in_frame(self, made: Node, node: Node) -> Node:
+        """In a graph with loops, a node made without inputs waits for one of the old node: it runs where that ran."""
+        if made.inputs or not self.place.has_frames:
+            return made
+        return made._replace(inputs=("^" + node_of(node.inputs[-1]),))
 
     def _pass(self, node: Node, role: Role, given: Mapping[int, Handle]) -> None:
         if node.op == "IdentityN":
@@ -187,9 +196,6 @@ class _Pass:
             self._check_all_frozen(node, given)
         self._put(*rewrite_ops.rewrite(role, node, handle))
         self.done.handles.update(rewrite_ops.passed_on(node, handle))
-        if node.op in ("RefSelect",):
-            # What was chosen is a value now; nobody can hand it on as a buffer.
-            del self.done.handles[node.name]
 
     def _check_all_frozen(self, node: Node, given: Mapping[int, Handle]) -> None:
         for k, tensor in enumerate(node.inputs):

@@ -133,7 +133,7 @@ def inline_calls(
     if not calls:
         return dict(nodes), {}
     waited_for = {i[1:] for node in nodes.values() for i in node.inputs if i.startswith("^")} | kept
-    framed = any(node.op in FRAME_OPS for node in nodes.values())
+    framed = has_frames(nodes)
     flat: dict[str, Node] = {}
     aliases: dict[str, str] = {}
     inlined_nodes = 0
@@ -150,6 +150,11 @@ def inline_calls(
             _add(flat, inlined)
         aliases.update(call.results())
     return {name: _read_through(node, aliases) for name, node in flat.items()}, aliases
+
+
+def has_frames(nodes: Mapping[str, Node]) -> bool:
+    """Whether there are loops of TensorFlow 1 among some nodes."""
+    return any(node.op in FRAME_OPS for node in nodes.values())
 
 
 def follow(aliases: Mapping[str, str], tensor: str) -> str:

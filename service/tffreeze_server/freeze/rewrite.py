@@ -16,7 +16,7 @@ from tffreeze_server.freeze.choose_variables import Chosen, choose_variables
 from tffreeze_server.freeze.convert import Converter, Place
 from tffreeze_server.freeze.flat_graph import FlatGraph, flat_graph
 from tffreeze_server.freeze.frozen_graph import FrozenFunction, FrozenGraph
-from tffreeze_server.freeze.inline import Inliner
+from tffreeze_server.freeze.inline import Inliner, has_frames
 from tffreeze_server.freeze.options import FreezeOptions, ModelSource
 from tffreeze_server.freeze.outputs import Endpoint, Wanted, wanted
 from tffreeze_server.freeze.rename_io import PLACEHOLDERS, rename_io
@@ -84,7 +84,7 @@ def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewrit
     maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner)
     roots = _roots(flat, tables)
     converted = Converter(maker.bindings, inliner.outputs, maker).convert(
-        tables.nodes.values(), Place(tables.nodes, roots), {}
+        tables.nodes.values(), Place(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
     )
     nodes = pruned(clean.without_static_waits(converted.nodes.values()), roots)
     graph, ends = _finished(model, options, nodes, maker, _Ends(asked, flat, tables, inliner.outputs))
