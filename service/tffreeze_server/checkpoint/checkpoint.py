@@ -157,9 +157,13 @@ def value_size_bytes(file: str, key: str, dtype: int, shape: tuple[int, ...]) ->
     """Multiply a shape out; 0 for types without a fixed size.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where the product passes 2**63.
+        FreezeError: MALFORMED_CHECKPOINT where the product passes 2**63, or the type is a ref type.
 
     """
+    if dtypes.is_ref(dtype) and dtypes.is_known(dtype):
+        raise malformed(
+            file, f"{key!r} is a reference to {dtypes.name_of(dtypes.base(dtype))}, not a value", key
+        )
     elements = 1
     for size in shape:
         # Checked as TensorShape does it: the product of the other sizes must fit even where one is 0.

@@ -104,12 +104,17 @@ class Decoded(Assembled):
         if self.dtype in _RAW_LISTS:
             size_bytes = sum(map(len, runs))
         else:
-            elements = sum(len(bytes(run).translate(None, _MORE_FOLLOWS)) for run in runs)
-            size_bytes = elements * dtypes.size_bytes_of(self.dtype)
+            size_bytes = sum(map(_count_varints, runs)) * dtypes.size_bytes_of(self.dtype)
         if size_bytes != self.length_bytes:
             told = f"the value of {self.key!r} has {size_bytes} bytes and its shape takes {self.length_bytes}"
             raise malformed(self.table.file, told, self.key)
         return runs
+
+
+def _count_varints(run: memoryview) -> int:
+    """Count the bytes that end a varint."""
+    windows = (bytes(run[start : start + MAX_CHUNK_BYTES]) for start in range(0, len(run), MAX_CHUNK_BYTES))
+    return sum(len(window.translate(None, _MORE_FOLLOWS)) for window in windows)
 
 
 def is_decodable(dtype: int) -> bool:
