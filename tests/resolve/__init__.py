@@ -1,0 +1,1 @@
+"""Values of variables: from savers, by name, from what a loader runs."""
