@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import cramjam
+
 from tffreeze_server.checkpoint import crc32c
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.data import FileRange
@@ -15,6 +17,7 @@ from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.checkpoint.table import MAGIC
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.tfproto.checkpoint_pb2 import (
     BundleEntryProto,
@@ -23,6 +26,9 @@ from tffreeze_server.tfproto.checkpoint_pb2 import (
     TensorSliceProto,
 )
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto, TensorShapeProto
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Extents = Sequence[tuple[int, int]]
 """(start, length) for each dimension; length -1 is all of it."""
@@ -240,3 +246,11 @@ def content(checkpoint: Checkpoint, value: TensorValue) -> bytes | list[bytes]:
 def read(checkpoint: Checkpoint, key: str, region: Region | None = None) -> bytes | list[bytes]:
     """The bytes, or strings, of a tensor or a box of it."""
     return content(checkpoint, checkpoint.value(key, region))
+
+
+def outcome(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Reason:
+    """What a call gives, or the reason of its error; any other exception comes through."""
+    try:
+        return function(*args, **kwargs)
+    except FreezeError as error:
+        return error.reason

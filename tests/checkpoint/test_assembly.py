@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
-from checkpoint.bundle_writer import Stored, read, write_bundle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from checkpoint.bundle_writer import Stored, read, write_bundle
 from tffreeze_server.checkpoint import assembly
 from tffreeze_server.checkpoint.data import Assembled
 from tffreeze_server.checkpoint.files import SourceFiles

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from checkpoint.bundle_writer import Stored, data_file, read, write_bundle, write_v1
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError, Reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tffreeze_server.checkpoint.ordered_code import part_key
 
 INT64 = st.integers(-(2**63), 2**63 - 1)

@@ -7,9 +7,10 @@ import time
 
 import cramjam
 import pytest
-from checkpoint.bundle_writer import block_bytes, table_bytes, table_of_blocks, varint, with_trailer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from checkpoint.bundle_writer import block_bytes, outcome, table_bytes, table_of_blocks, varint, with_trailer
 from tffreeze_server.checkpoint import crc32c, table
 from tffreeze_server.errors import FreezeError, Reason
 
@@ -80,23 +81,18 @@ def test_a_flipped_bit_is_found_or_changes_nothing() -> None:
         for bit in range(8):
             flipped = bytearray(data)
             flipped[position] ^= 1 << bit
-            try:
-                found = items_of(bytes(flipped))
-            except FreezeError as error:
-                assert error.reason in (Reason.MALFORMED_CHECKPOINT, Reason.CHECKSUM_MISMATCH)
-            else:
-                assert position >= len(data) - table.FOOTER_BYTES
-                assert ENTRIES == found
+            found = outcome(items_of, bytes(flipped))
+            in_footer = position >= len(data) - table.FOOTER_BYTES
+            errors = (Reason.MALFORMED_CHECKPOINT, Reason.CHECKSUM_MISMATCH)
+            assert found in errors or (in_footer and ENTRIES == found)
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_in_a_block_are_entries_or_an_error(block: bytes) -> None:
     """A block with a right checksum and anything in it is read in full or refused."""
-    try:
-        items_of(table_of_blocks([(b"\xff" * 400, with_trailer(block))]))
-    except FreezeError as error:
-        assert Reason.MALFORMED_CHECKPOINT == error.reason
+    found = outcome(items_of, table_of_blocks([(b"\xff" * 400, with_trailer(block))]))
+    assert Reason.MALFORMED_CHECKPOINT == found or isinstance(found, list)
 
 
 def test_keys_that_do_not_increase_are_refused() -> None:
@@ -168,10 +164,8 @@ def test_a_snappy_bomb_is_refused_before_it_is_unpacked() -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_called_snappy_are_a_block_or_an_error(packed: bytes) -> None:
     """The unpacker's own errors do not come through."""
-    try:
-        items_of(table_of_blocks([(b"\xff" * 70, with_trailer(packed, 1))]))
-    except FreezeError as error:
-        assert Reason.MALFORMED_CHECKPOINT == error.reason
+    found = outcome(items_of, table_of_blocks([(b"\xff" * 70, with_trailer(packed, 1))]))
+    assert Reason.MALFORMED_CHECKPOINT == found or isinstance(found, list)
 
 
 def test_an_unknown_compression_is_refused() -> None:

@@ -6,7 +6,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from checkpoint.bundle_writer import read, slice_proto, table_bytes, write_v1
+
+from checkpoint.bundle_writer import outcome, read, slice_proto, table_bytes, write_v1
 from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.region import Region
@@ -103,12 +104,8 @@ def test_a_flipped_bit_is_found_or_changes_nothing(tmp_path: Path) -> None:
         flipped = bytearray(data)
         flipped[position] ^= 1 << (position % 8)
         path.write_bytes(bytes(flipped))
-        try:
-            values = all_values(path)
-        except FreezeError as error:
-            assert error.reason in (Reason.MALFORMED_CHECKPOINT, Reason.CHECKSUM_MISMATCH)
-        else:
-            assert VALUES == values
+        expected = (VALUES, Reason.MALFORMED_CHECKPOINT, Reason.CHECKSUM_MISMATCH)
+        assert outcome(all_values, path) in expected
 
 
 @pytest.mark.parametrize(

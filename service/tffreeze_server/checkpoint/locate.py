@@ -62,7 +62,7 @@ def locate(location: Path) -> Located:
             Reason.CHECKPOINT_NOT_FOUND, "A checkpoint's name cannot hold a zero byte. Give its prefix."
         )
     if _is_folder(location):
-        location = _prefix_of_state(location)
+        return _newest_in(location)
     found = _at(location) or _of_file(location)
     if found is None:
         raise _not_found(location)
@@ -126,8 +126,8 @@ def _v1_shards(prefix: Path, count: str | None) -> Located | None:
     return Located(prefix.name, None, tuple(_beside(prefix, found[shard]) for shard in range(total)))
 
 
-def _prefix_of_state(folder: Path) -> Path:
-    """Read a folder's state file and give the prefix it speaks of."""
+def _newest_in(folder: Path) -> Located:
+    """Find the checkpoint that a folder's state file names, by its prefix or its V1 pattern."""
     path = folder / STATE_FILE
     if not _exists(path):
         raise FreezeError(
@@ -139,14 +139,15 @@ def _prefix_of_state(folder: Path) -> Path:
     named = _read_state(path)
     parts = _parts_inside(named)
     prefix = folder.joinpath(*parts)
-    if _at(prefix) is None:
+    found = _at(prefix) or _of_file(prefix)
+    if found is None:
         raise FreezeError(
             Reason.CHECKPOINT_NOT_FOUND,
             f"The file {STATE_FILE!r} names the checkpoint {'/'.join(parts)!r}, which is not beside it. "
             f"{_what_is_there(prefix.parent)} Give the prefix of one, or copy the missing files.",
             subject="/".join(parts),
         )
-    return prefix
+    return found
 
 
 def _read_state(path: Path) -> str:
