@@ -105,10 +105,11 @@ def test_uninitialized_variable(models_dir: Path, tmp_path: Path) -> None:
 
 
 def test_asset_path_in_a_variable(models_dir: Path, tmp_path: Path) -> None:
-    """A string variable that an initializer sets to an asset's path holds it relative to the model, with a warning."""
+    """A string variable that an initializer sets to an asset's path holds it relative to the model, and says so."""
     folder = models_dir / "tf_AssetModule"
     frozen = freeze_file(folder, tmp_path / "frozen.pb")
-    assert_same({"PartitionedCall:0": np.array(b"assets/test_asset.txt", object)}, run(frozen, {}))
+    content = (folder / "assets" / "test_asset.txt").read_bytes()
+    assert_same({"PartitionedCall:0": np.array(content, object)}, run(frozen, {}, cwd=folder))
     assert "ASSET_PATH" in {warning.code for warning in frozen.report.warnings}
 
 
@@ -173,14 +174,22 @@ def test_chunked_saved_model(models_dir: Path, tmp_path: Path) -> None:
     [
         # The names of what is restored are in an attribute whose name is misspelt.
         ("tf_fuzz_bad_node_attr", "serving_default", Reason.MALFORMED_MODEL),
-        # The checkpoint is that of another model.
-        ("tf_fuzz_negative_shape", "serving_default", Reason.VARIABLE_NOT_IN_CHECKPOINT),
-        ("tf_fuzz_negative_shape", "regress_x2_to_y3", Reason.VARIABLE_NOT_IN_CHECKPOINT),
+        # A constant of shape [-1, 1] that the loader would set a variable to.
+        ("tf_fuzz_negative_shape", "serving_default", Reason.MALFORMED_MODEL),
+        ("tf_fuzz_negative_shape", "regress_x_to_y", Reason.MALFORMED_MODEL),
     ],
 )
 def test_malformed_models(model: str, signature: str, reason: Reason, models_dir: Path) -> None:
     """Models broken on purpose end in an error with a reason."""
     assert_error(reason, ModelSource(models_dir / model), FreezeOptions(signature_keys=(signature,)))
+
+
+def test_initializer_sets_what_the_checkpoint_lacks(models_dir: Path, tmp_path: Path) -> None:
+    """The same model: what is not malformed is set by its init op, so that the wrong checkpoint does no harm."""
+    options = FreezeOptions(signature_keys=("regress_x2_to_y3",))
+    frozen = freeze_file(models_dir / "tf_fuzz_negative_shape", tmp_path / "frozen.pb", options)
+    assert {"initializer"} == {variable.source for variable in frozen.report.variables}
+    assert_same({"y3:0": column(X) / 2 + np.float32(3)}, run(frozen, {"x2:0": column(X)}))
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_ways_to_name_a_checkpoint(checkpoint: str, tmp_path: Path) -> None:
 
 
 def moving_averages(folder: Path) -> tuple[Any, Any]:
-    """A checkpoint of variables and their averages; what `y` is with the ones and with the others."""
+    """A checkpoint of variables and their averages, two savers; what `y` is with the ones and with the others."""
     with tf.Graph().as_default(), tf1.Session() as session:
         y, variables = model()
         average = tf.train.ExponentialMovingAverage(0.5)
@@ -79,12 +79,21 @@ def moving_averages(folder: Path) -> tuple[Any, Any]:
         session.run(tf1.global_variables_initializer())
         session.run([tf1.assign_add(variable, tf.ones_like(variable)) for variable in variables])
         session.run(update)
-        tf1.train.Saver(name="everything").save(session, str(folder / "model"))
+        everything = tf1.train.Saver(name="everything")
+        everything.save(session, str(folder / "model"))
         plain = session.run(y, {"x:0": X})
         renaming = tf1.train.Saver(average.variables_to_restore(), name="averages")
         renaming.export_meta_graph(str(folder / "averages.meta"))
         renaming.restore(session, str(folder / "model"))
         averaged = session.run(y, {"x:0": X})
+        graph = session.graph.as_graph_def()
+        for message, name in (
+            (graph, "graph"),
+            (everything.as_saver_def(), "plain"),
+            (renaming.as_saver_def(), "averages"),
+        ):
+            tf1.train.write_graph(message, str(folder), f"{name}.pb", as_text=False)
+            tf1.train.write_graph(message, str(folder), f"{name}.pbtxt", as_text=True)
     assert np.abs(plain - averaged).max() > 0.1
     return plain, averaged
 
@@ -120,23 +129,25 @@ def test_restore_op_by_option(tmp_path: Path) -> None:
     assert_y(source, tmp_path, averaged, restore_op="averages/restore_all")
 
 
-@pytest.mark.parametrize("as_text", [False, True], ids=["binary", "text"])
-def test_saver_in_a_file(as_text: bool, tmp_path: Path) -> None:
-    """A bare graph with a SaverDef beside it is restored by that saver."""
+@pytest.mark.parametrize("suffix", ["pb", "pbtxt"])
+def test_saver_in_a_file(suffix: str, tmp_path: Path) -> None:
+    """A bare graph is restored by the saver whose SaverDef is given, binary or text."""
+    plain, averaged = moving_averages(tmp_path)
+    for saver, expected in (("plain", plain), ("averages", averaged)):
+        source = ModelSource(tmp_path / "graph.pb", tmp_path / "model", saver=tmp_path / f"{saver}.{suffix}")
+        assert_y(source, tmp_path, expected)
+
+
+def test_only_saver_of_a_bare_graph(tmp_path: Path) -> None:
+    """A bare graph with one saver in it is restored by that one, whatever its name and its keys."""
     with tf.Graph().as_default() as graph, tf1.Session() as session:
         y, (w, b) = model()
         session.run(tf1.global_variables_initializer())
         saver = tf1.train.Saver({"kernel": w, "bias": b}, name="mine")
         saver.save(session, str(tmp_path / "model"), write_meta_graph=False)
         tf1.train.write_graph(graph.as_graph_def(), str(tmp_path), "graph.pb", as_text=False)
-        tf1.train.write_graph(saver.as_saver_def(), str(tmp_path), "saver", as_text=as_text)
         expected = session.run(y, {"x:0": X})
-    bare = ModelSource(tmp_path / "graph.pb", checkpoint=tmp_path / "model")
-    with pytest.raises(FreezeError) as caught:
-        freeze_file(bare, tmp_path / "frozen.pb", OUTPUT)
-    assert Reason.VARIABLE_NOT_IN_CHECKPOINT == caught.value.reason
-    source = ModelSource(tmp_path / "graph.pb", checkpoint=tmp_path / "model", saver=tmp_path / "saver")
-    assert_y(source, tmp_path, expected)
+    assert_y(ModelSource(tmp_path / "graph.pb", checkpoint=tmp_path / "model"), tmp_path, expected)
 
 
 def with_another_shape() -> None:

@@ -294,6 +294,7 @@ def test_denied_variable_stays(tmp_path: Path) -> None:
     frozen = freeze_file(tmp_path / "model", tmp_path / "frozen.pb", FreezeOptions(deny=("b",)))
     assert ("b",) == frozen.report.kept_variables
     assert ["w"] == [variable.name for variable in frozen.report.variables]
+    expected = X @ module.w.numpy() + 2.0
     with session_of(frozen) as session:
         handle = next(node.name for node in frozen.graph.node if node.op == "VarHandleOp")
         session.run(
@@ -303,7 +304,7 @@ def test_denied_variable_stays(tmp_path: Path) -> None:
         )
         (x,), (y,) = frozen.report.inputs, frozen.report.outputs
         session.run(y.tensor, {x.tensor: X})
-        assert_same({"y": X @ module.w.numpy() + 2.0}, {"y": session.run(y.tensor, {x.tensor: X})})
+        assert_same({"y": expected}, {"y": session.run(y.tensor, {x.tensor: X})})
 
 
 def test_rename_io(tmp_path: Path) -> None:
@@ -314,5 +315,6 @@ def test_rename_io(tmp_path: Path) -> None:
         ModelSource(tmp_path / "model"), tmp_path / "frozen.pb", FreezeOptions(rename_io=True)
     )
     assert ["x:0", "y:0"] == [report.tensor for report in (*frozen.report.inputs, *frozen.report.outputs)]
+    expected = X @ module.w.numpy()
     with session_of(frozen) as session:
-        assert_same({"y": X @ module.w.numpy()}, {"y": session.run("y:0", {"x:0": X})})
+        assert_same({"y": expected}, {"y": session.run("y:0", {"x:0": X})})
