@@ -91,7 +91,7 @@ def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
     from tffreeze import inspection  # noqa: PLC0415 - a freeze needs none of it
 
     with _errors():
-        found = _server("freeze.inspection").inspect(_source(model, options), _options(options))
+        found = _server("freeze.inspect").inspect(_source(model, options), _options(options))
         return inspection.Inspection.from_message(_server("rpc.messages").inspection_to_message(found))
 
 
