@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.freeze.options import FreezeOptions
 from tffreeze_server.freeze.roles import VARIABLE_OPS
 from tffreeze_server.freeze.specialise import functions_of
-from tffreeze_server.freeze.variables import Variable, variables_of
+from tffreeze_server.freeze.variables import Variable, variable_key, variables_of
 from tffreeze_server.graph.body import Library
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, from_node_def
@@ -42,11 +42,19 @@ def choose_variables(model: Model, nodes: Mapping[str, Node], options: FreezeOpt
     frozen: list[Variable] = []
     kept: list[Variable] = []
     for variable in reached.values():
-        names = {variable.name, *variable.nodes}
-        denied = not names.isdisjoint(options.deny)
-        left_out = bool(options.allow) and names.isdisjoint(options.allow)
-        (kept if denied or left_out else frozen).append(variable)
+        (kept if _stays(options, {variable.name, *variable.nodes}) else frozen).append(variable)
     return Chosen(tuple(frozen), tuple(kept))
+
+
+def keeps(options: FreezeOptions) -> Callable[[Node], bool] | None:
+    """Whether the variable that a node is stays one; None where no list is given."""
+    if not options.allow and not options.deny:
+        return None
+    return lambda node: _stays(options, {node.name, variable_key(node)[1]})
+
+
+def _stays(options: FreezeOptions, names: set[str]) -> bool:
+    return not names.isdisjoint(options.deny) or (bool(options.allow) and names.isdisjoint(options.allow))
 
 
 def _in_functions(nodes: Iterable[Node], library: Library) -> list[Node]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.freeze.attrs import shape_attr, type_attr, types_attr
 from tffreeze_server.freeze.inline import Inliner, called_function, follow, inline_calls
 from tffreeze_server.freeze.outputs import Wanted, canonical
+from tffreeze_server.freeze.roles import VARIABLE_OPS, is_write
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.dtypes import base
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
@@ -34,14 +35,28 @@ class FlatGraph:
     top: int
 
 
-def flat_graph(nodes: Mapping[str, Node], wanted: Wanted, cuts: tuple[str, ...], inliner: Inliner) -> FlatGraph:
+Keeps = Callable[[Node], bool]
+"""Whether the variable that a node is stays a variable."""
+
+
+def flat_graph(
+    nodes: Mapping[str, Node],
+    wanted: Wanted,
+    cuts: tuple[str, ...],
+    inliner: Inliner,
+    keeps: Keeps | None = None,
+) -> FlatGraph:
     """Inline, cut and prune.
+
+    An output that is a call asked for by name keeps that name. So does any output that is a call where
+    variables stay: it then waits for what the call writes to them.
 
     Args:
         nodes: Of the model's graph, by name.
         wanted: What is to be kept.
         cuts: Tensors that become inputs (Placeholders) of the graph.
         inliner: Knows the model's functions.
+        keeps: Which variables stay variables; None where none does.
 
     Raises:
         FreezeError: OUTPUT_NOT_FOUND, INPUT_NOT_FOUND, MALFORMED_MODEL, UNSUPPORTED_OP, UNKNOWN_OP.
@@ -51,12 +66,15 @@ def flat_graph(nodes: Mapping[str, Node], wanted: Wanted, cuts: tuple[str, ...],
     tensors = [e.tensor for e in (*wanted.outputs, *wanted.inputs)]
     tops = [_top(nodes, name) for name in (*tensors, *wanted.named)]
     reached = reachable(nodes, tops)
-    flat, aliases = inline_calls(reached, inliner, frozenset())
-    for name in wanted.named:
-        node = nodes.get(name)
-        if node is not None and called_function(node, library) is not None:
-            flat[name] = _stand_in(node, aliases, inliner.outputs, flat.get(name))
-            del aliases[name]
+    asked = [*wanted.named, *(node_of(e.tensor) for e in wanted.outputs if keeps)]
+    calls = [n for n in dict.fromkeys(asked) if n in nodes and called_function(nodes[n], library) is not None]
+    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()))
+    for name in calls:
+        waits = flat[name].inputs if name in flat else ()
+        if keeps:
+            waits = tuple(wait for wait in waits if _writes(flat, wait, keeps))
+        flat[name] = _stand_in(nodes[name], aliases, inliner.outputs, waits)
+    aliases = {t: now for t, now in aliases.items() if node_of(t) not in calls}
     now = {t: follow(aliases, t) for t in dict.fromkeys((*tensors, *wanted.named))}
     for tensor in cuts:
         now[canonical(tensor)] = _cut(flat, follow(aliases, canonical(tensor)), inliner.outputs)
@@ -94,13 +112,23 @@ def _check_there(flat: Mapping[str, Node], asked: str, tensor: str) -> None:
         )
 
 
-def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waiting: Node | None) -> Node:
+def _writes(flat: Mapping[str, Node], wait: str, keeps: Keeps) -> bool:
+    """Whether what is waited for writes to a variable that stays."""
+    for node in reachable(flat, [node_of(wait)]).values():
+        handle: Node | None = node if is_write(node.op) else None
+        while handle is not None and handle.op not in VARIABLE_OPS:
+            handle = flat.get(node_of(handle.inputs[0])) if handle.inputs else None
+        if handle is not None and keeps(handle):
+            return True
+    return False
+
+
+def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waits: tuple[str, ...]) -> Node:
     """A node that keeps the name of a call: an output asked for by that name must be there."""
     definition = outputs.definition(call.op)
     types = output_types(definition, call.proto.attr, node=call.name) if definition else ()
     names = [call.name if k == 0 else f"{call.name}:{k}" for k in range(len(types))]
     results = tuple(follow(aliases, name) for name in names)
-    waits = waiting.inputs if waiting else ()
     if len(types) == 1:
         return new_node(call.name, "Identity", results + waits, {"T": type_attr(types[0])})
     if not types:

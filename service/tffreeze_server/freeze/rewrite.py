@@ -12,7 +12,7 @@ from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.freeze import clean
 from tffreeze_server.freeze.attrs import data_type, tensor_attr
-from tffreeze_server.freeze.choose_variables import Chosen, choose_variables
+from tffreeze_server.freeze.choose_variables import Chosen, choose_variables, keeps
 from tffreeze_server.freeze.convert import Converter, Place
 from tffreeze_server.freeze.flat_graph import FlatGraph, flat_graph
 from tffreeze_server.freeze.frozen_graph import FrozenFunction, FrozenGraph
@@ -76,7 +76,8 @@ def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewrit
     """
     asked = wanted(model, options)
     inliner = Inliner(Outputs(model.library, model.op_defs))
-    flat = flat_graph({node.name: node for node in model.nodes}, asked, options.input_nodes, inliner)
+    nodes = {node.name: node for node in model.nodes}
+    flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
     tables = with_tables(model, flat.nodes, inliner)
     chosen = choose_variables(model, tables.nodes, options)
     checkpoint = _checkpoint(model, source, chosen)
@@ -86,8 +87,8 @@ def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewrit
     converted = Converter(maker.bindings, inliner.outputs, maker).convert(
         tables.nodes.values(), Place(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
     )
-    nodes = pruned(clean.without_static_waits(converted.nodes.values()), roots)
-    graph, ends = _finished(model, options, nodes, maker, _Ends(asked, flat, tables, inliner.outputs))
+    done = pruned(clean.without_static_waits(converted.nodes.values()), roots)
+    graph, ends = _finished(model, options, done, maker, _Ends(asked, flat, tables, inliner.outputs))
     return Rewritten(
         graph,
         ends.inputs,
