@@ -16,7 +16,6 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 MODEL = REPO / "tests" / "fixtures" / "digits"
 FROZEN = REPO / "build" / "digits.pb"
-INPUT, OUTPUT = "serving_default_image:0", "StatefulPartitionedCall:0"
 SHADES = " .:-=+*#%@"
 MAX_SHOWN = 5
 
@@ -25,7 +24,7 @@ def main() -> int:
     """Freeze, then prove; the exit code of the freeze, or 1 if the frozen model is wrong."""
     FROZEN.parent.mkdir(exist_ok=True)
     model, frozen = (str(path.relative_to(REPO)) for path in (MODEL, FROZEN))
-    command = ["tffreeze", "freeze", model, "-o", frozen]
+    command = ["tffreeze", "freeze", model, "--rename-io", "-o", frozen]
     print(f"$ {' '.join(command)}", flush=True)
     program = shutil.which("tffreeze") or sys.exit("tffreeze is not installed here: run `make demo`.")
     status = subprocess.call([program, *command[1:]], cwd=REPO)
@@ -48,11 +47,13 @@ def _prove() -> int:
     import tensorflow as tf
 
     golden = np.load(MODEL / "golden.npz")
-    images, labels, before = golden[f"in|{INPUT}"], golden["labels"], golden[f"out|{OUTPUT}"]
+    images, labels, before = (
+        golden[key] for key in ("in|serving_default_image:0", "labels", "out|StatefulPartitionedCall:0")
+    )
     graph = tf.Graph()
     with graph.as_default(), tf.compat.v1.Session() as session:
         tf.import_graph_def(tf.compat.v1.GraphDef.FromString(FROZEN.read_bytes()), name="")
-        after = session.run(OUTPUT, {INPUT: images})
+        after = session.run("probabilities:0", {"image:0": images})
     print(f"\nRun by TensorFlow {tf.__version__}, with nothing but that file:\n")
     print(_side_by_side([_drawn(image[..., 0]) for image in images[:MAX_SHOWN]]))
     print(_side_by_side([[f"it is {row.argmax()}: {row.max():.0%}"] for row in after[:MAX_SHOWN]]))

@@ -184,14 +184,6 @@ def test_malformed_models(model: str, signature: str, reason: Reason, models_dir
     assert_error(reason, ModelSource(models_dir / model), FreezeOptions(signature_keys=(signature,)))
 
 
-def test_initializer_sets_what_the_checkpoint_lacks(models_dir: Path, tmp_path: Path) -> None:
-    """The same model: what is not malformed is set by its init op, so that the wrong checkpoint does no harm."""
-    options = FreezeOptions(signature_keys=("regress_x2_to_y3",))
-    frozen = freeze_file(models_dir / "tf_fuzz_negative_shape", tmp_path / "frozen.pb", options)
-    assert {"initializer"} == {variable.source for variable in frozen.report.variables}
-    assert_same({"y3:0": column(X) / 2 + np.float32(3)}, run(frozen, {"x2:0": column(X)}))
-
-
 @pytest.mark.parametrize(
     "file",
     [
