@@ -6,11 +6,13 @@ The result is proved by running it where TensorFlow can be imported; nothing els
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
@@ -42,16 +44,16 @@ def main() -> int:
 
 def _prove() -> int:
     """Run the frozen graph on images it has not seen, and compare with what the model said before."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import numpy as np
-    import tensorflow as tf
+    with _no_stderr():
+        import numpy as np
+        import tensorflow as tf
 
     golden = np.load(MODEL / "golden.npz")
     images, labels, before = (
         golden[key] for key in ("in|serving_default_image:0", "labels", "out|StatefulPartitionedCall:0")
     )
     graph = tf.Graph()
-    with graph.as_default(), tf.compat.v1.Session() as session:
+    with _no_stderr(), graph.as_default(), tf.compat.v1.Session() as session:
         tf.import_graph_def(tf.compat.v1.GraphDef.FromString(FROZEN.read_bytes()), name="")
         after = session.run("probabilities:0", {"image:0": images})
     print(f"\nRun by TensorFlow {tf.__version__}, with nothing but that file:\n")
@@ -63,6 +65,19 @@ def _prove() -> int:
         f"\n{right} of {len(labels)} digits are right; differs from the unfrozen model by {difference:.1e}."
     )
     return int(difference > 1e-5)
+
+
+@contextlib.contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Drop what TensorFlow writes to stderr as it starts, of which it has no other switch for all."""
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
 
 
 def _drawn(image: list[list[float]]) -> list[str]:
