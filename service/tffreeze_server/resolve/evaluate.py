@@ -92,8 +92,8 @@ class Evaluator:
             way = (*way, name)
             try:
                 self._known[key] = self._computed(self.flat[name], index, way)
-            except ValueError as error:
-                raise _unsupported(self.flat[name], way, str(error)) from None
+            except (ValueError, IndexError) as error:
+                raise _unsupported(self.flat[name], way, error) from None
         return self._known[key]
 
     def is_dead(self, name: str) -> bool:
@@ -122,20 +122,20 @@ class Evaluator:
         producer = self.flat[node_of(tensor)]
         if producer.op not in _SWITCHES or tensor.startswith("^"):
             return False
-        taken = self.condition(producer, producer.inputs[1])
+        taken = self.condition(producer, 1)
         return taken != bool(split_tensor(tensor)[1])
 
-    def condition(self, node: Node, tensor: str) -> bool:
-        """The value of a condition that a node depends on.
+    def condition(self, node: Node, index: int) -> bool:
+        """The value of a condition that is an input of a node.
 
         Raises:
             FreezeError: UNSUPPORTED_INITIALIZER.
 
         """
         try:
-            return bool(self._small(tensor, (node.name,)).values[0])
-        except ValueError as error:
-            raise _unsupported(node, (node.name,), str(error)) from None
+            return bool(self._small(node.inputs[index], (node.name,)).values[0])
+        except (ValueError, IndexError) as error:
+            raise _unsupported(node, (node.name,), error) from None
 
     def _computed(self, node: Node, index: int, way: tuple[str, ...]) -> TensorValue:
         if len(way) > MAX_DEPTH:
@@ -171,9 +171,10 @@ class Evaluator:
             return elementwise(_ELEMENTWISE[node.op], parts[0].dtype, *parts)
         if node.op == "Fill":
             dims, filling = self._small(inputs[0], way), self._small(inputs[1], way)
-            return SmallTensor(
-                filling.dtype, tuple([int(dim) for dim in dims.all_values()]), filling.values[:1]
-            )
+            shape = tuple([int(dim) for dim in dims.all_values()])
+            if min(shape, default=0) < 0:
+                raise ValueError("a size is negative")
+            return SmallTensor(filling.dtype, shape, filling.values[:1])
         if node.op in _RESHAPES:
             return self._reshaped(node, inputs, way)
         if node.op == "Cast":
@@ -252,7 +253,8 @@ def with_shape(value: TensorValue, shape: tuple[int, ...]) -> TensorValue:
     return TensorValue(value.dtype, shape, proto)
 
 
-def _unsupported(node: Node, way: tuple[str, ...], why: str) -> FreezeError:
+def _unsupported(node: Node, way: tuple[str, ...], error: Exception) -> FreezeError:
+    why = "which lacks an input" if isinstance(error, IndexError) else str(error)
     shown = " ← ".join(map(repr, way if len(way) <= 10 else (*way[:5], "…", *way[-4:])))
     return FreezeError(
         Reason.UNSUPPORTED_INITIALIZER,

@@ -15,7 +15,7 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze.inline import flatten
 from tffreeze_server.freeze.roles import CALLS, is_write
 from tffreeze_server.graph.model import Model
-from tffreeze_server.graph.node import Node, TensorValue, new_node
+from tffreeze_server.graph.node import Node, TensorValue, join_tensor, new_node, node_of, split_tensor
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.resolve.evaluate import Evaluator
 from tffreeze_server.resolve.restore_ops import ASSIGN_OPS
@@ -130,8 +130,30 @@ def read_initializers(
         calls = {name: call for name, call in chosen.items() if call is not None}
         if not calls:
             break
-        flat = flatten({**flat, **calls}, init_ops, model.library, model.op_defs)
+        init_ops = tuple([node_of(_renamed(name, calls)) for name in init_ops])
+        flat = flatten(_with_calls(flat, calls), init_ops, model.library, model.op_defs)
     return found
+
+
+def _with_calls(flat: FlatGraph, calls: Mapping[str, Node]) -> dict[str, Node]:
+    """The graph with conditionals replaced by calls; the calls' names make room for the bodies' names."""
+    kept = [node for node in flat.values() if node.name not in calls]
+    return {node.name: _reading(node, calls) for node in [*kept, *calls.values()]}
+
+
+def _reading(node: Node, calls: Mapping[str, Node]) -> Node:
+    if not any(node_of(tensor) in calls for tensor in node.inputs):
+        return node
+    return node._replace(inputs=tuple([_renamed(tensor, calls) for tensor in node.inputs]))
+
+
+def _renamed(tensor: str, calls: Mapping[str, Node]) -> str:
+    name = node_of(tensor)
+    if name not in calls:
+        return tensor
+    if tensor.startswith("^"):
+        return f"^{calls[name].name}"
+    return join_tensor(calls[name].name, split_tensor(tensor)[1])
 
 
 def _assignments(model: Model, flat: FlatGraph) -> dict[VariableKey, tuple[Node, ...]]:
@@ -170,14 +192,16 @@ def _branch(initializers: Initializers, node: Node) -> Node | None:
     if not data_inputs(node):
         return None
     try:
-        taken = initializers.evaluator.condition(node, node.inputs[0])
+        taken = initializers.evaluator.condition(node, 0)
     except FreezeError:
         return None
     function = node.proto.attr.get("then_branch" if taken else "else_branch")
     if function is None:
         return None
     attrs = {name: node.proto.attr[name] for name in ("Tin", "Tout") if name in node.proto.attr}
-    return new_node(node.name, "StatefulPartitionedCall", node.inputs[1:], {"f": function, **attrs})
+    return new_node(
+        f"{node.name}/_taken", "StatefulPartitionedCall", node.inputs[1:], {"f": function, **attrs}
+    )
 
 
 def _not_assigned(key: VariableKey, node: Node) -> FreezeError:
