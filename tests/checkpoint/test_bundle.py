@@ -357,6 +357,25 @@ def test_more_parts_than_any_variable_has_are_refused(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 2
 
 
+@pytest.mark.parametrize("length", [1, 5_000])
+def test_parts_that_overlap_in_all_ways_take_no_time(tmp_path: Path, length: int) -> None:
+    """A staircase of parts, each of which overlaps or borders all others along each dimension."""
+    parts = [
+        Stored("t", INT8, (10_000, 10_000), b"", extents=[(step, length), (step, length)])
+        for step in range(5_000)
+    ]
+    records, _ = records_of(parts)
+    for position, record in enumerate(records.values()):
+        record.size, record.offset = length * length, position * length * length
+    records[b"t"].size = 0
+    prefix = write_index(tmp_path / "m", records)
+    begin = time.monotonic()
+    with pytest.raises(FreezeError) as caught:
+        open_checkpoint(prefix, weights_present=False).value("t")
+    assert Reason.MALFORMED_CHECKPOINT == caught.value.reason
+    assert time.monotonic() - begin < 3
+
+
 def test_many_strings_of_nothing_are_refused(tmp_path: Path) -> None:
     """What would be far larger in memory than in the file is not read."""
     prefix = write_bundle(tmp_path / "m", [Stored("s", 7, (2**25,), b"\0" * 100)])

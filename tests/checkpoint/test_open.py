@@ -137,6 +137,13 @@ def test_a_state_file_that_names_what_is_gone_says_what_is_there(tmp_path: Path)
     assert "elsewhere" not in error.message
 
 
+def test_a_folder_of_the_same_name_does_not_hide_a_checkpoint(tmp_path: Path) -> None:
+    """`m.index` beside a folder `m`."""
+    write_bundle(tmp_path / "m", TENSORS)
+    (tmp_path / "m").mkdir()
+    assert b"ab" == read(open_checkpoint(tmp_path / "m"), "k")
+
+
 def test_a_folder_without_a_state_file_says_what_is_there(tmp_path: Path) -> None:
     """One of its checkpoints is not picked: which is newest is not known."""
     write_bundle(tmp_path / "m-1", TENSORS)

@@ -61,7 +61,7 @@ def locate(location: Path) -> Located:
         raise FreezeError(
             Reason.CHECKPOINT_NOT_FOUND, "A checkpoint's name cannot hold a zero byte. Give its prefix."
         )
-    if _is_folder(location):
+    if _is_folder(location) and not _exists(_beside(location, f"{location.name}.index")):
         return _newest_in(location)
     found = _at(location) or _of_file(location)
     if found is None:
@@ -132,7 +132,7 @@ def _newest_in(folder: Path) -> Located:
     if not _exists(path):
         raise FreezeError(
             Reason.CHECKPOINT_NOT_FOUND,
-            f"The folder {folder.name!r} has no file {STATE_FILE!r} that names its newest checkpoint. "
+            f"The folder {folder.name or str(folder)!r} has no file {STATE_FILE!r} that names its newest checkpoint. "
             f"{_what_is_there(folder)} Give the prefix of one.",
             subject=folder.name,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -9,6 +11,9 @@ from tffreeze_server.checkpoint.ordered_code import WHOLE_DIMENSION
 from tffreeze_server.checkpoint.problems import malformed
 from tffreeze_server.checkpoint.region import Region, fits, intersection
 from tffreeze_server.tfproto.checkpoint_pb2 import TensorSliceProto
+
+MAX_CELLS = 1 << 17
+"""Of a tensor that is cut along several dimensions."""
 
 MAX_PARTS = 10_000
 """Of one tensor. A variable has one for each parameter server, at most a few thousand."""
@@ -66,10 +71,7 @@ def covering(
     """
     shared = [(part, intersection(wanted, part[0])) for part in parts]
     touching = [(part, box) for part, box in shared if box is not None]
-    if _overlap([box for _, box in touching]):
-        raise malformed(file, f"parts of {key!r} overlap", key)
-    if sum(box.elements for _, box in touching) != wanted.elements:
-        raise malformed(file, f"parts of {key!r} are missing, so it is not whole", key)
+    _check_cover(file, key, wanted, [box for _, box in touching])
     return sorted((part for part, _ in touching), key=lambda part: part[0].starts)
 
 
@@ -85,18 +87,29 @@ def cut_along_first_dimension(wanted: Region, boxes: Sequence[Region]) -> bool:
     return all(box.sizes[axis + 1 :] == wanted.sizes[axis + 1 :] for box in boxes)
 
 
-def _overlap(boxes: list[Region]) -> bool:
-    """Whether two boxes share an element: a sweep along the dimension that tells most boxes apart."""
-    if len(boxes) < 2:
-        return False
-    ranks = range(len(boxes[0].starts))
-    axis = max(ranks, key=lambda axis: len({box.starts[axis] for box in boxes}), default=None)
-    if axis is None:
-        return True
-    open_boxes: list[Region] = []
-    for box in sorted(boxes, key=lambda box: box.starts[axis]):
-        open_boxes = [other for other in open_boxes if other.ends[axis] > box.starts[axis]]
-        if any(intersection(box, other) for other in open_boxes):
-            return True
-        open_boxes.append(box)
-    return False
+def _check_cover(file: str, key: str, wanted: Region, boxes: Sequence[Region]) -> None:
+    """Check that boxes hold each element of a box that they lie in once.
+
+    All their borders cut the wanted box into cells, which no box holds in part: each must be held once. So the
+    work is bounded by the cells, however boxes overlap.
+    """
+    borders = [
+        sorted({edge for box in (wanted, *boxes) for edge in (box.starts[axis], box.ends[axis])})
+        for axis in range(len(wanted.sizes))
+    ]
+    counts = [len(edges) - 1 for edges in borders]
+    if math.prod(counts) > MAX_CELLS:
+        raise malformed(file, f"{key!r} is cut into parts in more ways than any partitioner does", key)
+    places = [{edge: place for place, edge in enumerate(edges)} for edges in borders]
+    held = bytearray(math.prod(counts))
+    strides = [math.prod(counts[axis + 1 :]) for axis in range(len(counts))]
+    for box in boxes:
+        lows = [place[start] for place, start in zip(places, box.starts, strict=True)]
+        highs = [place[end] for place, end in zip(places, box.ends, strict=True)]
+        for cell in itertools.product(*map(range, lows, highs)):
+            position = sum(map(int.__mul__, cell, strides))
+            if held[position]:
+                raise malformed(file, f"parts of {key!r} overlap", key)
+            held[position] = 1
+    if not all(held):
+        raise malformed(file, f"parts of {key!r} are missing, so it is not whole", key)

@@ -4,6 +4,9 @@ The empty key of each table holds a `SavedTensorSliceMeta`: for each tensor its 
 boxes that this file has; each box has a value under an encoded key (`ordered_code`), even where it is the
 whole tensor (tensorflow/core/util/tensor_slice_reader.cc). A sharded checkpoint is several such files,
 each with its own tensors or boxes of them.
+
+To open a file is to read its first block, which may hold its first tensor too; to read a value is to hold
+its block in memory. So, other than with V2, memory grows with the largest tensor.
 """
 
 from __future__ import annotations
