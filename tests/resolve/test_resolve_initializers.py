@@ -207,19 +207,40 @@ def test_plain_arithmetic_on_constants(tmp_path: Path, compute: Callable[[], Any
     assert_as_loaded(path, "v")
 
 
-@pytest.mark.parametrize(
-    "compute", [lambda: tf.random.uniform([2]), lambda: tf.sqrt(tf.constant([1.0, 2]) * 2.0)]
-)
-def test_what_cannot_be_read_as_data(tmp_path: Path, compute: Callable[[], Any]) -> None:
-    """A random or otherwise computed value is an error with the op and the way; only if it is needed."""
+def test_what_cannot_be_read_as_data(tmp_path: Path) -> None:
+    """A value computed otherwise is an error with the op and the way; only if it is needed."""
     a = tf1.get_variable("a", initializer=np.float32([1, 2]))
     tf1.get_variable("b", initializer=np.float32(1))
-    value = compute()
+    value = tf.sqrt(tf.constant([1.0, 2]) * 2.0)
     path = saved_model(tmp_path, lambda: tf1.assign(a, tf.identity(value)).op)
     error = failure(path, path / "variables" / "variables")
     assert Reason.UNSUPPORTED_INITIALIZER == error.reason
-    assert " ← 'Identity' ← " in error.message
+    assert " ← 'Identity' ← 'Sqrt'" in error.message
     assert {"b": ("saver", "b")} == resolved(path, names=("b",)).keys()
+
+
+def test_random_numbers_do_not_replace_what_was_trained(tmp_path: Path) -> None:
+    """A restored variable that the loader would set to random numbers stays restored, and the binding says so."""
+    a = tf1.get_variable("a", initializer=np.float32([1, 2]))
+    path = saved_model(tmp_path, lambda: tf1.assign(a, tf.random.uniform([2]) * 2.0, name="set").op)
+    found = resolved(path)
+    assert {"a": ("saver", "a")} == found.keys()
+    assert "set" == found.bindings["a"].random_initializer
+
+
+def test_random_numbers_alone_are_no_value(tmp_path: Path) -> None:
+    """A variable that nothing but random numbers sets has no value to freeze."""
+    tf1.get_variable("a", initializer=np.float32(1))
+    tf1.get_variable(
+        "b",
+        shape=(2,),
+        initializer=tf1.random_uniform_initializer(),
+        collections=[tf1.GraphKeys.LOCAL_VARIABLES],
+    )
+    path = saved_model(tmp_path, tf1.local_variables_initializer)
+    error = failure(path, path / "variables" / "variables")
+    assert Reason.UNSUPPORTED_INITIALIZER == error.reason
+    assert "'RandomUniform'" in error.message
 
 
 def test_another_write_than_an_assignment(tmp_path: Path) -> None:
