@@ -2,9 +2,9 @@
 
 The rule. Looked at is the forward part: what inputs reach, save what is there for training, saving, tests
 and summaries (by op, or by the scopes that TensorFlow's own code puts it in). A candidate is a node of it
-with outputs that no other node of it reads, or one whose name or op says that it is a result, as in a training
-graph the predictions are read by the loss. Names and ops give points (the tables below), a node that nothing
-reads two more, a loss loses; the later node goes first among equals.
+that no other node of it reads; or what such a node makes a loss of; or one whose name or op says that it is a
+result, as in a training graph the predictions are read by the loss. Names and ops give points (the tables
+below), an end two more, a loss loses; the later node goes first among equals.
 """
 
 from __future__ import annotations
@@ -62,11 +62,31 @@ _OP_POINTS: Mapping[str, int] = {
     "CTCGreedyDecoder": 3,
     "CTCBeamSearchDecoder": 3,
 }
+_LOSS_OPS = frozenset(
+    (
+        "Abs",
+        "AddN",
+        "Cast",
+        "Equal",
+        "L2Loss",
+        "Log",
+        "Mean",
+        "Mul",
+        "Neg",
+        "SoftmaxCrossEntropyWithLogits",
+        "SparseSoftmaxCrossEntropyWithLogits",
+        "Square",
+        "SquaredDifference",
+        "Sub",
+        "Sum",
+    )
+)
+"""What losses and accuracies are made with."""
 _RESULT_POINTS = 4
 """From how many points on a node is a candidate though others read it."""
-_SINK_POINTS = 2
+_END_POINTS = 2
 _LOSS_POINTS = -6
-_LOSS = re.compile(
+_LOSS_NAME = re.compile(
     r"loss|cost|xent|cross_entropy|accuracy|metric|regulariz|correct|global_step|learning_rate", re.I
 )
 
@@ -86,7 +106,7 @@ _INPUTS_SHOWN = PLACEHOLDERS | {op for op in _INPUT_OPS if op.startswith(("Itera
 
 # Scopes of tf.gradients, optimizers, Saver and the inlined parts of summaries, with their numbers.
 _TRAINING_SCOPE = re.compile(
-    r"(^|/)(gradients|save|Adam|Adagrad|RMSProp|Momentum|GradientDescent|report_uninitialized_variables|"
+    r"(^|/)(gradients|save|Initializer|Adam|Adagrad|RMSProp|Momentum|GradientDescent|report_uninitialized_variables|"
     r"init_all_tables|group_deps|train_op|clip_by_global_norm)(_\d+)?(/|$)"
 )
 _TRAINING_OP = re.compile(
@@ -118,18 +138,29 @@ def input_nodes(nodes: Iterable[Node], savers: Iterable[Saver], fed: Collection[
 def candidate_outputs(model: Model) -> list[Node]:
     """Rank the nodes that could be outputs, the likeliest first, by the rule above."""
     forward = _forward(model)
-    read = {node_of(tensor) for node in forward.values() for tensor in node.inputs if tensor[:1] != "^"}
+    ends = _ends(forward)
     ranked: list[tuple[int, int, Node]] = []
     for position, node in enumerate(forward.values()):
-        if node.op in _INPUT_OPS:
-            continue
-        points = _points(node)
-        if node.name not in read:
-            ranked.append((points + _SINK_POINTS, position, node))
-        elif points >= _RESULT_POINTS:
+        points = _points(node) + (_END_POINTS if node.name in ends else 0)
+        if node.op not in _INPUT_OPS and (node.name in ends or points >= _RESULT_POINTS):
             ranked.append((points, position, node))
     ranked.sort(key=lambda item: item[:2], reverse=True)
     return [node for _, _, node in ranked[:MAX_CANDIDATES]]
+
+
+def _ends(forward: Mapping[str, Node]) -> set[str]:
+    """The nodes that nothing reads, and what those make a loss of."""
+    read = {node_of(tensor) for node in forward.values() for tensor in node.inputs if tensor[:1] != "^"}
+    ends = set(forward) - read
+    pending = list(ends)
+    while pending:
+        node = forward[pending.pop()]
+        if node.op not in _LOSS_OPS:
+            continue
+        behind = {node_of(tensor) for tensor in node.inputs} & forward.keys() - ends
+        ends |= behind
+        pending += behind
+    return ends
 
 
 def _forward(model: Model) -> dict[str, Node]:
@@ -173,4 +204,5 @@ def _points(node: Node) -> int:
     points = _NAME_POINTS.get(_NUMBER.sub("", last).lower(), 0)
     # Layers end in an op's name: `predictions/Softmax`, `output/BiasAdd`.
     points = max(points, _NAME_POINTS.get(_NUMBER.sub("", scope).lower(), 0) if node.op in _OP_POINTS else 0)
-    return points + _OP_POINTS.get(node.op, 0) + (_LOSS_POINTS if _LOSS.search(node.name) else 0)
+    is_loss = node.op in _LOSS_OPS or _LOSS_NAME.search(node.name)
+    return points + _OP_POINTS.get(node.op, 0) + (_LOSS_POINTS if is_loss else 0)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
-from tffreeze_server.errors import FreezeError
+from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.freeze.attrs import read_shape
 from tffreeze_server.freeze.candidates import candidate_outputs, input_nodes
 from tffreeze_server.freeze.inspection import (
@@ -63,7 +63,7 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
         extra_keys=extra_keys(checkpoint, variables),
         candidate_outputs=tuple(t for node in outputs for t in _tensors_of(model, node)),
         inputs=tuple(t for node in inputs for t in _tensors_of(model, node)),
-        obstacles=tuple(dict.fromkeys((*problem, *_obstacles(model, source, options)))),
+        obstacles=(*problem, *_obstacles(model, source, options)),
         nodes=len(model.nodes),
         functions=len(model.library),
     )
@@ -78,25 +78,34 @@ def _open(model: Model, source: ModelSource) -> tuple[Checkpoint | None, tuple[O
     try:
         return open_checkpoint(model.checkpoint, weights_present=source.weights_present), ()
     except FreezeError as error:
-        return None, (_obstacle(error),)
+        # None at all is an obstacle only where an output needs a variable: `_obstacles` finds that.
+        if error.reason is Reason.CHECKPOINT_NOT_FOUND:
+            return None, ()
+        return None, (ObstacleInspection(error.reason.name, error.message, error.subject),)
 
 
-def _obstacles(model: Model, source: ModelSource, options: FreezeOptions) -> Iterator[ObstacleInspection]:
-    """Go the way of each freeze that may be wanted and give the error at its end."""
-    keys = options.signature_keys or tuple(model.signatures)
-    freezes = [replace(options, output_nodes=(), signature_keys=(key,)) for key in keys]
+def _obstacles(model: Model, source: ModelSource, options: FreezeOptions) -> tuple[ObstacleInspection, ...]:
+    """Go the way of each freeze that may be wanted; signatures that end in the same error share one."""
     if options.output_nodes:
-        freezes = [options]
-    for freeze in freezes:
-        try:
-            rewrite(model, source, freeze)
-        except FreezeError as error:
-            yield _obstacle(error, freeze.signature_keys)
+        error = _error_of(model, source, options)
+        return (ObstacleInspection(error.reason.name, error.message, error.subject),) if error else ()
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for key in options.signature_keys or model.signatures:
+        error = _error_of(model, source, replace(options, signature_keys=(key,)))
+        if error:
+            found.setdefault((error.reason.name, error.message, error.subject), []).append(key)
+    return tuple(
+        ObstacleInspection(reason, f"For {listed(keys)}: {message}", subject)
+        for (reason, message, subject), keys in found.items()
+    )
 
 
-def _obstacle(error: FreezeError, signature_keys: tuple[str, ...] = ()) -> ObstacleInspection:
-    where = f"For {' and '.join(map(repr, signature_keys))}: " if signature_keys else ""
-    return ObstacleInspection(error.reason.name, where + error.message, error.subject)
+def _error_of(model: Model, source: ModelSource, options: FreezeOptions) -> FreezeError | None:
+    try:
+        rewrite(model, source, options)
+    except FreezeError as error:
+        return error
+    return None
 
 
 def _signature(signature: Signature, nodes: Mapping[str, Node]) -> SignatureInspection:
