@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.checkpoint.data import Assembled, FileRange
@@ -116,10 +116,18 @@ def _constant_names(graph: FrozenGraph) -> dict[str, str]:
 
 
 def _initializers(rewritten: Rewritten) -> tuple[InitializerReport, ...]:
-    assets = rewritten.graph.assets
+    nodes = {node.name: node for node in rewritten.graph.nodes} if rewritten.initializers else {}
     return tuple(
-        InitializerReport(i.op, i.table, assets.get(node_of(i.file), "")) for i in rewritten.initializers
+        InitializerReport(i.op, i.table, _asset(rewritten.graph, nodes, i.file)) for i in rewritten.initializers
     )
+
+
+def _asset(graph: FrozenGraph, nodes: Mapping[str, Node], tensor: str) -> str:
+    """The asset whose path a tensor is, perhaps through the Identity that a variable's read became."""
+    node = nodes.get(node_of(tensor))
+    while node is not None and node.op == "Identity":
+        node = nodes.get(node_of(node.inputs[0]))
+    return graph.assets.get(node.name, "") if node else ""
 
 
 def _dropped(model: Model, rewritten: Rewritten) -> DroppedReport:

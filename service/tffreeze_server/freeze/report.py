@@ -74,7 +74,8 @@ class WarningReport:
     """Something the user should know though the freeze worked.
 
     Attributes:
-        code: Such as `TABLE_NEEDS_INITIALIZER`, `RANDOM_OP`, `STATEFUL_OP`, `SIDE_EFFECT_DROPPED`, `ASSET_PATH`.
+        code: Such as `TABLE_NEEDS_INITIALIZER`, `RANDOM_OP`, `STATEFUL_OP`, `SIDE_EFFECT_DROPPED`, `ASSET_PATH`,
+            `RANDOM_INITIALIZER`.
         message: Whole sentences.
         subject: The node it is about.
 

@@ -215,6 +215,12 @@ def _with_assets(model: Model, nodes: Mapping[str, Node]) -> tuple[dict[str, Nod
             value = tensor_attr(TensorProto(dtype=data_type(STRING), tensor_shape={}, string_val=[path]))
             changed[name] = with_attrs(nodes[name], value=value)
             found[name] = assets[name]
+    # A variable that an initializer set to such a path holds it as a value of its own.
+    paths = {f"assets/{file}".encode(): file for file in assets.values()}
+    for node in nodes.values():
+        data = node.value.data if node.value else None
+        if isinstance(data, TensorProto) and len(data.string_val) == 1 and data.string_val[0] in paths:
+            found[node.name] = paths[data.string_val[0]]
     return changed, dict(sorted(found.items()))
 
 

@@ -40,6 +40,8 @@ class Binding:
         value: Its value, by reference.
         key: The checkpoint key; empty for an initializer.
         source: `saver`, `name`, `object_graph`, `moving_average` or `initializer`.
+        random_initializer: The node by which a loader would set it to random numbers after the restore, and
+            which does not count; mostly empty.
 
     """
 
@@ -47,6 +49,7 @@ class Binding:
     value: TensorValue
     key: str
     source: str
+    random_initializer: str = ""
 
 
 ANONYMOUS_SHARED_NAME = b"cd2c89b7-88b7-44c8-ad83-06c2a9158347"

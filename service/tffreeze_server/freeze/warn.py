@@ -10,6 +10,7 @@ from tffreeze_server.freeze.report import WarningReport
 from tffreeze_server.freeze.rewrite import Rewritten
 from tffreeze_server.freeze.roles import CALLS, ROLES, is_write
 from tffreeze_server.freeze.tables import INITIALIZER_OPS, TABLE_OPS
+from tffreeze_server.freeze.variables import Binding
 from tffreeze_server.graph.op_table import OpDefs
 
 _RANDOM_OPS = frozenset(("TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial"))
@@ -29,6 +30,7 @@ def warnings_of(
     return (
         *_tables(rewritten),
         *_assets(rewritten.graph),
+        *_random_initializers(rewritten.bindings),
         *_side_effects(side_effects),
         *_stateful(op_defs, rewritten.graph),
     )
@@ -59,6 +61,17 @@ def _assets(graph: FrozenGraph) -> Iterator[WarningReport]:
             f"run the graph where 'assets/{file}' is, or feed {constant + ':0'!r}.",
             constant,
         )
+
+
+def _random_initializers(bindings: tuple[Binding, ...]) -> Iterator[WarningReport]:
+    for binding in bindings:
+        if binding.random_initializer:
+            yield WarningReport(
+                "RANDOM_INITIALIZER",
+                f"A loader would set the variable {binding.variable.name!r} to random numbers after the restore, by "
+                f"{binding.random_initializer!r}. It was frozen with the checkpoint's value {binding.key!r} instead.",
+                binding.variable.name,
+            )
 
 
 def _side_effects(nodes: tuple[str, ...]) -> Iterator[WarningReport]:
@@ -96,7 +109,9 @@ def _nodes_by_op(graph: FrozenGraph) -> dict[str, list[str]]:
 
 def _is_told_otherwise(op: str) -> bool:
     """Tables have warnings of their own, kept variables are in the report, calls show by what they run."""
-    return op in TABLE_OPS or op in INITIALIZER_OPS or op in ROLES or op in CALLS or is_write(op)
+    if op in TABLE_OPS or op.startswith("LookupTable"):
+        return True
+    return op in INITIALIZER_OPS or op in ROLES or op in CALLS or is_write(op)
 
 
 def _is_random(op: str) -> bool:

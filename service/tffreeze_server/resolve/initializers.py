@@ -22,6 +22,8 @@ from tffreeze_server.resolve.restore_ops import ASSIGN_OPS
 from tffreeze_server.resolve.trace import FlatGraph, VariableKey, data_inputs, variable_of
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
+RANDOM_OPS = frozenset({"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal"})
+"""What initializers of weights draw from (`core/ops/random_ops.cc`)."""
 _CONDITIONALS = frozenset({"If", "StatelessIf"})
 _MAX_NESTED_CONDITIONALS = 20
 
@@ -57,6 +59,15 @@ class Initializers:
         """
         taken = [node for node in self.assignments.get(key, ()) if not self.evaluator.is_dead(node.name)]
         return self._last(key, taken) if taken else None
+
+    def random_assignment(self, key: VariableKey) -> str:
+        """The node that sets a variable to random numbers; empty where none does."""
+        for node in self.assignments.get(key, ()):
+            if node.op in ASSIGN_OPS and not self.evaluator.is_dead(node.name):
+                origin = reachable(self.flat, [node_of(data_inputs(node)[1])])
+                if any(n.op in RANDOM_OPS for n in origin.values()):
+                    return node.name
+        return ""
 
     @property
     def evaluator(self) -> Evaluator:

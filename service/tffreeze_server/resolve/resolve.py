@@ -8,7 +8,7 @@ where the checkpoint has it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
@@ -82,6 +82,11 @@ class Sources:
             FreezeError: As `resolve`.
 
         """
+        random = self.initializers.random_assignment(_key(variable))
+        restored = self.restored(variable) if random else None
+        if restored is not None:
+            # Random numbers are nobody's trained weights: what was trained counts, and the report says so.
+            return replace(restored, random_initializer=random)
         value = self.initializers.value(_key(variable))
         if value is not None:
             return bind.initialised(variable, value)
