@@ -1,16 +1,47 @@
-"""The calls of `tffreeze.v1.FreezeService`."""
+"""The calls of `tffreeze.v1.FreezeService`.
+
+Theory of operation. A call goes through the same steps, each of which may end it:
+
+    count (per caller) ─▶ spec ─▶ check what is declared ─▶ reserve spool ─▶ slot, or wait in line
+      ─▶ receive files to the half-close ─▶ plan, in a thread ─▶ send, one message ahead of gRPC ─▶ give back
+
+All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `serve` turns
+whatever is raised on the way into a status. In memory are two chunks in, or two out, and the plan.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 
-from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.observer import Clock, Observer
+from tffreeze._version import __version__
+from tffreeze.v1 import freeze_service_pb2, model_pb2
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.rpc import deliver
+from tffreeze_server.rpc.admission import Admission
+from tffreeze_server.rpc.call import Call, Context
+from tffreeze_server.rpc.job import Job
+from tffreeze_server.rpc.limits import CallSettings, limits_to_message
+from tffreeze_server.rpc.messages import options_from_message
+from tffreeze_server.rpc.model_roots import model_root, roots_of
+from tffreeze_server.rpc.observer import Clock, Observer, Stage
+from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
+from tffreeze_server.rpc.receive import Request, first_message, parse, receive_files
+from tffreeze_server.rpc.serve import serve
+from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
+from tffreeze_server.rpc.spool import Spool, remove
+from tffreeze_server.rpc.upload import declared_files
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
+
+_Freeze, _Inspect = freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest
+_Progress = freeze_service_pb2.Progress
 
 
 class FreezeService:
@@ -18,30 +49,208 @@ class FreezeService:
 
     Requests and responses pass as bytes: a chunk of a result is then never copied into a message and out
     again, which doubles the throughput.
+
+    Args:
+        settings: What is allowed.
+        observer: Told of everything.
+        clock: For durations.
+
     """
 
     def __init__(self, settings: CallSettings, observer: Observer, clock: Clock = time.monotonic) -> None:
         self._settings = settings
+        self._observer = observer
+        self._clock = clock
+        self._admission = Admission(
+            settings.max_jobs, settings.max_queued_jobs, settings.max_jobs_per_caller, observer.jobs_changed
+        )
+        self._spool = Spool(settings.spool_dir, settings.max_spool_bytes, observer.spool_changed)
+        self._disk = ThreadPoolExecutor(settings.max_jobs + 2, "disk")
+        self._planning = ThreadPoolExecutor(settings.max_planning_threads, "planning")
+        self._active = 0
+        self._nothing_active = asyncio.Event()
+        self._nothing_active.set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Take the spool, and sweep what dead processes left in it. Before the server starts."""
+        """Take the spool, and sweep what dead processes left in it. Before the server starts.
+
+        Raises:
+            SpoolUnusableError: With a message for the operator.
+
+        """
+        await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.open)
 
     async def drain(self) -> None:
         """Refuse new and waiting calls with DRAINING, and return when the running ones have ended."""
+        self._admission.drain()
+        await self._nothing_active.wait()
 
     async def close(self) -> None:
-        """Give the spool back. After the server has stopped."""
+        """Give the spool back. After the server has stopped; does not wait for threads that still plan."""
+        self._planning.shutdown(wait=False, cancel_futures=True)
+        await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.close)
+        self._disk.shutdown(wait=False)
 
-    async def Freeze(self, requests: Any, context: Any) -> None: ...
-    async def Inspect(self, requests: Any, context: Any) -> bytes: ...
-    async def GetCapabilities(self, request: bytes, context: Any) -> bytes: ...
+    async def freeze(self, _: object, context: Context) -> bytes:
+        """Serve `Freeze`: bytes of FreezeRequests in, of FreezeResponses out."""
+        return await serve(self._call("Freeze", context), self._freeze)
+
+    async def inspect(self, _: object, context: Context) -> bytes:
+        """Serve `Inspect`: bytes of InspectRequests in, of an InspectResponse out."""
+        return await serve(self._call("Inspect", context), self._inspect)
+
+    async def get_capabilities(self, request: bytes, context: Context) -> bytes:
+        """Serve `GetCapabilities`: bytes of its request in, of its response out."""
+
+        async def body(call: Call) -> bytes:
+            self._admission.check_open()
+            parse(freeze_service_pb2.GetCapabilitiesRequest, request)
+            return self._capabilities(call).SerializeToString()
+
+        return await serve(self._call("GetCapabilities", context), body)
+
+    def _call(self, method: str, context: Context) -> Call:
+        return Call(method, context, self._settings, self._observer, self._clock)
+
+    def _capabilities(self, call: Call) -> freeze_service_pb2.GetCapabilitiesResponse:
+        return freeze_service_pb2.GetCapabilitiesResponse(
+            server_version=__version__,
+            limits=limits_to_message(self._settings),
+            deliveries=[freeze_service_pb2.DELIVERY_CONTENT, freeze_service_pb2.DELIVERY_SPLICE],
+            model_roots=roots_of(self._settings, call.caller),
+        )
+
+    async def _freeze(self, call: Call) -> bytes:
+        async with self._job(call) as job:
+            spec = (await first_message(call, _Freeze)).spec
+            check_freeze_spec(spec)
+            splice = spec.delivery == SPLICE
+            call.observer.described({"delivery": "SPLICE" if splice else "CONTENT"})
+            place = await self._take_in(call, job, _Freeze, spec.source, absent_allowed=splice)
+            with call.stage(Stage.PLANNING):
+                result = await job.plan(
+                    plan_freeze,
+                    spec.source,
+                    options_from_message(spec.options),
+                    place,
+                    self._settings.max_result_bytes,
+                )
+            call.observer.described({"result_bytes": result.size_bytes})
+            with call.stage(Stage.SENDING):
+                await self._send(call, job, spec, place, result)
+        return b""
+
+    async def _inspect(self, call: Call) -> bytes:
+        async with self._job(call) as job:
+            spec = (await first_message(call, _Inspect)).spec
+            check_source_message(spec.source)
+            place = await self._take_in(call, job, _Inspect, spec.source, absent_allowed=True)
+            options = options_from_message(spec.options)
+            with call.stage(Stage.PLANNING):
+                inspection = await job.plan(plan_inspection, spec.source, options, place)
+                return await job.begin_io(deliver.inspect_response, inspection)
+
+    @contextlib.asynccontextmanager
+    async def _job(self, call: Call) -> AsyncIterator[Job]:
+        """Begin a job, and see that all it holds is given back: now, or when its threads have ended."""
+        self._admission.enter(call.caller.name)
+        call.until_gone.callback(self._admission.leave, call.caller.name)
+        with self._counted_active():
+            job = Job(self._disk, self._planning)
+            try:
+                yield job
+            finally:
+                closing = asyncio.ensure_future(self._close(job))
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+                if not job.is_busy:
+                    await asyncio.shield(closing)
+
+    async def _close(self, job: Job) -> None:
+        with self._counted_active():
+            await job.close()
+
+    async def _take_in(
+        self,
+        call: Call,
+        job: Job,
+        request_type: type[Request],
+        source: model_pb2.ModelSource,
+        *,
+        absent_allowed: bool,
+    ) -> Place:
+        """Check where the model is, wait for a slot, receive what is to be received."""
+        place = self._place(call, job, source, absent_allowed=absent_allowed)
+        await self._take_slot(call, job)
+        with call.stage(Stage.RECEIVING):
+            await receive_files(call, job, request_type, place)
+        return place
+
+    def _place(self, call: Call, job: Job, source: model_pb2.ModelSource, *, absent_allowed: bool) -> Place:
+        call.observer.described({"model": source.model})
+        if source.WhichOneof("place") == "model_root":
+            call.observer.described({"model_root": source.model_root})
+            return Place(model_root(source.model_root, self._settings, call.caller))
+        declared = declared_files(source.upload, self._settings, absent_allowed=absent_allowed)
+        upload_bytes = sum(file.to_come_bytes for file in declared)
+        call.observer.described({"upload_files": len(declared), "upload_bytes": upload_bytes})
+        self._admission.check_line()
+        self._spool.reserve(upload_bytes)
+        job.counts.callback(self._spool.release, upload_bytes)
+        folder = self._spool.make_call_folder()
+        job.files.callback(remove, folder)
+        return Place(folder, declared)
+
+    async def _take_slot(self, call: Call, job: Job) -> None:
+        if not self._admission.take_free_slot():
+            self._admission.check_line()
+            await call.progress(_Progress.STAGE_QUEUED)
+            with call.stage(Stage.QUEUED):
+                await self._admission.slot()
+        job.counts.callback(self._admission.release)
+
+    async def _send(
+        self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: deliver.Result
+    ) -> None:
+        files = job.files.enter_context(SourceFiles(result.plan.files))
+        digest = deliver.new_sha256() if spec.want_sha256 else None
+        if spec.delivery == SPLICE:
+            delivery = freeze_service_pb2.DELIVERY_SPLICE
+            messages = deliver.Splice(result, place.declared, place.folder).messages(files)
+        else:
+            delivery = freeze_service_pb2.DELIVERY_CONTENT
+            messages = deliver.content(result, files, self._settings.max_content_chunk_bytes, digest)
+        await call.write(await job.begin_io(deliver.started_message, result, delivery))
+        await self._send_all(call, job, messages)
+        await call.write(deliver.finished_message(digest))
+
+    async def _send_all(self, call: Call, job: Job, messages: Iterator[bytes]) -> None:
+        """Send messages; while gRPC has one, a thread makes the next."""
+        message = await job.begin_io(next, messages, None)
+        while message is not None:
+            following = job.begin_io(next, messages, None)
+            await call.write(message)
+            call.observer.sent(len(message))
+            message = await following
+
+    @contextlib.contextmanager
+    def _counted_active(self) -> Iterator[None]:
+        self._active += 1
+        self._nothing_active.clear()
+        try:
+            yield
+        finally:
+            self._active -= 1
+            if not self._active:
+                self._nothing_active.set()
 
 
 def add_to_server(service: FreezeService, server: grpc.aio.Server) -> None:
     """Have a server serve these calls."""
-    handlers = {
-        "Freeze": grpc.stream_stream_rpc_method_handler(service.Freeze),
-        "Inspect": grpc.stream_unary_rpc_method_handler(service.Inspect),
-        "GetCapabilities": grpc.unary_unary_rpc_method_handler(service.GetCapabilities),
+    handlers: dict[str, Any] = {
+        "Freeze": grpc.stream_stream_rpc_method_handler(service.freeze),
+        "Inspect": grpc.stream_unary_rpc_method_handler(service.inspect),
+        "GetCapabilities": grpc.unary_unary_rpc_method_handler(service.get_capabilities),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))

@@ -7,12 +7,11 @@ small walk serves them all; what differs in form (shapes, tag sets, statuses) st
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tffreeze.v1 import freeze_service_pb2, inspection_pb2, model_pb2, options_pb2, report_pb2
-
 from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze.options import FreezeOptions, ModelSource
@@ -109,7 +108,7 @@ def inspection_to_message(inspection: Inspection) -> inspection_pb2.Inspection:
 
 
 def splice_messages(
-    segments: Sequence[Segment], file_indexes: Mapping[str, int], file_index: int = 0
+    segments: Iterable[Segment], file_indexes: Mapping[str, int], file_index: int = 0
 ) -> Iterator[freeze_service_pb2.SpliceSegments]:
     """Cut a plan into messages, none larger than some MiB.
 
@@ -138,7 +137,7 @@ def splice_messages(
 
 
 def _pieces(
-    segments: Sequence[Segment], file_indexes: Mapping[str, int]
+    segments: Iterable[Segment], file_indexes: Mapping[str, int]
 ) -> Iterator[freeze_service_pb2.SpliceSegment]:
     for segment in segments:
         if isinstance(segment, bytes):

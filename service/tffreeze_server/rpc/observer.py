@@ -68,7 +68,7 @@ class CallObserver(Protocol):
     """Told what happens in one call."""
 
     def described(self, fields: Mapping[str, str | int]) -> None:
-        """Say what the call is about, as it becomes known: `delivery`, `source`, `model`, `result_bytes` …"""
+        """Say what the call is about, as it becomes known: `delivery`, `source`, `model`, and so on."""
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """Say how long a stage took; each at most once, at its end, also when it failed."""

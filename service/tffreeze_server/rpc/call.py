@@ -1,0 +1,131 @@
+"""One call: its messages in and out, its idle limit, what it tells its observer.
+
+A message that is being received or sent is never cancelled: gRPC's C core would write into memory that Python
+has freed. It is left alone instead, and ends by itself when the call does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+import grpc
+
+from tffreeze.v1 import freeze_service_pb2
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.rpc.caller import Caller, caller_of
+from tffreeze_server.rpc.limits import CallSettings
+from tffreeze_server.rpc.observer import CallInfo, Clock, Observer, Stage
+from tffreeze_server.rpc.request_id import METADATA_KEY, request_id
+
+T = TypeVar("T")
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class Call:
+    """A call that is being served.
+
+    Args:
+        method: The name of its RPC.
+        context: gRPC's.
+        settings: The server's.
+        observer: Told of everything.
+        clock: For durations.
+
+    Attributes:
+        request_id: Its name in logs.
+        caller: Who calls.
+        until_gone: What to do when the caller has the answer, or is gone.
+
+    """
+
+    def __init__(
+        self, method: str, context: Context, settings: CallSettings, observer: Observer, clock: Clock
+    ) -> None:
+        metadata = tuple(context.invocation_metadata() or ())
+        self.request_id = request_id(metadata)
+        self.caller: Caller = caller_of(context.peer())
+        self.method = method
+        self.settings = settings
+        info = CallInfo(method, self.request_id, self.caller.name, context.peer(), dict(metadata))
+        self.observer = observer.call_started(info)
+        self.context = context
+        self.until_gone = contextlib.ExitStack()
+        self._clock = clock
+        self._started = clock()
+
+    async def greet(self) -> None:
+        """Tell the caller the name of its call."""
+        await self._patiently(self.context.send_initial_metadata(((METADATA_KEY, self.request_id),)))
+
+    async def read(self) -> bytes | None:
+        """Receive a message; None after the last.
+
+        Raises:
+            FreezeError: CLIENT_TOO_SLOW.
+
+        """
+        message = await self._patiently(self.context.read())
+        return None if message is grpc.aio.EOF else message  # type: ignore[attr-defined]  # the stubs lack it
+
+    async def write(self, message: bytes) -> None:
+        """Send a message; returns when gRPC is ready for the next one.
+
+        Raises:
+            FreezeError: CLIENT_TOO_SLOW.
+
+        """
+        await self._patiently(self.context.write(message))
+
+    async def progress(self, stage: freeze_service_pb2.Progress.Stage, received_bytes: int = 0) -> None:
+        """Tell the client how far it is, where it can be told: `Inspect` has one response."""
+        if self.method == "Freeze":
+            progress = freeze_service_pb2.Progress(stage=stage, received_bytes=received_bytes)
+            await self.write(freeze_service_pb2.FreezeResponse(progress=progress).SerializeToString())
+
+    @contextlib.contextmanager
+    def stage(self, stage: Stage) -> Iterator[None]:
+        """Measure a stage."""
+        started = self._clock()
+        try:
+            yield
+        finally:
+            self.observer.stage(stage, self._clock() - started)
+
+    def seconds(self) -> float:
+        """How long the call has taken."""
+        return self._clock() - self._started
+
+    def is_past_deadline(self) -> bool:
+        """Whether the time that the caller gave is over."""
+        remaining = self.context.time_remaining()
+        return remaining is not None and remaining <= 0
+
+    async def _patiently(self, operation: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(operation)
+        # Whatever becomes of it once nobody waits, it is seen to.
+        task.add_done_callback(_look_at)
+        limit = self.settings.max_idle_seconds
+        done, _ = await asyncio.wait((task,), timeout=limit or None)
+        if done:
+            return _result(task)
+        raise FreezeError(
+            Reason.CLIENT_TOO_SLOW,
+            f"Nothing was sent or read by the client for {limit:g} seconds while it was its turn. Try again, over a "
+            "faster connection.",
+        )
+
+
+def _result(task: asyncio.Task[T]) -> T:
+    try:
+        return task.result()
+    except grpc.aio.BaseError:  # what gRPC raises when there is nobody at the other end
+        raise FreezeError(Reason.CANCELLED, "The caller went away.") from None
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

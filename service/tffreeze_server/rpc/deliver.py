@@ -1,0 +1,225 @@
+"""From a plan to messages of the contract, as bytes.
+
+Chunks of a result are put into their messages by hand: a message of the contract would copy each twice more.
+All of these are plain iterators for a thread to step through, one message at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tffreeze.v1 import freeze_service_pb2
+from tffreeze_server.checkpoint.data import FileRange
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze.emit import chunks
+from tffreeze_server.freeze.inspection import Inspection
+from tffreeze_server.freeze.plan import Plan, Segment
+from tffreeze_server.freeze.report import Report
+from tffreeze_server.freeze.segments import field_head
+from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
+from tffreeze_server.rpc.upload import DeclaredFile
+
+# Field numbers of proto/tffreeze/v1/freeze_service.proto.
+_RESPONSE_CONTENT = 3
+_CONTENT_DATA = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file that goes with a SavedModel.
+
+    Attributes:
+        name: Its path in the result, `assets/…`.
+        path: Where it is.
+        size_bytes: Its size when it was planned.
+
+    """
+
+    name: str
+    path: Path
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is to be delivered.
+
+    Attributes:
+        name: Of the first file.
+        plan: Of the first file.
+        assets: The other files.
+        report: What was frozen from what.
+
+    """
+
+    name: str
+    plan: Plan
+    assets: tuple[Asset, ...]
+    report: Report
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return self.plan.size_bytes + sum(asset.size_bytes for asset in self.assets)
+
+
+class Digest(Protocol):
+    """What `hashlib` makes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Go on over `data`."""
+
+    def digest(self) -> bytes:
+        """Give the digest."""
+
+
+def new_sha256() -> Digest:
+    """Begin a sha256."""
+    return hashlib.sha256()
+
+
+def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> bytes:
+    """Tell what the result will be."""
+    started = freeze_service_pb2.FreezeStarted(
+        report=report_to_message(result.report), total_size_bytes=result.size_bytes, delivery=delivery
+    )
+    plan = result.plan
+    started.files.add(name=result.name, size_bytes=plan.size_bytes, crc32c=plan.crc32c)
+    for asset in result.assets:
+        started.files.add(name=asset.name, size_bytes=asset.size_bytes)
+    return freeze_service_pb2.FreezeResponse(started=started).SerializeToString()
+
+
+def inspect_response(inspection: Inspection) -> bytes:
+    """Tell what a model is."""
+    message = inspection_to_message(inspection)
+    return freeze_service_pb2.InspectResponse(inspection=message).SerializeToString()
+
+
+def finished_message(digest: Digest | None) -> bytes:
+    """Tell that all has been sent."""
+    finished = freeze_service_pb2.FreezeFinished(sha256=digest.digest() if digest else b"")
+    return freeze_service_pb2.FreezeResponse(finished=finished).SerializeToString()
+
+
+def content_message(file_index: int, data: bytes) -> bytes:
+    """Tell a piece of the result: a FreezeResponse with a ContentChunk."""
+    head = _CONTENT_HEADS[file_index] + field_head(_CONTENT_DATA, len(data))
+    return b"".join((field_head(_RESPONSE_CONTENT, len(head) + len(data)), head, data))
+
+
+class _ContentHeads(dict[int, bytes]):
+    """The field `file_index` of a ContentChunk, as protobuf writes it."""
+
+    def __missing__(self, file_index: int) -> bytes:
+        self[file_index] = freeze_service_pb2.ContentChunk(file_index=file_index).SerializeToString()
+        return self[file_index]
+
+
+_CONTENT_HEADS = _ContentHeads()
+
+
+def content(
+    result: Result, files: SourceFiles, max_chunk_bytes: int, digest: Digest | None
+) -> Iterator[bytes]:
+    """Give the messages of a result with its bytes.
+
+    Args:
+        result: What to deliver.
+        files: To read the plan's ranges from.
+        max_chunk_bytes: Of one message's data.
+        digest: Updated with the bytes of the first file.
+
+    Raises:
+        FreezeError: What reading raises.
+
+    """
+    for chunk in chunks(result.plan, files, max_chunk_bytes):
+        if digest is not None:
+            digest.update(chunk)
+        yield content_message(0, chunk)
+    for index, asset in enumerate(result.assets, 1):
+        for data in _asset_chunks(asset, max_chunk_bytes):
+            yield content_message(index, data)
+
+
+def _asset_chunks(asset: Asset, max_chunk_bytes: int) -> Iterator[bytes]:
+    with SourceFiles({asset.name: asset.path}) as files:
+        for start in range(0, asset.size_bytes, max_chunk_bytes):
+            yield files.pread(asset.name, min(max_chunk_bytes, asset.size_bytes - start), start)
+
+
+class Splice:
+    """A result as literals and ranges of the client's files.
+
+    Args:
+        result: What to deliver.
+        declared: The client's files.
+        folder: Where they are, or would be, in the spool.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT where a range ends after its file does.
+
+    """
+
+    def __init__(self, result: Result, declared: Sequence[DeclaredFile], folder: Path) -> None:
+        indexes = {file.name: index for index, file in enumerate(declared)}
+        self._result = result
+        self._indexes = {
+            name: indexes[relative]
+            for name, path in result.plan.files.items()
+            if (relative := os.path.relpath(path, folder)) in indexes
+        }
+        self._asset_indexes = [indexes[os.path.relpath(asset.path, folder)] for asset in result.assets]
+        _check_ranges(result.plan.segments, self._indexes, declared)
+
+    def messages(self, files: SourceFiles) -> Iterator[bytes]:
+        """Give the messages.
+
+        Raises:
+            FreezeError: What reading raises.
+
+        """
+        pieces = _with_values(self._result.plan.segments, files)
+        for message in splice_messages(pieces, self._indexes):
+            yield freeze_service_pb2.FreezeResponse(splice=message).SerializeToString()
+        for index, asset in enumerate(self._result.assets, 1):
+            if asset.size_bytes:
+                whole = FileRange(asset.name, 0, asset.size_bytes, None)
+                for message in splice_messages([whole], {asset.name: self._asset_indexes[index - 1]}, index):
+                    yield freeze_service_pb2.FreezeResponse(splice=message).SerializeToString()
+
+
+def _with_values(segments: Iterable[Segment], files: SourceFiles) -> Iterator[bytes | FileRange]:
+    """Give ranges where a value stands in ranges, and its bytes where it must be put together."""
+    for segment in segments:
+        if isinstance(segment, bytes | FileRange):
+            yield segment
+        elif segment.ranges:
+            yield from segment.ranges
+        else:
+            yield from segment.chunks(files)
+
+
+def _check_ranges(
+    segments: Iterable[Segment], indexes: Mapping[str, int], declared: Sequence[DeclaredFile]
+) -> None:
+    for segment in segments:
+        if isinstance(segment, bytes):
+            continue
+        for piece in (segment,) if isinstance(segment, FileRange) else segment.ranges:
+            file = declared[indexes[piece.file]]
+            if piece.offset_bytes + piece.length_bytes > file.size_bytes:
+                raise FreezeError(
+                    Reason.MALFORMED_CHECKPOINT,
+                    f"{file.name!r} was declared with {file.size_bytes:,} bytes, and the checkpoint's index has a "
+                    f"tensor that ends at byte {piece.offset_bytes + piece.length_bytes:,}: the file was cut short, or "
+                    "belongs to another checkpoint. Copy the checkpoint again.",
+                    subject=file.name,
+                )

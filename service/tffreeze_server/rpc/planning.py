@@ -1,0 +1,122 @@
+"""From a checked request to a result: runs the engine, in a thread. No grpc, no event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tffreeze.v1 import model_pb2
+from tffreeze_server.checkpoint.problems import file_size_bytes
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze.freeze import freeze
+from tffreeze_server.freeze.inspect import inspect
+from tffreeze_server.freeze.inspection import Inspection
+from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.rpc.deliver import Asset, Result
+from tffreeze_server.rpc.messages import source_from_message
+from tffreeze_server.rpc.model_roots import check_inside, check_source
+from tffreeze_server.rpc.upload import DeclaredFile
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the files of a request are.
+
+    Attributes:
+        folder: The model root, or the folder of the call in the spool.
+        declared: The files of the upload; empty for a model root.
+
+    """
+
+    folder: Path
+    declared: Sequence[DeclaredFile] = ()
+
+    @property
+    def has_absent(self) -> bool:
+        """Whether files stay with the client."""
+        return any(file.absent for file in self.declared)
+
+
+def plan_freeze(
+    source: model_pb2.ModelSource, options: FreezeOptions, place: Place, max_result_bytes: int
+) -> Result:
+    """Plan a result.
+
+    Raises:
+        FreezeError: With the reason; WEIGHTS_NEEDED where it cannot be without absent files.
+
+    """
+    where = _source(source, place)
+    try:
+        frozen = freeze(where, options)
+    except FreezeError as error:
+        raise _as_weights_needed(error, place) from error
+    check_inside(frozen.plan.files.values(), place.folder)
+    names = frozenset(frozen.graph.assets.values()) if options.as_saved_model else ()
+    assets = _assets(names, where.model, place)
+    result = Result(_name_of(options), frozen.plan, assets, frozen.report)
+    _check_size(result, max_result_bytes)
+    return result
+
+
+def plan_inspection(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> Inspection:
+    """Inspect a model.
+
+    Raises:
+        FreezeError: Where it cannot be read.
+
+    """
+    return inspect(_source(source, place), options)
+
+
+def _source(message: model_pb2.ModelSource, place: Place) -> ModelSource:
+    """Name the files, and refuse those that a link leads out of the folder to."""
+    source = source_from_message(message, place.folder)
+    check_source(source, place.folder)
+    return source
+
+
+def _as_weights_needed(error: FreezeError, place: Place) -> FreezeError:
+    """A data file that is not there, and was said to stay with the client, is for the client to send."""
+    if error.reason is not Reason.SHARD_NOT_FOUND or not place.has_absent:
+        return error
+    return FreezeError(
+        Reason.WEIGHTS_NEEDED,
+        f"This result cannot be made without data files that stay with the client. {error.message}",
+        subject=error.subject,
+    )
+
+
+def _name_of(options: FreezeOptions) -> str:
+    stem = "saved_model" if options.as_saved_model else "frozen"
+    return f"{stem}.pbtxt" if options.as_text else f"{stem}.pb"
+
+
+def _assets(
+    names: Sequence[str] | frozenset[str] | tuple[()], model: Path, place: Place
+) -> tuple[Asset, ...]:
+    folder = (model if model.is_dir() else model.parent) / "assets"
+    return tuple(_asset(name, folder / name, place) for name in sorted(names))
+
+
+def _asset(name: str, path: Path, place: Place) -> Asset:
+    check_inside([path], place.folder)
+    try:
+        return Asset(f"assets/{name}", path, file_size_bytes(path, name))
+    except FileNotFoundError:
+        raise FreezeError(
+            Reason.MALFORMED_MODEL,
+            f"The model needs the asset {name!r}, and its folder of assets does not hold it. "
+            "Send or copy the whole SavedModel, `assets` included.",
+            subject=name,
+        ) from None
+
+
+def _check_size(result: Result, max_result_bytes: int) -> None:
+    if result.plan.size_bytes > max_result_bytes:
+        raise FreezeError(
+            Reason.GRAPH_TOO_LARGE,
+            f"The result would be {result.plan.size_bytes:,} bytes, and this server makes {max_result_bytes:,} at "
+            "most. Leave large variables as variables (deny), or freeze parts of the model.",
+        )

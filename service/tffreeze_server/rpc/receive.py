@@ -1,0 +1,131 @@
+"""From a stream of chunks to files in the spool.
+
+While one chunk is written in a thread the next is received; more than these two are never in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from tffreeze.v1 import freeze_service_pb2
+from tffreeze_server.errors import Reason
+from tffreeze_server.rpc import spool
+from tffreeze_server.rpc.call import Call
+from tffreeze_server.rpc.job import Job
+from tffreeze_server.rpc.planning import Place
+from tffreeze_server.rpc.status import FieldError
+from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile
+
+PROGRESS_BYTES = 16 << 20
+"""How often a client hears what has come."""
+
+Request = TypeVar("Request", freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest)
+AnyMessage = TypeVar("AnyMessage", bound=Message)
+
+
+def parse(message_type: type[AnyMessage], message: bytes) -> AnyMessage:
+    """Read a message of the client.
+
+    Raises:
+        FreezeError: UPLOAD_MALFORMED.
+
+    """
+    try:
+        return message_type.FromString(message)
+    except DecodeError:
+        raise _malformed("A message is not one of this contract: it cannot be parsed.") from None
+
+
+async def first_message(call: Call, request_type: type[Request]) -> Request:
+    """Receive the message that says what is wanted.
+
+    Raises:
+        FreezeError: UPLOAD_MALFORMED, CLIENT_TOO_SLOW.
+
+    """
+    message = await call.read()
+    if message is None:
+        raise _malformed("The stream ended before the first message: a spec must come first.", "spec")
+    request = parse(request_type, message)
+    if not request.HasField("spec"):
+        raise _malformed("The first message holds no spec. Send it before the files.", "spec")
+    return request
+
+
+async def receive_files(call: Call, job: Job, request_type: type[Request], place: Place) -> None:
+    """Receive the rest of the client's messages, down to the half-close.
+
+    Args:
+        call: The call.
+        job: Its job.
+        request_type: What the messages are.
+        place: What was declared, and where to put it.
+
+    Raises:
+        FreezeError: UPLOAD_MALFORMED, CLIENT_TOO_SLOW, DISK_FULL.
+
+    """
+    order = ChunkOrder(place.declared, call.settings.max_chunk_bytes)
+    writer = _Writer(place.declared, place.folder)
+    job.files.callback(writer.close)
+    writing = job.begin_io(writer.make_empty_files)
+    received_bytes = told_bytes = 0
+    while (message := await call.read()) is not None:
+        request = parse(request_type, message)
+        if not request.HasField("chunk"):
+            raise _malformed(
+                "A message after the first is not a chunk: there is one spec, and it comes first."
+            )
+        data = order.accept(request.chunk)
+        await writing
+        writing = job.begin_io(writer.write, request.chunk.file_index, data)
+        received_bytes += len(data)
+        call.observer.received(len(data))
+        if received_bytes - told_bytes >= PROGRESS_BYTES:
+            told_bytes = received_bytes
+            await call.progress(freeze_service_pb2.Progress.STAGE_RECEIVING, received_bytes)
+    await writing
+    order.finish()
+    await job.begin_io(writer.close)
+
+
+class _Writer:
+    """Writes files in declared order. Not for two threads at a time."""
+
+    def __init__(self, files: Sequence[DeclaredFile], folder: Path) -> None:
+        self._files = files
+        self._folder = folder
+        self._index = -1
+        self._descriptor = -1
+
+    def make_empty_files(self) -> None:
+        """Make the files that no chunk comes for."""
+        for file in self._files:
+            if not file.absent and not file.size_bytes:
+                os.close(self._create(file.name))
+
+    def write(self, index: int, data: bytes) -> None:
+        """Write the next bytes of a file."""
+        if index != self._index:
+            self.close()
+            self._descriptor = self._create(self._files[index].name)
+            self._index = index
+        spool.write_all(self._descriptor, data)
+
+    def close(self) -> None:
+        """Close the last file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = self._index = -1
+
+    def _create(self, name: str) -> int:
+        return spool.create_file(self._folder, name)
+
+
+def _malformed(message: str, field: str = "chunk") -> FieldError:
+    return FieldError(Reason.UPLOAD_MALFORMED, field, message)

@@ -1,0 +1,88 @@
+"""How a call ends: whatever is raised in it becomes one status for its caller and one word for its observer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.rpc.call import Call
+from tffreeze_server.rpc.limits import CallSettings
+from tffreeze_server.rpc.observer import CallOutcome
+from tffreeze_server.rpc.status import FieldError, abort
+
+
+async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]]) -> bytes:
+    """Run the body of a call.
+
+    Returns:
+        Its response; nothing where it sends its responses itself.
+
+    Raises:
+        grpc.aio.AbortError: When an error has been sent.
+        asyncio.CancelledError: When the caller is gone.
+
+    """
+    with call.until_gone:
+        try:
+            response = await _in_time(call, body)
+        except asyncio.CancelledError:
+            call.observer.ended(_outcome(call, _gone(call)))
+            raise
+        except Exception as problem:
+            error = _for_caller(problem, call)
+            call.observer.ended(_outcome(call, error, problem if error is not problem else None))
+            await abort(call.context, error, call.settings.retry_after_seconds)
+        call.observer.ended(CallOutcome("OK", call.seconds()))
+        return response
+
+
+async def _in_time(call: Call, body: Callable[[Call], Awaitable[bytes]]) -> bytes:
+    seconds = call.settings.max_call_seconds
+    limit = asyncio.timeout(seconds or None)
+    try:
+        async with limit:
+            await call.greet()
+            return await body(call)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise FreezeError(
+            Reason.DEADLINE_EXCEEDED,
+            f"The call took longer than {seconds:g} seconds, which is what this server allows.",
+        ) from None
+
+
+def _gone(call: Call) -> FreezeError:
+    if call.is_past_deadline():
+        return FreezeError(Reason.DEADLINE_EXCEEDED, "The time that the caller gave is over.")
+    return FreezeError(Reason.CANCELLED, "The caller went away.")
+
+
+def _for_caller(problem: Exception, call: Call) -> FreezeError:
+    """Make of an exception what a caller may see."""
+    if not isinstance(problem, FreezeError):
+        return FreezeError(
+            Reason.INTERNAL,
+            "The server failed in a way that it should not. Tell its operator the id of this request, "
+            f"{call.request_id}.",
+        )
+    message = _without_paths(problem.message, call.settings)
+    subject = _without_paths(problem.subject, call.settings)
+    if (message, subject) == (problem.message, problem.subject):
+        return problem
+    if isinstance(problem, FieldError):
+        return FieldError(problem.reason, problem.field, message, subject=subject)
+    return FreezeError(problem.reason, message, subject=subject)
+
+
+def _without_paths(text: str, settings: CallSettings) -> str:
+    """Take the server's own paths out. Messages hold none; this is for the one that will."""
+    for path in (settings.spool_dir, *settings.model_roots.values()):
+        text = text.replace(f"{path}/", "").replace(str(path), "the folder")
+    return text
+
+
+def _outcome(call: Call, error: FreezeError, defect: Exception | None = None) -> CallOutcome:
+    defect = defect if error.reason is Reason.INTERNAL else None
+    return CallOutcome(error.reason.name, call.seconds(), error.message, error.subject, defect)
