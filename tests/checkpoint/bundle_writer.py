@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 import cramjam
 
 from tffreeze_server.checkpoint import crc32c
+from tffreeze_server.checkpoint.assembly import checked_chunks
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.checkpoint.files import SourceFiles
@@ -236,11 +237,10 @@ def content(checkpoint: Checkpoint, value: TensorValue) -> bytes | list[bytes]:
     if isinstance(value.data, TensorProto):
         return list(value.data.string_val) if value.dtype == 7 else b""
     with SourceFiles(checkpoint.files) as files:
-        if not isinstance(value.data, FileRange):
-            return b"".join(value.data.chunks(files))
-        data = files.pread(value.data.file, value.data.length_bytes, value.data.offset_bytes)
-        assert value.data.crc32c == crc32c.extend(0, data)
-        return data
+        if isinstance(value.data, FileRange):
+            assert value.data.crc32c is not None
+            return b"".join(checked_chunks("value", value.data, files))
+        return b"".join(value.data.chunks(files))
 
 
 def read(checkpoint: Checkpoint, key: str, region: Region | None = None) -> bytes | list[bytes]:

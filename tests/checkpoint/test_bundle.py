@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from checkpoint.bundle_writer import (
     Stored,
@@ -16,6 +18,7 @@ from checkpoint.bundle_writer import (
     shape_proto,
     slice_proto,
     strings_stored,
+    table_bytes,
     varint,
     write_bundle,
     write_index,
@@ -228,6 +231,23 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     header = BundleHeaderProto(num_shards=1)
     header.version.min_consumer = 2
     assert Reason.UNSUPPORTED_MODEL == reason_of(write_index(tmp_path / "m", {}, header))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_damage_under_right_checksums_is_an_error_or_a_value(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever an entry says, all that comes of it is a value or an error with a reason."""
+    records, shards = records_of(TENSORS)
+    entries = {key: record.SerializeToString() for key, record in records.items()}
+    entries[b""] = BundleHeaderProto(num_shards=1).SerializeToString()
+    key = data.draw(st.sampled_from(sorted(entries)))
+    at, removed = data.draw(st.integers(0, len(entries[key]))), data.draw(st.integers(0, 3))
+    inserted = data.draw(st.one_of(st.binary(max_size=4), st.just(b"\xff" * 9 + b"\1")))
+    entries[key] = entries[key][:at] + inserted + entries[key][at + removed :]
+    (tmp_path / "m.index").write_bytes(table_bytes(sorted(entries.items())))
+    data_file(tmp_path / "m").write_bytes(shards[0])
+    found = outcome(all_values, tmp_path / "m")
+    assert isinstance(found, Reason) or found.keys() == VALUES.keys()
 
 
 def entry(dtype: int, shape: list[int], **fields: int) -> BundleEntryProto:
