@@ -1,0 +1,1 @@
+"""The server as a process: configuration, ports, TLS, who may call, supervision, logs and metrics."""
