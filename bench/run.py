@@ -151,7 +151,8 @@ def made(name: str) -> Path:
     folder = CACHE / name
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, str(HERE / "models.py"), name, str(folder)], env=QUIET, check=True)
+        print(f"making {name} ...", file=sys.stderr, flush=True)
+        measured([sys.executable, str(HERE / "models.py"), name, str(folder)])
         (folder / "complete").touch()
     return folder
 
@@ -168,7 +169,7 @@ def compared(rounds: int, *commands: Command) -> list[Cost]:
 
 
 def measured(command: Command) -> Cost:
-    """Run a command to its end, with nothing left to write from before."""
+    """Run a command to its end, with nothing left to write from before; its failure is ours."""
     Path(output()).unlink(missing_ok=True)
     os.sync()
     log = CACHE / "last.log"
