@@ -34,7 +34,7 @@ def main() -> int:
         return status
     if importlib.util.find_spec("tensorflow") is None:
         print(
-            f"\n{frozen} is complete; TensorFlow was not needed to make it, and is to run it.\n"
+            f"\n{frozen} is complete, and was made without TensorFlow.\n"
             "To see it tell digits, install TensorFlow (1.3 GB) and come back:\n"
             "  .venv/bin/pip install -c constraints.txt tensorflow && make demo"
         )
