@@ -98,8 +98,8 @@ def inputs(name: str, *tensors: str) -> Callable[[GraphDef], None]:
         (inputs("read", "file", "file", "slices"), Reason.UNSUPPORTED_RESTORE),
         (inputs("read", "names", "names", "slices"), Reason.UNSUPPORTED_RESTORE),
         (inputs("read", "file", "gone", "slices"), Reason.MALFORMED_MODEL),
-        (inputs("assign", "v", "^read"), Reason.VARIABLE_NOT_IN_CHECKPOINT),
-        (inputs("assign", "^v", "read"), Reason.VARIABLE_NOT_IN_CHECKPOINT),
+        (inputs("assign", "v", "^read"), Reason.UNSUPPORTED_RESTORE),
+        (inputs("assign", "^v", "read"), Reason.UNSUPPORTED_RESTORE),
         (lambda g: node(g, "names").attr["value"].Clear(), Reason.MALFORMED_MODEL),
         (
             lambda g: node(g, "names").attr["value"].tensor.string_val.__setitem__(0, b"\xff"),

@@ -357,3 +357,15 @@ def test_what_a_saver_restores_can_be_asked(tmp_path: Path) -> None:
     model = load(ModelSource(export(tmp_path, saver)), FreezeOptions())
     nodes = {node.name: node for node in model.nodes}
     assert {("", "a"): Restored("x")} == restored_by(model, nodes, model.savers[0])
+
+
+def test_a_restore_op_that_restores_nothing(tmp_path: Path) -> None:
+    """A node given as the restore op that assigns to no variable is an error, not a reason to go by name."""
+    a = variable("a", [1])
+    tf.no_op(name="nothing")
+    with tf1.Session() as session:
+        session.run(a.initializer)
+        prefix = save(tmp_path, tf1.train.Saver(), session)
+    error = failure(bare(tmp_path), prefix, restore_op="nothing")
+    assert Reason.UNSUPPORTED_RESTORE == error.reason
+    assert "'nothing'" in error.message

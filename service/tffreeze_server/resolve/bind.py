@@ -9,7 +9,7 @@ from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.freeze.variables import Binding, Variable
 from tffreeze_server.graph import dtypes
-from tffreeze_server.graph.model import Model
+from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.resolve.evaluate import with_shape
 from tffreeze_server.resolve.restore_ops import Restored, describe
@@ -63,6 +63,16 @@ def not_in_checkpoint(variable: Variable, checkpoint: Checkpoint, keys: Sequence
         "(--restore-op, --moving-average) that belong to this graph, leave the variable as it is with --deny, or "
         "choose outputs that do without it.",
         subject=variable.name,
+    )
+
+
+def restores_nothing(saver: Saver) -> FreezeError:
+    """The error for a saver of the caller's that is none."""
+    return FreezeError(
+        Reason.UNSUPPORTED_RESTORE,
+        f"The restore op {saver.restore_op!r}, given with {saver.origin}, restores no variable: nothing that it runs "
+        "assigns to one. Give the saver's own restore op, such as 'save/restore_all'.",
+        subject=saver.restore_op,
     )
 
 

@@ -104,17 +104,18 @@ class Evaluator:
 
         """
         pending = [name]
+        open_nodes = set()
         while pending:
             node = self.flat[pending[-1]]
-            unknown = [p for p in map(node_of, node.inputs) if p not in self._dead]
-            if unknown and len(pending) <= len(self.flat):
-                pending.append(unknown[0])
+            if node.name not in self._dead and node.name not in open_nodes:
+                open_nodes.add(node.name)
+                inputs = map(node_of, node.inputs)  # Those open already are a loop's way back: alive.
+                pending.extend([p for p in inputs if p not in self._dead and p not in open_nodes])
                 continue
             pending.pop()
-            dead = [
-                self._dead.get(node_of(tensor), False) or self._not_taken(tensor) for tensor in node.inputs
-            ]
-            self._dead[node.name] = bool(dead) and (all(dead) if node.op in _MERGES else any(dead))
+            if node.name not in self._dead:
+                dead = [self._dead.get(node_of(t), False) or self._not_taken(t) for t in node.inputs]
+                self._dead[node.name] = bool(dead) and (all(dead) if node.op in _MERGES else any(dead))
         return self._dead[name]
 
     def _not_taken(self, tensor: str) -> bool:

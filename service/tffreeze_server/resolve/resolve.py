@@ -7,6 +7,7 @@ where the checkpoint has it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,9 @@ from tffreeze_server.resolve.by_name import Names, names_of
 from tffreeze_server.resolve.initializers import Initializers, read_initializers
 from tffreeze_server.resolve.restore_ops import Restored, describe, implied_savers, restored_by
 from tffreeze_server.resolve.trace import VariableKey
+
+SaverAnswers = Mapping[VariableKey, Restored | FreezeError]
+"""What a saver restores each variable from, as `restored_by` gives it."""
 
 MOVING_AVERAGE = "/ExponentialMovingAverage"
 """What tensorflow/python/training/moving_averages.py appends to the name of an average."""
@@ -113,11 +117,31 @@ class Sources:
         return read_initializers(self.model, self.nodes, init_ops, self._restored_value)
 
     @cached_property
-    def savers(self) -> tuple[tuple[Saver, Mapping[VariableKey, Restored | FreezeError]], ...]:
-        """What each saver restores; of savers but the first only those whose restore op is there."""
-        there = [s for s in self.model.savers[1:] if s.restore_op in self.nodes]
-        savers = (*self.model.savers[:1], *there) or implied_savers(self.nodes)
-        return tuple([(saver, restored_by(self.model, self.nodes, saver)) for saver in savers])
+    def first_saver(self) -> SaverAnswers:
+        """What the model's first saver restores.
+
+        Raises:
+            FreezeError: As `restored_by`; UNSUPPORTED_RESTORE where the caller's saver restores nothing.
+
+        """
+        if not self.model.savers:
+            return {}
+        saver = self.model.savers[0]
+        answers = restored_by(self.model, self.nodes, saver)
+        if not answers and saver.origin.startswith("--"):
+            raise bind.restores_nothing(saver)
+        return answers
+
+    @cached_property
+    def other_savers(self) -> tuple[tuple[Saver, SaverAnswers], ...]:
+        """What the model's other savers restore; those of a bare graph are told by their names."""
+        savers = self.model.savers[1:] if self.model.savers else implied_savers(self.nodes)
+        found = []
+        for saver in savers:
+            # One that cannot be read says nothing: nobody asked for it.
+            with contextlib.suppress(FreezeError):
+                found.append((saver, restored_by(self.model, self.nodes, saver)))
+        return tuple(found)
 
     @cached_property
     def names(self) -> Names:
@@ -131,17 +155,16 @@ class Sources:
         return binding.value if binding else None
 
     def _found(self, variable: Variable, checkpoint: Checkpoint) -> tuple[Restored, str] | None:
-        if self.model.savers:
-            first = self.savers[0][1].get(_key(variable))
-            if isinstance(first, FreezeError):
-                raise first
-            if first is not None:
-                return first, "saver"
+        first = self.first_saver.get(_key(variable))
+        if isinstance(first, FreezeError):
+            raise first
+        if first is not None:
+            return first, "saver"
         others = self._others(variable, checkpoint)
-        named = self.names.find(variable)
         if not others:
-            return named
-        if named is not None and not self.model.savers:
+            return self.names.find(variable)
+        named = None if self.model.savers else self.names.find(variable)
+        if named is not None:
             # A bare graph: nothing says that its saver is the one which wrote this checkpoint.
             others.append(("its name", named[0]))
         for origin, restored in others[1:]:
@@ -151,10 +174,7 @@ class Sources:
 
     def _others(self, variable: Variable, checkpoint: Checkpoint) -> list[tuple[str, Restored]]:
         """What the savers but the model's first say, where the checkpoint has it."""
-        answers = [
-            (saver.origin, restored.get(_key(variable)))
-            for saver, restored in self.savers[1 if self.model.savers else 0 :]
-        ]
+        answers = [(saver.origin, restored.get(_key(variable))) for saver, restored in self.other_savers]
         return [(o, r) for o, r in answers if isinstance(r, Restored) and r.key in checkpoint.entries]
 
     def _average(

@@ -73,7 +73,7 @@ def restored_by(
         key = variable_of(flat, node.inputs[0])
         if key is None:
             continue
-        restored = _restored(flat, node, saver)
+        restored = restored_tensor(flat, node.inputs[1], saver)
         earlier = found.setdefault(key, restored)
         if earlier != restored and not isinstance(earlier, FreezeError):
             found[key] = (
@@ -100,9 +100,10 @@ def describe(restored: Restored) -> str:
     return f"{restored.key!r} (slice {list(restored.region.starts)} of size {list(restored.region.sizes)})"
 
 
-def _restored(flat: FlatGraph, assign: Node, saver: Saver) -> Restored | FreezeError:
+def restored_tensor(flat: FlatGraph, tensor: str, saver: Saver) -> Restored | FreezeError:
+    """What a tensor of a restore graph is restored from; an error where that cannot be read."""
     try:
-        node, index = origin(flat, assign.inputs[1])
+        node, index = origin(flat, tensor)
         if node.op == "Reshape":
             # A saver made with reshape=True: the same elements in the variable's shape.
             node, index = origin(flat, node.inputs[0])
