@@ -118,7 +118,8 @@ def _constant_names(graph: FrozenGraph) -> dict[str, str]:
 def _initializers(rewritten: Rewritten) -> tuple[InitializerReport, ...]:
     nodes = {node.name: node for node in rewritten.graph.nodes} if rewritten.initializers else {}
     return tuple(
-        InitializerReport(i.op, i.table, _asset(rewritten.graph, nodes, i.file)) for i in rewritten.initializers
+        InitializerReport(i.op, i.table, _asset(rewritten.graph, nodes, i.file))
+        for i in rewritten.initializers
     )
 
 

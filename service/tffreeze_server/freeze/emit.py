@@ -74,17 +74,27 @@ def chunks(plan: Plan, files: SourceFiles, max_chunk_bytes: int = 1 << 20) -> It
         FreezeError: What reading the weights raises.
 
     """
+    return map(b"".join, chunk_pieces(plan, files, max_chunk_bytes))
+
+
+def chunk_pieces(plan: Plan, files: SourceFiles, max_chunk_bytes: int) -> Iterator[list[bytes]]:
+    """Give what `chunks` gives, each chunk as pieces to be put together: once, with what goes around it.
+
+    Raises:
+        FreezeError: What reading the weights raises.
+
+    """
     pending: list[bytes] = []
     pending_bytes = 0
     for piece in _pieces(plan, files, max_chunk_bytes):
         if pending_bytes + len(piece) > max_chunk_bytes:
-            yield b"".join(pending)
-            pending.clear()
+            yield pending
+            pending = []
             pending_bytes = 0
         pending.append(piece)
         pending_bytes += len(piece)
     if pending_bytes:
-        yield b"".join(pending)
+        yield pending
 
 
 def _write_special(plan: Plan, path: Path, progress: Progress | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.freeze.build_report import build_report
 from tffreeze_server.freeze.frozen_graph import FrozenGraph
 from tffreeze_server.freeze.measure import OutputForm, make_plan
@@ -45,6 +46,13 @@ def freeze(source: ModelSource, options: FreezeOptions) -> FreezeResult:
     """
     model = load(source, options)
     rewritten = rewrite(model, source, options)
+    if options.as_saved_model and rewritten.kept:
+        raise FreezeError(
+            Reason.INVALID_OPTION,
+            f"A frozen SavedModel has no variables, but {listed(rewritten.kept)} shall stay variables. "
+            "Make a GraphDef (without --saved-model), or freeze them too.",
+            subject=rewritten.kept[0],
+        )
     files = {**model.files, **(rewritten.checkpoint.files if rewritten.checkpoint else {})}
     form = OutputForm(options.as_saved_model, options.as_text, model.tags, model.meta_graph)
     plan = make_plan(rewritten.graph, files, form, weights_present=source.weights_present)

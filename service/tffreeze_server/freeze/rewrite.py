@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze import clean
 from tffreeze_server.freeze.attrs import data_type, tensor_attr
 from tffreeze_server.freeze.choose_variables import Chosen, choose_variables, keeps
 from tffreeze_server.freeze.convert import Converter, Place
+from tffreeze_server.freeze.fill_tables import fill_tables
 from tffreeze_server.freeze.flat_graph import FlatGraph, flat_graph
 from tffreeze_server.freeze.frozen_graph import FrozenFunction, FrozenGraph
 from tffreeze_server.freeze.inline import Inliner, has_frames
@@ -30,6 +32,7 @@ from tffreeze_server.graph.node import Node, node_of, split_tensor, with_attrs
 from tffreeze_server.graph.op_args import output_types
 from tffreeze_server.graph.order import pruned
 from tffreeze_server.resolve.resolve import resolve
+from tffreeze_server.resolve.tables import restored_tables
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 
@@ -80,7 +83,9 @@ def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewrit
     flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
     tables = with_tables(model, flat.nodes, inliner)
     chosen = choose_variables(model, tables.nodes, options)
-    checkpoint = _checkpoint(model, source, chosen)
+    checkpoint = _checkpoint(model, source, chosen, tables)
+    if tables.empty and checkpoint is not None:
+        tables = fill_tables(tables, restored_tables(model, nodes), checkpoint)
     bindings = resolve(model, checkpoint, options, chosen.frozen)
     maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner)
     roots = _roots(flat, tables)
@@ -190,13 +195,18 @@ def _finished(
     return graph, _FinishedEnds(inputs, outputs, *originals)
 
 
-def _checkpoint(model: Model, source: ModelSource, chosen: Chosen) -> Checkpoint | None:
-    """The checkpoint, opened where a variable needs one or the caller names one."""
-    if source.checkpoint is not None:
-        return open_checkpoint(source.checkpoint, weights_present=source.weights_present)
-    if not chosen.frozen or model.checkpoint is None:
+def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Tables) -> Checkpoint | None:
+    """The checkpoint, opened where a variable or table needs one or the caller names one."""
+    location = source.checkpoint or model.checkpoint
+    if location is None or not (source.checkpoint or chosen.frozen or tables.empty):
         return None
-    return open_checkpoint(model.checkpoint, weights_present=source.weights_present)
+    try:
+        return open_checkpoint(location, weights_present=source.weights_present)
+    except FreezeError as error:
+        # A table may have its contents from elsewhere: for it alone, a checkpoint need not be there.
+        if error.reason is not Reason.CHECKPOINT_NOT_FOUND or source.checkpoint or chosen.frozen:
+            raise
+        return None
 
 
 def _roots(flat: FlatGraph, tables: Tables) -> tuple[str, ...]:
