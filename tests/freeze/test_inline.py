@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from freeze.graphs import graph, library, shape_of
 
+from freeze.graphs import graph, library, shape_of
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze.inline import Inliner, flatten, inline_calls
 from tffreeze_server.graph.body import Outputs

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from freeze.graphs import graph
 
+from freeze.graphs import graph
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.order import reachable
 

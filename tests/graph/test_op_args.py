@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import text_format
+
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.op_args import MAX_TENSORS, input_ranges, input_types, output_ranges, output_types
 from tffreeze_server.graph.op_table import op_defs

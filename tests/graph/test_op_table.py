@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tffreeze_server.graph.op_table import bundled_version, op_defs
 from tffreeze_server.tfproto.op_def_pb2 import OpDef, OpList
 from tffreeze_server.tfproto.tensor_pb2 import DataType

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import tffreeze_server.tfproto
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -17,6 +16,8 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
 )
 from google.protobuf.descriptor_pool import DescriptorPool
+
+import tffreeze_server.tfproto
 
 OURS = "tffreeze_server.tfproto"
 THEIRS = "tensorflow"

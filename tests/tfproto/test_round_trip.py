@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 from google.protobuf.message import Message
+
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.checkpoint_pb2 import BundleEntryProto
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
