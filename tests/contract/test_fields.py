@@ -8,6 +8,7 @@ import pytest
 
 import tffreeze.inspection
 import tffreeze.report
+import tffreeze_server.freeze.inspection
 import tffreeze_server.freeze.report
 from tffreeze.options import FreezeArguments, ModelFiles
 from tffreeze.v1 import inspection_pb2, model_pb2, options_pb2, report_pb2
@@ -41,8 +42,11 @@ def test_the_contract_has_no_report_that_the_engine_lacks() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(inspection_pb2.DESCRIPTOR.message_types_by_name))
-def test_an_inspection_is_the_same_in_contract_and_client(name: str) -> None:
-    """Each part of an inspection has the same fields in the same order."""
+def test_an_inspection_is_the_same_in_engine_contract_and_client(name: str) -> None:
+    """Each part of an inspection has the same fields in the same order on the way from engine to caller."""
+    assert _message_names(getattr(inspection_pb2, name)) == _names(
+        getattr(tffreeze_server.freeze.inspection, name)
+    )
     assert _message_names(getattr(inspection_pb2, name)) == _names(getattr(tffreeze.inspection, name))
 
 

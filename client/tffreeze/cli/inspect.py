@@ -11,7 +11,7 @@ import click
 
 from tffreeze import embedded
 from tffreeze.cli.flags import arguments, model_flags
-from tffreeze.cli.show import Write, count, say, size, table, type_and_shape
+from tffreeze.cli.show import MAX_LINES, Write, count, say, size, table, type_and_shape
 from tffreeze.cli.write import write_json
 from tffreeze.inspection import Inspection, TensorInspection
 
@@ -40,7 +40,7 @@ def command(as_json: bool, model: str, **flags: Any) -> None:  # noqa: ANN401 - 
 def _show(inspection: Inspection, write: Write) -> None:
     nodes, functions = count(inspection.nodes, "node"), count(inspection.functions, "function")
     write(f"{inspection.kind}: {nodes}, {functions}")
-    if inspection.all_tags:
+    if inspection.kind != "graph_def":
         write(f"tags: {' or '.join(','.join(tags) or '(none)' for tags in inspection.all_tags)}")
         if len(inspection.all_tags) > 1:
             write(f"taken: {','.join(inspection.tags) or '(none)'}")
@@ -81,10 +81,12 @@ def _variables(inspection: Inspection, write: Write) -> None:
     write(f"variables: {len(inspection.variables):,} ({len(found):,} found in the checkpoint), {size(total)}")
     rows = [(v.name, type_and_shape(v.dtype, v.shape), _origin(v.key, v.source)) for v in found]
     table(write, rows)
-    for variable in inspection.variables:
-        if variable.status not in ("FOUND", "NO_CHECKPOINT"):
-            status = click.style(f"{variable.status.lower()}:", fg="yellow")
-            write(f"  {status} {variable.name}: {variable.message}")
+    wrong = [v for v in inspection.variables if v.status in ("MISSING", "MISMATCH")]
+    for variable in wrong[:MAX_LINES]:
+        status = click.style(f"{variable.status.lower()}:", fg="yellow")
+        write(f"  {status} {variable.name}: {variable.message}")
+    if len(wrong) > MAX_LINES:
+        write(f"  … and {len(wrong) - MAX_LINES} more that are missing or do not fit")
     if inspection.extra_keys:
         write(f"checkpoint keys that no variable needs: {len(inspection.extra_keys):,}")
         table(write, [(key,) for key in inspection.extra_keys])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
@@ -109,13 +109,12 @@ def _tensors(write: Write, title: str, tensors: Sequence[TensorReport]) -> None:
     )
 
 
-def table(write: Write, rows: Iterable[Sequence[str]], limit: int = MAX_LINES) -> None:
-    """Write rows with aligned columns, indented; at most `limit` of them (0: all)."""
-    rows = list(rows)
-    shown = rows[:limit] if limit else rows
+def table(write: Write, rows: Sequence[Sequence[str]]) -> None:
+    """Write rows with aligned columns, indented, empty columns left out; at most `MAX_LINES` rows."""
+    shown = rows[:MAX_LINES]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width]
         write(f"  {'  '.join(cells).rstrip()}")
     if len(rows) > len(shown):
         write(f"  … and {len(rows) - len(shown)} more")
