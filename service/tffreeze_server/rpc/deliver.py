@@ -17,7 +17,7 @@ from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.emit import chunks
+from tffreeze_server.freeze.emit import chunk_pieces
 from tffreeze_server.freeze.inspection import Inspection
 from tffreeze_server.freeze.plan import Plan, Segment
 from tffreeze_server.freeze.report import Report
@@ -108,10 +108,11 @@ def finished_message(digest: Digest | None) -> bytes:
     return freeze_service_pb2.FreezeResponse(finished=finished).SerializeToString()
 
 
-def content_message(file_index: int, data: bytes) -> bytes:
-    """Tell a piece of the result: a FreezeResponse with a ContentChunk."""
-    head = _CONTENT_HEADS[file_index] + field_head(_CONTENT_DATA, len(data))
-    return b"".join((field_head(_RESPONSE_CONTENT, len(head) + len(data)), head, data))
+def content_message(file_index: int, pieces: Sequence[bytes]) -> bytes:
+    """Tell a chunk of the result, given in pieces: a FreezeResponse with a ContentChunk."""
+    data_bytes = sum(map(len, pieces))
+    head = _CONTENT_HEADS[file_index] + field_head(_CONTENT_DATA, data_bytes)
+    return b"".join((field_head(_RESPONSE_CONTENT, len(head) + data_bytes), head, *pieces))
 
 
 class _ContentHeads(dict[int, bytes]):
@@ -140,13 +141,14 @@ def content(
         FreezeError: What reading raises.
 
     """
-    for chunk in chunks(result.plan, files, max_chunk_bytes):
+    for pieces in chunk_pieces(result.plan, files, max_chunk_bytes):
         if digest is not None:
-            digest.update(chunk)
-        yield content_message(0, chunk)
+            for piece in pieces:
+                digest.update(piece)
+        yield content_message(0, pieces)
     for index, asset in enumerate(result.assets, 1):
         for data in _asset_chunks(asset, max_chunk_bytes):
-            yield content_message(index, data)
+            yield content_message(index, [data])
 
 
 def _asset_chunks(asset: Asset, max_chunk_bytes: int) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import Reason
 from tffreeze_server.rpc import spool
 from tffreeze_server.rpc.call import Call
+from tffreeze_server.rpc.chunk import read_chunk
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.planning import Place
 from tffreeze_server.rpc.status import FieldError
@@ -50,10 +51,10 @@ async def first_message(call: Call, request_type: type[Request]) -> Request:
     """
     message = await call.read()
     if message is None:
-        raise _malformed("The stream ended before the first message: a spec must come first.", "spec")
+        raise _malformed("The stream ended before the first message: a spec must come first.")
     request = parse(request_type, message)
     if not request.HasField("spec"):
-        raise _malformed("The first message holds no spec. Send it before the files.", "spec")
+        raise _malformed("The first message holds no spec. Send it before the files.")
     return request
 
 
@@ -76,16 +77,12 @@ async def receive_files(call: Call, job: Job, request_type: type[Request], place
     writing = job.begin_io(writer.make_empty_files)
     received_bytes = told_bytes = 0
     while (message := await call.read()) is not None:
-        request = parse(request_type, message)
-        if not request.HasField("chunk"):
-            raise _malformed(
-                "A message after the first is not a chunk: there is one spec, and it comes first."
-            )
-        data = order.accept(request.chunk)
+        chunk = read_chunk(request_type, message)
+        order.accept(chunk)
         await writing
-        writing = job.begin_io(writer.write, request.chunk.file_index, data)
-        received_bytes += len(data)
-        call.observer.received(len(data))
+        writing = job.begin_io(writer.write, chunk.file_index, chunk.data)
+        received_bytes += len(chunk.data)
+        call.observer.received(len(chunk.data))
         if received_bytes - told_bytes >= PROGRESS_BYTES:
             told_bytes = received_bytes
             await call.progress(freeze_service_pb2.Progress.STAGE_RECEIVING, received_bytes)
@@ -109,7 +106,7 @@ class _Writer:
             if not file.absent and not file.size_bytes:
                 os.close(self._create(file.name))
 
-    def write(self, index: int, data: bytes) -> None:
+    def write(self, index: int, data: bytes | memoryview) -> None:
         """Write the next bytes of a file."""
         if index != self._index:
             self.close()
@@ -127,5 +124,5 @@ class _Writer:
         return spool.create_file(self._folder, name)
 
 
-def _malformed(message: str, field: str = "chunk") -> FieldError:
+def _malformed(message: str, field: str = "spec") -> FieldError:
     return FieldError(Reason.UPLOAD_MALFORMED, field, message)

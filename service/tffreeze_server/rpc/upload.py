@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tffreeze.v1 import model_pb2
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.messages import relative_path
 from tffreeze_server.rpc.status import FieldError
@@ -161,8 +162,8 @@ class ChunkOrder:
         self._to_come.reverse()
         self._offset_bytes = 0
 
-    def accept(self, chunk: model_pb2.FileChunk) -> bytes:
-        """Check a chunk and give its bytes.
+    def accept(self, chunk: Chunk) -> None:
+        """Check a chunk.
 
         Raises:
             FreezeError: UPLOAD_MALFORMED with the field.
@@ -186,13 +187,11 @@ class ChunkOrder:
                 f"A chunk of {file.name!r} begins at byte {chunk.offset_bytes:,}, and {self._offset_bytes:,} came.",
                 file.name,
             )
-        data: bytes = chunk.data
-        self._check_data(len(data), file)
-        self._offset_bytes += len(data)
+        self._check_data(len(chunk.data), file)
+        self._offset_bytes += len(chunk.data)
         if self._offset_bytes == file.size_bytes:
             self._to_come.pop()
             self._offset_bytes = 0
-        return data
 
     def finish(self) -> None:
         """Check that all has come.

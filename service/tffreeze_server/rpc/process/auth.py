@@ -66,7 +66,7 @@ def authenticate(tokens: Tokens, method: str, header: str | None) -> Caller | No
     return Caller(token.name, token.model_roots)
 
 
-class TokenInterceptor(grpc.aio.ServerInterceptor):
+class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in stubs only
     """Lets those in who have a token.
 
     Args:
@@ -115,7 +115,7 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):
         return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-class CertificateInterceptor(grpc.aio.ServerInterceptor):
+class CertificateInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in stubs only
     """Names callers after their certificates (mutual TLS), where no token has named them."""
 
     async def intercept_service(

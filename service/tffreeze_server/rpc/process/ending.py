@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -49,8 +50,9 @@ class Ending:
 
         """
         hurry = asyncio.ensure_future(self.at_once.wait())
+        both: tuple[asyncio.Future[Any], ...] = (work, hurry)
         try:
-            await asyncio.wait({work, hurry}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             hurry.cancel()
         if work.done():

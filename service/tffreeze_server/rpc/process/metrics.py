@@ -49,7 +49,7 @@ class Metrics:
 
         if worker is not None:
             # The number instead of the pid: a worker that replaces a dead one goes on in its files.
-            values.ValueClass = values.MultiProcessValue(process_identifier=lambda: worker)
+            values.ValueClass = values.MultiProcessValue(process_identifier=lambda: worker)  # type: ignore[no-untyped-call]  # as its docs say
         self.registry = registry = CollectorRegistry()
         self.calls = Counter("tffreeze_calls", "Calls that ended.", ["method", "reason"], registry=registry)
         self.running = Gauge(

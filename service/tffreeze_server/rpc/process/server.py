@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.rpc.freeze_service import SERVICE_NAME, FreezeService, add_to_server
@@ -86,7 +87,7 @@ class Server:
             options=self._options,
         )
         add_to_server(self._service, server)
-        health.health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._reflection is not None:
             self._reflection.add_to_server(server)
         if self._settings.channelz:
@@ -127,8 +128,8 @@ class Server:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._service.close(), _CLEAN_UP_SECONDS)
 
-    def _interceptors(self) -> list[grpc.aio.ServerInterceptor]:
-        interceptors: list[grpc.aio.ServerInterceptor] = []
+    def _interceptors(self) -> list[grpc.aio.ServerInterceptor[Any, Any]]:
+        interceptors: list[grpc.aio.ServerInterceptor[Any, Any]] = []
         file = self._settings.auth_tokens
         if file is not None:
             tokens = Reloaded([file], lambda: load_tokens(file), told=self._told("tokens"))

@@ -17,9 +17,10 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tffreeze_server.rpc.process import exit_codes, logs, metrics
 from tffreeze_server.rpc.process.config import Raw, ServerSettings
@@ -138,10 +139,11 @@ class Supervisor:
                 self._signal(signal.SIGKILL)  # nobody, unless something above went wrong
         return self._failure if self._failure is not None else max(codes)
 
-    async def _end_when_asked(self, keepers: list[asyncio.Future[int]]) -> None:
+    async def _end_when_asked(self, keepers: Sequence[asyncio.Future[int]]) -> None:
         """Pass on what we are asked; kill who does not listen."""
         asked = asyncio.ensure_future(self._ending.asked.wait())
-        await asyncio.wait({asked, *keepers}, return_when=asyncio.FIRST_COMPLETED)
+        first: tuple[asyncio.Future[Any], ...] = (asked, *keepers)
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if not self._ending.asked.is_set():  # a keeper ended by a defect: its error comes from `gather`
             self._ending.force("a defect of the supervisor")
         event(logging.INFO, "draining", why=self._ending.why)
@@ -194,7 +196,7 @@ class Supervisor:
             slot.process = await asyncio.create_subprocess_exec(
                 # -P: what lies in the working directory is not to be imported
                 *(sys.executable, "-P", "-m", WORKER_MODULE),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 env=self._environment,
                 process_group=0,
             )
@@ -230,7 +232,7 @@ class Supervisor:
             self._announce(self._port)
 
 
-async def _all(keepers: list[asyncio.Future[int]]) -> None:
+async def _all(keepers: Sequence[asyncio.Future[int]]) -> None:
     await asyncio.wait(keepers)
 
 

@@ -31,7 +31,9 @@ def server_credentials(certificates: Reloaded[Certificates]) -> grpc.ServerCrede
         return _configuration(newest)
 
     return grpc.dynamic_ssl_server_credentials(
-        _configuration(first), fetch, require_client_authentication=first.client_ca is not None
+        _configuration(first),
+        fetch,  # type: ignore[arg-type]  # None is documented: unchanged
+        require_client_authentication=first.client_ca is not None,
     )
 
 

@@ -1,0 +1,88 @@
+"""Chunks of uploaded files, read from their messages without copying them.
+
+A chunk is nearly all of its message. Where a message is written as protobuf's own writers do it (fields in the order of
+their numbers, the data last), the data is a view of the message; any other form is left to protobuf.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from tffreeze.v1 import freeze_service_pb2
+from tffreeze_server.errors import Reason
+from tffreeze_server.rpc.status import FieldError
+
+RequestType = type[freeze_service_pb2.FreezeRequest] | type[freeze_service_pb2.InspectRequest]
+
+# Tags of proto/tffreeze/v1: the field `chunk` of either request, and the fields of FileChunk.
+_CHUNK, _FILE_INDEX, _OFFSET_BYTES, _DATA = 0x12, 0x08, 0x10, 0x1A
+_MAX_INT32 = (1 << 31) - 1
+_MAX_VARINT_BYTES = 9
+
+
+class Chunk(NamedTuple):
+    """A piece of an uploaded file, as FileChunk has it."""
+
+    file_index: int
+    offset_bytes: int
+    data: bytes | memoryview
+
+
+def read_chunk(request_type: RequestType, message: bytes) -> Chunk:
+    """Read a message that must hold a chunk.
+
+    Raises:
+        FreezeError: UPLOAD_MALFORMED.
+
+    """
+    chunk = _read_plain(message)
+    if chunk is not None:
+        return chunk
+    try:
+        request = request_type.FromString(message)
+    except DecodeError:
+        raise _malformed("A message is not one of this contract: it cannot be parsed.") from None
+    if not request.HasField("chunk"):
+        raise _malformed("A message after the first is not a chunk: there is one spec, and it comes first.")
+    return Chunk(request.chunk.file_index, request.chunk.offset_bytes, request.chunk.data)
+
+
+def _read_plain(message: bytes) -> Chunk | None:
+    """Read a chunk in the one plain form; None for any other."""
+    try:
+        position = 0
+        values = [0, 0]
+        if message[0] != _CHUNK:
+            return None
+        length, position = _varint(message, 1)
+        if position + length != len(message):
+            return None
+        for field, tag in enumerate((_FILE_INDEX, _OFFSET_BYTES)):
+            if message[position] == tag:
+                values[field], position = _varint(message, position + 1)
+        if message[position] != _DATA or values[0] > _MAX_INT32:
+            return None
+        length, position = _varint(message, position + 1)
+    except IndexError:
+        return None
+    if position + length != len(message):
+        return None
+    return Chunk(values[0], values[1], memoryview(message)[position:])
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    """Read a number below 2**63 and say where it ends; IndexError where it does not."""
+    value = 0
+    for shift in range(0, 7 * _MAX_VARINT_BYTES, 7):
+        byte = message[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, position
+    raise IndexError
+
+
+def _malformed(message: str) -> FieldError:
+    return FieldError(Reason.UPLOAD_MALFORMED, "chunk", message)
