@@ -148,3 +148,16 @@ def test_calls_that_double_end_in_an_error_not_in_memory() -> None:
         inline_calls(nodes, Inliner(outputs(f"library {{ {functions} {last} }}")), frozenset())
 
     assert Reason.UNSUPPORTED_MODEL is caught.value.reason
+
+
+def test_an_inlined_node_never_takes_the_name_of_another() -> None:
+    """Where the graph has a node `call/NODE` already, the body goes under a longer name."""
+    nodes = graph(
+        f'node {{ name: "x" op: "Placeholder" }} node {{ name: "c" input: "x" {CALL} }}'
+        'node { name: "c/mul" op: "Neg" input: "c" }'
+    )
+
+    flat, aliases = inline_calls(nodes, Inliner(outputs(DOUBLE)), frozenset(), nodes)
+
+    assert {"c": "c_/mul"} == aliases
+    assert ("Neg", ("c_/mul",)) == shape_of(flat)["c/mul"]

@@ -68,7 +68,7 @@ def flat_graph(
     reached = reachable(nodes, tops)
     asked = [*wanted.named, *(node_of(e.tensor) for e in wanted.outputs if keeps)]
     calls = [n for n in dict.fromkeys(asked) if n in nodes and called_function(nodes[n], library) is not None]
-    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()))
+    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes)
     for name in calls:
         waits = flat[name].inputs if name in flat else ()
         if keeps:

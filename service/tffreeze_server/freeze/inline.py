@@ -14,7 +14,7 @@ runs: it then waits for an input of the call. Facts: `core/common_runtime/inline
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
@@ -70,7 +70,8 @@ def flatten(
 
     """
     roots = list(roots)
-    flat, _ = inline_calls(reachable(nodes, roots), Inliner(Outputs(library, op_defs)), frozenset(roots))
+    inliner = Inliner(Outputs(library, op_defs))
+    flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots), nodes)
     return reachable(flat, roots)
 
 
@@ -108,13 +109,13 @@ class Inliner:
     def flat_body(self, body: Body) -> Body:
         """The same body with the calls in it inlined."""
         kept = frozenset(node for _, node in body.control_results)
-        nodes, aliases = inline_calls(body.nodes, self, kept)
+        nodes, aliases = inline_calls(body.nodes, self, kept, body.nodes)
         results = tuple([follow(aliases, tensor) for tensor in body.result_tensors])
         return Body(body.name, body.args, nodes, body.results, results, body.control_results, body.proto)
 
 
 def inline_calls(
-    nodes: Mapping[str, Node], inliner: Inliner, kept: frozenset[str]
+    nodes: Mapping[str, Node], inliner: Inliner, kept: frozenset[str], taken: Container[str] = ()
 ) -> tuple[dict[str, Node], dict[str, str]]:
     """Inline every call among some nodes.
 
@@ -122,6 +123,8 @@ def inline_calls(
         nodes: Of a graph or a body, by name.
         inliner: Where bodies come from.
         kept: Names that must stay the name of a node, though they be calls.
+        taken: Names that no inlined node may get: of the whole graph, where `nodes` is a part of it, so
+            that a call is inlined under the same names whatever part is looked at.
 
     Returns:
         The nodes, and for each output of a former call (`call`, `call:1`) the tensor it is now.
@@ -145,7 +148,7 @@ def inline_calls(
         inlined_nodes += len(body.nodes)
         if inlined_nodes > MAX_INLINED_NODES:
             raise _too_many(node)
-        call = _Call(node, body, framed)
+        call = _Call(node, body, framed, _free_prefix(node.name, body, taken))
         for inlined in call.nodes(node.name in waited_for):
             _add(flat, inlined)
         aliases.update(call.results())
@@ -175,6 +178,7 @@ class _Call:
     node: Node
     body: Body
     framed: bool
+    prefix: str
 
     def nodes(self, waited_for: bool) -> Iterator[Node]:
         arguments = self._arguments()
@@ -213,12 +217,12 @@ class _Call:
             inputs = anchors if self.framed or inner.op not in TIMELESS_OPS else ()
         elif controls and all(node_of(i) in arguments for i in inner.inputs):
             inputs += controls
-        return Node(f"{self.node.name}/{inner.name}", inner.op, inputs, self._proto(inner.proto), inner.value)
+        return Node(f"{self.prefix}/{inner.name}", inner.op, inputs, self._proto(inner.proto), inner.value)
 
     def _tensor(self, tensor: str, arguments: Mapping[str, str]) -> str:
         name = node_of(tensor)
         if name not in arguments:
-            return f"^{self.node.name}/{name}" if tensor.startswith("^") else f"{self.node.name}/{tensor}"
+            return f"^{self.prefix}/{name}" if tensor.startswith("^") else f"{self.prefix}/{tensor}"
         return "^" + node_of(arguments[name]) if tensor.startswith("^") else arguments[name]
 
     def _proto(self, proto: NodeDef) -> NodeDef:
@@ -231,12 +235,18 @@ class _Call:
         changed.device = device
         if "_class" in proto.attr:
             classes = changed.attr["_class"].list
-            inner = [
-                b"loc:@" + self.node.name.encode() + b"/" + s[5:] for s in classes.s if s[:5] == b"loc:@"
-            ]
+            inner = [b"loc:@" + self.prefix.encode() + b"/" + s[5:] for s in classes.s if s[:5] == b"loc:@"]
             del classes.s[:]
             classes.s.extend(inner)
         return changed
+
+
+def _free_prefix(call: str, body: Body, taken: Container[str]) -> str:
+    """The call's name, or, where the graph has nodes of the names that would make, that name made longer."""
+    prefix = call
+    while any(f"{prefix}/{name}" in taken for name in body.nodes):
+        prefix += "_"
+    return prefix
 
 
 def _add(flat: dict[str, Node], node: Node) -> None:

@@ -117,7 +117,7 @@ def _initializing_graph(model: Model, inliner: Inliner) -> dict[str, Node]:
     roots = [*model.init_ops, *_collected(model, nodes)]
     roots += [node.name for node in model.nodes if node.op in INITIALIZER_OPS]
     roots = list(dict.fromkeys(roots))
-    flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots))
+    flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots), nodes)
     return {name: _assigned(node) for name, node in flat.items()}
 
 
