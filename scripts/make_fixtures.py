@@ -143,6 +143,7 @@ def train(
     if average is not None:
         with tf.control_dependencies([step]):
             step = average.apply(tf1.trainable_variables())
+    session.run(tf1.variables_initializer(tf1.trainable_variables()))  # averages start from their values
     session.run(tf1.global_variables_initializer())
     inputs = np.random.default_rng(2).uniform(-1, 1, (64, 2)).astype(np.float32)
     outputs = inputs @ np.array([[3], [-2]], np.float32) + 1

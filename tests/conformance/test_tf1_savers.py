@@ -76,7 +76,8 @@ def moving_averages(folder: Path) -> tuple[Any, Any]:
         y, variables = model()
         average = tf.train.ExponentialMovingAverage(0.5)
         update = average.apply(variables)
-        session.run(tf1.global_variables_initializer())
+        session.run(tf1.variables_initializer(variables))  # averages start from their values
+        session.run(tf1.variables_initializer([average.average(variable) for variable in variables]))
         session.run([tf1.assign_add(variable, tf.ones_like(variable)) for variable in variables])
         session.run(update)
         everything = tf1.train.Saver(name="everything")
