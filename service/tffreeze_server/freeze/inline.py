@@ -3,13 +3,15 @@
 Theory of operation. A call `c` of function `f` becomes the nodes of `f`, named `c/NODE`. What read `c:k` reads
 the body's k-th result; what read argument `a` in the body reads the call's input. What waited for `c`
 (`^c`) waits for all results and control results of the body: where something does, a NoOp keeps the name `c`.
-What `c` waited for, every node waits for that reads nothing else of the body.
+What `c` waited for, every node waits for that reads nothing else of the body, but what is there anyway.
 
 A data result waits for no more than it reads: an assert or a print beside it goes with the pruning, as it
 does in any pruned graph, and the report says so. Functions marked `_noinline` stay calls.
 
-Where a loop of TensorFlow 1 is in the graph, a node without inputs must know in which frame of the loop it
-runs: it then waits for an input of the call. Facts: `core/common_runtime/inline_function_utils.cc`.
+Where a loop or branch of TensorFlow 1 is in the graph, a node without inputs must know in which frame of the
+loop it runs, and in which branch: it then waits for an input of the call, read by an Identity, as waiting for
+a Switch itself is waiting for either branch. Facts: `core/common_runtime/inline_function_utils.cc`, and
+`ExecutorImpl` in `core/common_runtime/executor.cc`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.freeze.attrs import type_attr
 from tffreeze_server.graph.body import Body, Library, Outputs, to_body
+from tffreeze_server.graph.dtypes import base
 from tffreeze_server.graph.node import Node, new_node, node_of
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.order import reachable
@@ -29,7 +33,7 @@ CALL_OPS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 MAX_INLINED_NODES = 1_000_000
 """How many nodes one graph or body may get from the calls in it."""
 MAX_CALL_DEPTH = 200
-FRAME_OPS = frozenset({"Enter", "RefEnter"})
+FRAME_OPS = frozenset({"Enter", "RefEnter", "Switch", "RefSwitch"})
 TIMELESS_OPS = frozenset({"Const", "VarHandleOp", "VariableV2", "Variable", "Placeholder"})
 """Ops that give the same whenever they run: they need not wait for what the call waited for."""
 
@@ -102,8 +106,10 @@ class Inliner:
                     subject=name,
                 )
             self._open[key] = None
-            self._bodies[key] = self.flat_body(to_body(self.outputs.library[name], values, self.outputs))
-            del self._open[key]
+            try:
+                self._bodies[key] = self.flat_body(to_body(self.outputs.library[name], values, self.outputs))
+            finally:
+                del self._open[key]
         return self._bodies[key]
 
     def flat_body(self, body: Body) -> Body:
@@ -152,23 +158,37 @@ def inline_calls(
         for inlined in call.nodes(node.name in waited_for):
             _add(flat, inlined)
         aliases.update(call.results())
-    return {name: _read_through(node, aliases) for name, node in flat.items()}, aliases
+    aliases = _resolved(aliases)
+    return {name: _read_through(node, aliases, flat) for name, node in flat.items()}, aliases
 
 
 def has_frames(nodes: Mapping[str, Node]) -> bool:
-    """Whether there are loops of TensorFlow 1 among some nodes."""
+    """Whether there are loops or branches of TensorFlow 1 among some nodes."""
     return any(node.op in FRAME_OPS for node in nodes.values())
 
 
 def follow(aliases: Mapping[str, str], tensor: str) -> str:
     """The tensor that an output of a former call is now; any other tensor is itself."""
-    for _ in range(len(aliases) + 1):
-        if tensor not in aliases:
-            return tensor
-        tensor = aliases[tensor]
-    raise FreezeError(
-        Reason.MALFORMED_MODEL, f"The calls around {tensor!r} feed each other in a circle.", subject=tensor
-    )
+    return aliases.get(tensor, tensor)
+
+
+def _resolved(aliases: Mapping[str, str]) -> dict[str, str]:
+    """The same, where each is what it is in the end: calls may hand on what other calls give."""
+    done: dict[str, str] = {}
+    for start in aliases:
+        way: dict[str, None] = {}
+        tensor = start
+        while tensor in aliases and tensor not in done:
+            if tensor in way:
+                raise FreezeError(
+                    Reason.MALFORMED_MODEL,
+                    f"The calls around {tensor!r} feed each other in a circle.",
+                    subject=tensor,
+                )
+            way[tensor] = None
+            tensor = aliases[tensor]
+        done.update(dict.fromkeys(way, done.get(tensor, tensor)))
+    return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +203,31 @@ class _Call:
     def nodes(self, waited_for: bool) -> Iterator[Node]:
         arguments = self._arguments()
         controls = tuple([i for i in self.node.inputs if i.startswith("^")])
-        # With a frame around it, a node without inputs takes its frame from what it waits for.
-        anchors = controls or (("^" + node_of(self.node.inputs[0]),) if self.framed and arguments else ())
+        pivot = None if controls or not self.framed else self._pivot(arguments)
+        anchors = (f"^{pivot.name}",) if pivot else controls
+        used = False
         for inner in self.body.nodes.values():
-            yield self._inlined(inner, arguments, controls, anchors)
+            inlined = self._inlined(inner, arguments, controls, anchors)
+            used = used or inlined.inputs == anchors
+            yield inlined
         if waited_for:
             ends = [self._tensor("^" + n, arguments) for _, n in self.body.control_results]
-            ends += ["^" + node_of(self._tensor(t, arguments)) for t in self.body.result_tensors]
-            yield new_node(self.node.name, "NoOp", tuple(dict.fromkeys([*ends, *controls])), {})
+            ends += ["^" + self._tensor(t, arguments) for t in self.body.result_tensors]
+            yield new_node(self.node.name, "NoOp", tuple(dict.fromkeys([*ends, *(anchors or controls)])), {})
+            used = True
+        if pivot and used:
+            yield pivot
+
+    def _pivot(self, arguments: Mapping[str, str]) -> Node | None:
+        """What a node without inputs waits for, to run in the frame and branch of the call."""
+        if not arguments:
+            return None
+        name = "input"
+        while name in self.body.nodes:
+            name += "_"
+        first = self.body.args[0]
+        attrs = {"T": type_attr(base(first.dtype))}
+        return new_node(f"{self.prefix}/{name}", "Identity", (arguments[first.name],), attrs)
 
     def results(self) -> Iterator[tuple[str, str]]:
         arguments = self._arguments()
@@ -215,15 +252,23 @@ class _Call:
         inputs = tuple([self._tensor(i, arguments) for i in inner.inputs])
         if not inner.inputs:
             inputs = anchors if self.framed or inner.op not in TIMELESS_OPS else ()
-        elif controls and all(node_of(i) in arguments for i in inner.inputs):
+        elif controls and all(self._is_there(node_of(i), arguments) for i in inner.inputs):
             inputs += controls
         return Node(f"{self.prefix}/{inner.name}", inner.op, inputs, self._proto(inner.proto), inner.value)
 
+    def _is_there(self, name: str, arguments: Mapping[str, str]) -> bool:
+        """Whether a node of the body waits for nothing that the call waits for."""
+        if name in arguments:
+            return True
+        node = self.body.nodes.get(name)
+        return node is not None and node.op in TIMELESS_OPS and not node.inputs and not self.framed
+
     def _tensor(self, tensor: str, arguments: Mapping[str, str]) -> str:
+        """A tensor of the body seen from outside; to wait for an argument is to wait for its tensor (`^a:1`)."""
+        if tensor.startswith("^"):
+            return "^" + self._tensor(tensor[1:], arguments)
         name = node_of(tensor)
-        if name not in arguments:
-            return f"^{self.prefix}/{name}" if tensor.startswith("^") else f"{self.prefix}/{tensor}"
-        return "^" + node_of(arguments[name]) if tensor.startswith("^") else arguments[name]
+        return arguments.get(name, f"{self.prefix}/{tensor}")
 
     def _proto(self, proto: NodeDef) -> NodeDef:
         """The inner node's attributes, its colocation and device seen from outside."""
@@ -268,11 +313,18 @@ def _too_many(node: Node) -> FreezeError:
     )
 
 
-def _read_through(node: Node, aliases: Mapping[str, str]) -> Node:
+def _read_through(node: Node, aliases: Mapping[str, str], flat: Mapping[str, Node]) -> Node:
     """The node with outputs of former calls read where they come from now."""
-    if not any(i in aliases for i in node.inputs):
+    if not any(i in aliases or (i.startswith("^") and i[1:] not in flat) for i in node.inputs):
         return node
-    return node._replace(inputs=tuple([follow(aliases, i) for i in node.inputs]))
+    return node._replace(inputs=tuple([_now(i, aliases, flat) for i in node.inputs]))
+
+
+def _now(tensor: str, aliases: Mapping[str, str], flat: Mapping[str, Node]) -> str:
+    """An input as it is now; to wait for a tensor (`^a:1`) is to wait for the node that gives it."""
+    if not tensor.startswith("^"):
+        return follow(aliases, tensor)
+    return tensor if tensor[1:] in flat else "^" + node_of(follow(aliases, tensor[1:]))
 
 
 def _flag(attrs: Mapping[str, AttrValue], name: str) -> bool:
