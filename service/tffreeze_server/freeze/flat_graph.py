@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.freeze.attrs import shape_attr, type_attr, types_attr
 from tffreeze_server.freeze.inline import Inliner, called_function, follow, inline_calls
 from tffreeze_server.freeze.outputs import Wanted, canonical
-from tffreeze_server.freeze.roles import VARIABLE_OPS, is_write
+from tffreeze_server.freeze.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.dtypes import base
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
@@ -24,7 +24,9 @@ class FlatGraph:
     Attributes:
         nodes: By name, each after its inputs.
         unused: Nodes of inlined bodies that no output needs.
-        tensors: For each wanted tensor (`node`, `node:1`) the one that stands for it here.
+        tensors: For each wanted tensor (`node`, `node:1`), and each that the graph was cut at, the one that
+            stands for it here.
+        cuts: The tensors that the graph was cut at.
         top: How many nodes of the model's own graph were reached.
 
     """
@@ -32,6 +34,7 @@ class FlatGraph:
     nodes: dict[str, Node]
     unused: tuple[Node, ...]
     tensors: Mapping[str, str]
+    cuts: tuple[str, ...]
     top: int
 
 
@@ -62,28 +65,58 @@ def flat_graph(
         FreezeError: OUTPUT_NOT_FOUND, INPUT_NOT_FOUND, MALFORMED_MODEL, UNSUPPORTED_OP, UNKNOWN_OP.
 
     """
-    library = inliner.outputs.library
-    tensors = [e.tensor for e in (*wanted.outputs, *wanted.inputs)]
-    tops = [_top(nodes, name) for name in (*tensors, *wanted.named)]
-    reached = reachable(nodes, tops)
-    asked = [*wanted.named, *(node_of(e.tensor) for e in wanted.outputs if keeps)]
-    calls = [n for n in dict.fromkeys(asked) if n in nodes and called_function(nodes[n], library) is not None]
-    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes)
-    for name in calls:
-        waits = flat[name].inputs if name in flat else ()
-        if keeps:
-            waits = tuple(wait for wait in waits if _writes(flat, wait, keeps))
-        flat[name] = _stand_in(nodes[name], aliases, inliner.outputs, waits)
-    aliases = {t: now for t, now in aliases.items() if node_of(t) not in calls}
-    now = {t: follow(aliases, t) for t in dict.fromkeys((*tensors, *wanted.named))}
-    for tensor in cuts:
-        now[canonical(tensor)] = _cut(flat, follow(aliases, canonical(tensor)), inliner.outputs)
+    cuts = tuple(dict.fromkeys(map(canonical, cuts)))
+    tensors = list(dict.fromkeys([e.tensor for e in (*wanted.outputs, *wanted.inputs)] + [*wanted.named]))
+    whole = reachable(nodes, [_top(nodes, name) for name in tensors])
+    now = {tensor: tensor for tensor in tensors}
+    reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
+    if cuts:  # What is above a cut need not even be read.
+        reached = reachable(reached, [node_of(t) for t in now.values()])
+    flat, aliases = _inlined(reached, nodes, wanted, inliner, keeps)
+    now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
+    flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
     for name in wanted.named:
         _check_there(flat, name, now[name])
-    changed = aliases or len(flat) > len(reached) or cuts
-    ordered = reachable(flat, [node_of(t) for t in now.values()]) if changed else reached
+    is_same = all(flat.get(name) is node for name, node in whole.items())
+    ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
     unused = tuple(node for name, node in flat.items() if name not in ordered)
-    return FlatGraph(ordered, unused, now, len(reached))
+    return FlatGraph(ordered, unused, now, cuts, len(whole))
+
+
+def _inlined(
+    reached: Mapping[str, Node],
+    nodes: Mapping[str, Node],
+    wanted: Wanted,
+    inliner: Inliner,
+    keeps: Keeps | None,
+) -> tuple[dict[str, Node], dict[str, str]]:
+    """What was reached with its calls inlined, a stand-in for each that must keep its name; as `inline_calls`."""
+    library = inliner.outputs.library
+    asked = [node_of(t) for t in (*wanted.named, *(e.tensor for e in wanted.outputs if keeps))]
+    calls = [
+        n for n in dict.fromkeys(asked) if n in reached and called_function(reached[n], library) is not None
+    ]
+    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes)
+    ends = {name: flat[name].inputs if name in flat else () for name in calls}
+    writing = _writing(flat, [node_of(w) for waits in ends.values() for w in waits], keeps) if keeps else None
+    for name, waits in ends.items():
+        kept = waits if writing is None else tuple(w for w in waits if node_of(w) in writing)
+        flat[name] = _stand_in(reached[name], aliases, inliner.outputs, kept)
+    return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}
+
+
+def _cut_all(
+    nodes: dict[str, Node], cuts: Iterable[str], now: dict[str, str], outputs: Outputs
+) -> dict[str, Node]:
+    """The nodes with Placeholders where they are to be cut; `now` says what stands for what."""
+    changed = dict(nodes)
+    for tensor in cuts:
+        made = _cut(changed, tensor, outputs)
+        for asked, current in now.items():
+            if current == tensor:
+                now[asked] = made
+        now[tensor] = made
+    return changed
 
 
 def _top(nodes: Mapping[str, Node], tensor: str) -> str:
@@ -112,14 +145,39 @@ def _check_there(flat: Mapping[str, Node], asked: str, tensor: str) -> None:
         )
 
 
-def _writes(flat: Mapping[str, Node], wait: str, keeps: Keeps) -> bool:
-    """Whether what is waited for writes to a variable that stays."""
-    for node in reachable(flat, [node_of(wait)]).values():
-        handle: Node | None = node if is_write(node.op) else None
-        while handle is not None and handle.op not in VARIABLE_OPS:
-            handle = flat.get(node_of(handle.inputs[0])) if handle.inputs else None
-        if handle is not None and keeps(handle):
-            return True
+def _writing(flat: Mapping[str, Node], roots: Iterable[str], keeps: Keeps) -> set[str]:
+    """The nodes, of those that are reached, that write to a variable that stays, or wait for one that does."""
+    nodes = reachable(flat, roots)
+    found: set[str] = set()
+    before = -1
+    while before != len(found):  # A second time for what comes around in a loop.
+        before = len(found)
+        for name, node in nodes.items():
+            if any(node_of(i) in found for i in node.inputs) or _writes(flat, node, keeps):
+                found.add(name)
+    return found
+
+
+def _writes(flat: Mapping[str, Node], node: Node, keeps: Keeps) -> bool:
+    """Whether a node, or a function it may run, writes to a variable that stays."""
+    if is_write(node.op):
+        return _is_kept(flat, node.inputs[:1], keeps)
+    return node.op in CALLS and _is_kept(flat, node.inputs, keeps)
+
+
+def _is_kept(flat: Mapping[str, Node], tensors: Iterable[str], keeps: Keeps) -> bool:
+    """Whether one of these tensors is the handle or buffer of a variable that stays."""
+    for tensor in tensors:
+        handle = flat.get(node_of(tensor))
+        seen: set[str] = set()
+        while handle is not None and handle.name not in seen:
+            if handle.op in VARIABLE_OPS:
+                if keeps(handle):
+                    return True
+                break
+            seen.add(handle.name)
+            hands_on = ROLES.get(handle.op) in (Role.HAND_ON, Role.REF_HAND_ON) and handle.inputs
+            handle = flat.get(node_of(handle.inputs[0])) if hands_on else None
     return False
 
 

@@ -67,16 +67,16 @@ def pruned(nodes: dict[str, Node], roots: Iterable[str]) -> dict[str, Node]:
 
     """
     needed = set(roots)
-    before = -1
-    while before != len(needed):
-        before = len(needed)
-        late = False
-        for name, node in reversed(nodes.items()):
-            if name in needed:
-                needed.update([node_of(tensor) for tensor in node.inputs])
-            late = late or node.op in BACK_EDGE_OPS
-        if not late:
-            break
+    for name, node in reversed(nodes.items()):
+        if name in needed:
+            needed.update([node_of(tensor) for tensor in node.inputs])
+    late = [node for node in nodes.values() if node.op in BACK_EDGE_OPS and node.name in needed]
+    while late:
+        for tensor in late.pop().inputs:
+            name = node_of(tensor)
+            if name not in needed and name in nodes:
+                needed.add(name)
+                late.append(nodes[name])
     return {name: node for name, node in nodes.items() if name in needed}
 
 
