@@ -12,8 +12,8 @@ from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
-from tffreeze.v1 import freeze_service_pb2, freeze_service_pb2_grpc, model_pb2, options_pb2
 
+from tffreeze.v1 import freeze_service_pb2, freeze_service_pb2_grpc, model_pb2, options_pb2
 from tffreeze_server.rpc.caller import CALLER, Caller
 from tffreeze_server.rpc.freeze_service import FreezeService, add_to_server
 from tffreeze_server.rpc.limits import CallSettings
@@ -48,42 +48,52 @@ class Recorder:
             assert self._changed.wait_for(condition, WAIT_SECONDS), vars(self)
 
     def reasons(self) -> list[str]:
+        """How the calls ended, in order."""
         return [outcome.reason for outcome in self.outcomes]
 
     def is_idle(self) -> bool:
+        """Whether all that began has ended and been given back."""
         return len(self.outcomes) == len(self.calls) and self.jobs == (0, 0) and self.spool_bytes == 0
 
     def call_started(self, call: CallInfo) -> Recorder:
+        """Remember it."""
         with self._now():
             self.calls.append(call)
         return self
 
     def described(self, fields: Mapping[str, str | int]) -> None:
+        """Remember it."""
         with self._now():
             self.fields.update(fields)
 
     def stage(self, stage: Stage, seconds: float) -> None:
+        """Remember it."""
         assert seconds >= 0
         with self._now():
             self.stages.append(stage)
 
     def received(self, size_bytes: int) -> None:
+        """Remember it."""
         with self._now():
             self.received_bytes += size_bytes
 
     def sent(self, size_bytes: int) -> None:
+        """Remember it."""
         with self._now():
             self.sent_bytes += size_bytes
 
     def ended(self, outcome: CallOutcome) -> None:
+        """Remember it."""
         with self._now():
             self.outcomes.append(outcome)
 
     def jobs_changed(self, running: int, queued: int) -> None:
+        """Remember it."""
         with self._now():
             self.jobs = (running, queued)
 
     def spool_changed(self, reserved_bytes: int) -> None:
+        """Remember it."""
         with self._now():
             self.spool_bytes = reserved_bytes
 
@@ -98,6 +108,7 @@ class NameByMetadata(grpc.aio.ServerInterceptor):
     """Stands for authentication: takes the caller's word for who it is and what it may use."""
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Set the caller for the task of the call."""
         metadata = dict(details.invocation_metadata)
         if "caller" in metadata:
             CALLER.set(Caller(metadata["caller"], frozenset(metadata["roots"].split(","))))
@@ -126,7 +137,9 @@ class Served:
 
     def spooled(self) -> list[str]:
         """Everything in the spool but locks and the folder of the worker."""
-        files = (path.relative_to(self.spool_dir) for path in self.spool_dir.rglob("*") if path.name != "lock")
+        files = (
+            path.relative_to(self.spool_dir) for path in self.spool_dir.rglob("*") if path.name != "lock"
+        )
         return sorted(str(path) for path in files if len(path.parts) > 1)
 
     def wait_until_idle(self) -> None:
@@ -157,9 +170,7 @@ def served(folder: Path, **settings: Any) -> Iterator[Served]:
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
     try:
         stub = freeze_service_pb2_grpc.FreezeServiceStub(channel)
-        yield Served(
-            stub, channel, recorder, call_settings.spool_dir, port, lambda: run(service.drain())
-        )
+        yield Served(stub, channel, recorder, call_settings.spool_dir, port, lambda: run(service.drain()))
     finally:
         channel.close()
         run(server.stop(0))
@@ -218,7 +229,9 @@ def answer(responses: Iterable[freeze_service_pb2.FreezeResponse], sources: Sequ
         kind = response.WhichOneof("message")
         if kind == "progress":
             assert started is None
-            stages.append(freeze_service_pb2.Progress.Stage.Name(response.progress.stage).removeprefix("STAGE_"))
+            stages.append(
+                freeze_service_pb2.Progress.Stage.Name(response.progress.stage).removeprefix("STAGE_")
+            )
         elif kind == "started":
             assert started is None
             started = response.started
@@ -269,6 +282,7 @@ class Model:
 
     @property
     def paths(self) -> list[Path]:
+        """The paths of its files."""
         return [self.folder / name for name in self.names]
 
     def source(self, absent: Sequence[str] = ()) -> model_pb2.ModelSource:
@@ -290,7 +304,9 @@ class Model:
             checkpoint=f"{prefix}/{self.checkpoint}" if self.checkpoint else "",
         )
 
-    def chunks(self, absent: Sequence[str] = (), chunk_bytes: int = CHUNK_BYTES) -> Iterator[model_pb2.FileChunk]:
+    def chunks(
+        self, absent: Sequence[str] = (), chunk_bytes: int = CHUNK_BYTES
+    ) -> Iterator[model_pb2.FileChunk]:
         """Every chunk of an upload."""
         for index, path in enumerate(self.paths):
             if self.names[index] in absent:

@@ -6,9 +6,6 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from tffreeze.v1 import freeze_service_pb2, options_pb2
-from tffreeze.v1.freeze_service_pb2 import InspectRequest, InspectSpec
-from tffreeze.v1.inspection_pb2 import VariableStatus
 
 import tffreeze
 from rpc.harness import (
@@ -24,6 +21,9 @@ from rpc.harness import (
     answer,
     failure,
 )
+from tffreeze.v1 import freeze_service_pb2, options_pb2
+from tffreeze.v1.freeze_service_pb2 import InspectRequest, InspectSpec
+from tffreeze.v1.inspection_pb2 import VariableStatus
 from tffreeze_server.checkpoint import crc32c
 
 MODELS = [
@@ -37,9 +37,7 @@ def embedded(model: Model) -> bytes:
     """Freeze a model without a server."""
     checkpoint = model.folder / model.checkpoint if model.checkpoint else None
     outputs = list(model.options.output_nodes)
-    return tffreeze.freeze_bytes(
-        model.folder / model.model, checkpoint=checkpoint, output_nodes=outputs
-    ).data
+    return tffreeze.freeze_bytes(model.folder / model.model, checkpoint=checkpoint, output_nodes=outputs).data
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -103,9 +101,7 @@ def test_request_id_comes_back(server: Served) -> None:
     """The caller's id is echoed in the initial metadata; without one, or with a bad one, one is made."""
     for sent, is_taken in (("build-42.a_b", True), ("bad id!", False), ("x" * 65, False)):
         call = server.stub.GetCapabilities.with_call
-        _, done = call(
-            freeze_service_pb2.GetCapabilitiesRequest(), metadata=[("tffreeze-request-id", sent)]
-        )
+        _, done = call(freeze_service_pb2.GetCapabilitiesRequest(), metadata=[("tffreeze-request-id", sent)])
         got = dict(done.initial_metadata())["tffreeze-request-id"]
         assert is_taken == (got == sent)
         assert got == server.recorder.calls[-1].request_id

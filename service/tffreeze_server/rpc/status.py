@@ -153,11 +153,21 @@ def status_of(error: FreezeError, retry_after_seconds: float = 1.0) -> CallStatu
 async def abort(
     context: grpc.aio.ServicerContext[Any, Any], error: FreezeError, retry_after_seconds: float = 1.0
 ) -> NoReturn:
-    """End a call with an error; returns by exception when the client has it, or is gone."""
+    """End a call with an error.
+
+    Raises:
+        grpc.aio.AbortError: When the client has it, or is gone: gRPC's server takes it from there.
+
+    """
     status = status_of(error, retry_after_seconds)
     trailers = ((DETAILS_KEY, status.details.SerializeToString()),)
-    await context.abort(status.code, status.message, trailers)
-    raise AssertionError("abort returned")
+    try:
+        await context.abort(status.code, status.message, trailers)
+    except grpc.aio.AbortError:
+        raise
+    except grpc.aio.BaseError:  # the client went away while this waited for it to read
+        pass
+    raise grpc.aio.AbortError
 
 
 def cut(text: str, max_bytes: int) -> str:

@@ -1,0 +1,364 @@
+"""What goes wrong on the way: callers that vanish, lag, or ask for too much. Nothing is left of any."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from rpc.harness import (
+    DIGITS,
+    FIXTURES,
+    MOVING_AVERAGE,
+    FreezeRequest,
+    FreezeSpec,
+    answer,
+    failure,
+    served,
+)
+from tffreeze.v1 import freeze_service_pb2, model_pb2
+from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
+from tffreeze_server.checkpoint.data import FileRange
+from tffreeze_server.freeze.segments import field, field_head, nested
+from tffreeze_server.tfproto.graph_pb2 import GraphDef
+from tffreeze_server.tfproto.tensor_pb2 import DT_UINT8, TensorProto, TensorShapeProto
+
+TICK_SECONDS = 0.2
+"""A limit short enough to wait for."""
+
+LARGE_BYTES = 1 << 28
+"""More than fits into what lies between a server and a client that does not read."""
+
+
+class Feed:
+    """Requests that a test gives one by one; the stream stays open until `end`."""
+
+    def __init__(self, *requests: FreezeRequest) -> None:
+        self._requests = list(requests)
+        self._changed = threading.Condition()
+        self._ended = False
+
+    def __iter__(self) -> Iterator[FreezeRequest]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._requests or self._ended)
+                if not self._requests:
+                    return
+                request = self._requests.pop(0)
+            yield request
+
+    def end(self) -> None:
+        """Half-close."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def upload_of(size_bytes: int) -> FreezeRequest:
+    """A spec with one file of this size."""
+    files = [model_pb2.UploadedFile(name="model.pb", size_bytes=size_bytes)]
+    upload = model_pb2.Upload(files=files)
+    return FreezeRequest(spec=FreezeSpec(source=model_pb2.ModelSource(upload=upload, model="model.pb")))
+
+
+def chunk_of(size_bytes: int, offset_bytes: int = 0) -> FreezeRequest:
+    """The next bytes of that file."""
+    return FreezeRequest(chunk=model_pb2.FileChunk(offset_bytes=offset_bytes, data=bytes(size_bytes)))
+
+
+def large_model(folder: Path) -> Path:
+    """A frozen graph that is one constant of LARGE_BYTES zeros, in a file with a hole."""
+    head = GraphDef().node.add(name="large", op="Const")
+    head.attr["dtype"].type = DT_UINT8
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=LARGE_BYTES)])
+    tensor = TensorProto(dtype=DT_UINT8, tensor_shape=shape).SerializeToString()
+    content = FileRange("", 0, LARGE_BYTES, None)
+    # NodeDef.attr = 5, AttrValue.tensor = 8, TensorProto.tensor_content = 4
+    value = nested(8, [tensor, field_head(4, LARGE_BYTES), content])
+    attr = nested(5, [field(1, b"value"), *nested(2, value)])
+    folder.mkdir()
+    path = folder / "large.pb"
+    with path.open("wb") as stream:
+        for segment in nested(1, [head.SerializeToString(), *attr]):
+            if isinstance(segment, bytes):
+                stream.write(segment)
+            else:
+                stream.truncate(stream.tell() + segment.length_bytes)
+    return path
+
+
+def large_request() -> FreezeRequest:
+    """Freeze the large model of the model root `large`."""
+    spec = FreezeSpec(source=model_pb2.ModelSource(model_root="large", model="large.pb"))
+    spec.options.output_nodes.append("large")
+    return FreezeRequest(spec=spec)
+
+
+def test_caller_gone_during_upload(tmp_path: Path) -> None:
+    """A caller that vanishes while it sends leaves nothing behind, and is told of as CANCELLED."""
+    with served(tmp_path) as server:
+        feed = Feed(upload_of(1000), chunk_of(10))
+        call = server.stub.Freeze(iter(feed))
+        server.recorder.wait(lambda: server.recorder.received_bytes == 10)
+        assert 1000 == server.recorder.spool_bytes
+        call.cancel()
+        server.wait_until_idle()
+        assert ["CANCELLED"] == server.recorder.reasons()
+        feed.end()
+
+
+def test_connection_lost_during_upload(tmp_path: Path) -> None:
+    """So does one whose connection breaks."""
+    with served(tmp_path) as server:
+        feed = Feed(upload_of(1000), chunk_of(10))
+        with grpc.insecure_channel(
+            f"127.0.0.1:{server.port}", [("grpc.use_local_subchannel_pool", 1)]
+        ) as channel:
+            call = channel.stream_stream(
+                "/tffreeze.v1.FreezeService/Freeze", FreezeRequest.SerializeToString
+            )(iter(feed))
+            server.recorder.wait(lambda: server.recorder.received_bytes == 10)
+        server.wait_until_idle()
+        assert ["CANCELLED"] == server.recorder.reasons()
+        feed.end()
+        del call
+
+
+def test_caller_gone_during_download(tmp_path: Path) -> None:
+    """A caller that vanishes while it receives ends the work at once."""
+    large_model(tmp_path / "large")
+    with served(tmp_path, model_roots={"large": tmp_path / "large"}) as server:
+        call = server.stub.Freeze(iter([large_request()]))
+        kinds = [next(call).WhichOneof("message") for _ in range(3)]
+        assert ["started", "content", "content"] == kinds
+        call.cancel()
+        server.wait_until_idle()
+        assert ["CANCELLED"] == server.recorder.reasons()
+        assert server.recorder.sent_bytes < LARGE_BYTES / 2
+
+
+def test_deadline_of_the_caller(tmp_path: Path) -> None:
+    """When the caller's time is over while it sends, nothing is left."""
+    with served(tmp_path) as server:
+        feed = Feed(upload_of(1000), chunk_of(10))
+        with pytest.raises(grpc.RpcError) as raised:
+            list(server.stub.Freeze(iter(feed), timeout=TICK_SECONDS))
+        assert grpc.StatusCode.DEADLINE_EXCEEDED == raised.value.code()
+        server.wait_until_idle()
+        assert ["DEADLINE_EXCEEDED"] == server.recorder.reasons()
+        feed.end()
+
+
+def test_time_limit_of_the_server(tmp_path: Path) -> None:
+    """A call that takes longer than the server allows ends with DEADLINE_EXCEEDED."""
+    with served(tmp_path, max_call_seconds=TICK_SECONDS) as server:
+        feed = Feed(upload_of(1000), chunk_of(10))
+        failed = failure(lambda: list(server.stub.Freeze(iter(feed))))
+        assert (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED") == (failed.code, failed.reason)
+        server.wait_until_idle()
+        feed.end()
+
+
+@pytest.mark.parametrize("sent", [(), (upload_of(1000),), (upload_of(1000), chunk_of(10))])
+def test_slow_writer(tmp_path: Path, sent: tuple[FreezeRequest, ...]) -> None:
+    """A caller that stops sending (before the spec, before the first chunk, in a file) is CLIENT_TOO_SLOW."""
+    with served(tmp_path, max_idle_seconds=TICK_SECONDS) as server:
+        feed = Feed(*sent)
+        failed = failure(lambda: list(server.stub.Freeze(iter(feed))))
+        assert (grpc.StatusCode.ABORTED, "CLIENT_TOO_SLOW", True) == (
+            failed.code,
+            failed.reason,
+            failed.retry,
+        )
+        server.wait_until_idle()
+        feed.end()
+
+
+def test_slow_reader(tmp_path: Path) -> None:
+    """A caller that stops reading loses its slot; when it reads on it finds CLIENT_TOO_SLOW, not the result."""
+    large_model(tmp_path / "large")
+    with served(tmp_path, model_roots={"large": tmp_path / "large"}, max_idle_seconds=TICK_SECONDS) as server:
+        call = server.stub.Freeze(iter([large_request()]))
+        assert "started" == next(call).WhichOneof("message")
+        server.wait_until_idle()
+        assert ["CLIENT_TOO_SLOW"] == server.recorder.reasons()
+        assert server.recorder.sent_bytes < LARGE_BYTES / 2
+        failed = failure(lambda: list(call))
+        assert ("CLIENT_TOO_SLOW", True) == (failed.reason, failed.retry)
+
+
+def test_slow_reader_holds_nothing_but_its_call(tmp_path: Path) -> None:
+    """A caller that never reads on holds no slot, and counts as a call of its caller until it is gone."""
+    settings: dict[str, Any] = {"max_jobs": 1, "max_jobs_per_caller": 1, "max_idle_seconds": TICK_SECONDS}
+    large_model(tmp_path / "large")
+    roots = {"large": tmp_path / "large", "samples": FIXTURES}
+    with served(tmp_path, model_roots=roots, **settings) as server:
+        stuck = server.stub.Freeze(iter([large_request()]))
+        assert "started" == next(stuck).WhichOneof("message")
+        server.wait_until_idle()
+        spec = FreezeSpec(source=DIGITS.in_root("samples", FIXTURES))
+        failed = failure(lambda: answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)]))))
+        assert "TOO_MANY_JOBS" == failed.reason
+        other = [("caller", "other"), ("roots", "samples")]
+        answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)]), metadata=other))
+        stuck.cancel()
+
+
+def test_jobs_queue_and_refusal(tmp_path: Path) -> None:
+    """One works, one waits in line and is told so, the next is refused at once; all give back what they held."""
+    with served(tmp_path, max_jobs=1, max_queued_jobs=1) as server:
+        first, second = Feed(*MOVING_AVERAGE.requests()), Feed(*MOVING_AVERAGE.requests())
+        working = server.stub.Freeze(iter(first))
+        server.recorder.wait(lambda: server.recorder.jobs == (1, 0) and server.recorder.received_bytes > 0)
+        waiting = server.stub.Freeze(iter(second))
+        assert freeze_service_pb2.Progress.STAGE_QUEUED == next(waiting).progress.stage
+        server.recorder.wait(lambda: server.recorder.jobs == (1, 1))
+        failed = failure(lambda: answer(server.stub.Freeze(MOVING_AVERAGE.requests())))
+        assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_JOBS", True) == (
+            failed.code,
+            failed.reason,
+            failed.retry,
+        )
+        first.end()
+        second.end()
+        assert answer(working).frozen == answer(waiting).frozen
+        server.wait_until_idle()
+
+
+def test_caller_gone_while_it_waits(tmp_path: Path) -> None:
+    """One that leaves the line frees its place in it, and the one before it is not disturbed."""
+    with served(tmp_path, max_jobs=1, max_queued_jobs=1) as server:
+        first = Feed(*MOVING_AVERAGE.requests())
+        working = server.stub.Freeze(iter(first))
+        server.recorder.wait(lambda: server.recorder.jobs == (1, 0))
+        waiting = server.stub.Freeze(MOVING_AVERAGE.requests())
+        server.recorder.wait(lambda: server.recorder.jobs == (1, 1))
+        waiting.cancel()
+        server.recorder.wait(
+            lambda: server.recorder.jobs == (1, 0) and server.recorder.reasons() == ["CANCELLED"]
+        )
+        first.end()
+        answer(working)
+        server.wait_until_idle()
+
+
+def test_calls_of_one_caller(tmp_path: Path) -> None:
+    """A caller with as many calls as it may have is refused; another is not."""
+    with served(tmp_path, max_jobs_per_caller=1) as server:
+        feed = Feed(*MOVING_AVERAGE.requests())
+        a, b = [[("caller", name), ("roots", "")] for name in "ab"]
+        working = server.stub.Freeze(iter(feed), metadata=a)
+        server.recorder.wait(lambda: server.recorder.received_bytes > 0)
+        failed = failure(lambda: answer(server.stub.Freeze(MOVING_AVERAGE.requests(), metadata=a)))
+        assert ("TOO_MANY_JOBS", "a", True) == (failed.reason, failed.subject, failed.retry)
+        answer(server.stub.Freeze(MOVING_AVERAGE.requests(), metadata=b))
+        feed.end()
+        answer(working)
+        answer(server.stub.Freeze(MOVING_AVERAGE.requests(), metadata=a))
+
+
+def test_spool_quota(tmp_path: Path) -> None:
+    """Room is reserved when it is declared: what does not fit now is refused before a byte of it comes."""
+    with served(tmp_path, max_spool_bytes=1500) as server:
+        feed = Feed(upload_of(1000))
+        holding = server.stub.Freeze(iter(feed))
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 1000)
+        failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(501)]))))
+        assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", True) == (
+            failed.code,
+            failed.reason,
+            failed.retry,
+        )
+        never = failure(lambda: list(server.stub.Freeze(iter([upload_of(1501)]))))
+        assert (grpc.StatusCode.INVALID_ARGUMENT, "UPLOAD_TOO_LARGE", False) == (
+            never.code,
+            never.reason,
+            never.retry,
+        )
+        holding.cancel()
+        server.wait_until_idle()
+        feed.end()
+
+
+def test_draining(tmp_path: Path) -> None:
+    """A draining server finishes what it works on; who waits, and who comes, is sent away to try elsewhere."""
+    with served(tmp_path, max_jobs=1) as server:
+        feed = Feed(*MOVING_AVERAGE.requests())
+        working = server.stub.Freeze(iter(feed))
+        server.recorder.wait(lambda: server.recorder.jobs == (1, 0) and server.recorder.received_bytes > 0)
+        waiting = server.stub.Freeze(MOVING_AVERAGE.requests())
+        server.recorder.wait(lambda: server.recorder.jobs == (1, 1))
+        draining = threading.Thread(target=server.drain)
+        draining.start()
+        for call in (lambda: answer(waiting), lambda: server.stub.GetCapabilities(GetCapabilitiesRequest())):
+            failed = failure(call)
+            assert (grpc.StatusCode.UNAVAILABLE, "DRAINING", True) == (
+                failed.code,
+                failed.reason,
+                failed.retry,
+            )
+        assert draining.is_alive()
+        feed.end()
+        answer(working)
+        draining.join(30)
+        assert not draining.is_alive()
+
+
+def test_a_defect_is_internal_with_the_request_id(tmp_path: Path) -> None:
+    """What nobody thought of is INTERNAL: the caller gets the request's id and no word of the server's insides."""
+    with served(tmp_path) as server:
+        shutil.rmtree(server.spool_dir)
+        call = server.stub.Freeze(MOVING_AVERAGE.requests(), metadata=[("tffreeze-request-id", "my-id")])
+        failed = failure(lambda: answer(call))
+        assert (grpc.StatusCode.INTERNAL, "INTERNAL", False) == (failed.code, failed.reason, failed.retry)
+        assert "my-id" in failed.message
+        assert str(tmp_path) not in failed.message
+        assert isinstance(server.recorder.outcomes[-1].error, FileNotFoundError)
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """A spool without room is DISK_FULL, worth a retry, and empty afterwards."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    try:
+        with served(disk) as server:
+            size_bytes = 4 << 20
+            chunks = [chunk_of(1 << 20, start) for start in range(0, size_bytes, 1 << 20)]
+            failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(size_bytes), *chunks]))))
+            assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL", True) == (
+                failed.code,
+                failed.reason,
+                failed.retry,
+            )
+            server.wait_until_idle()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_weights_damaged(tmp_path: Path) -> None:
+    """Damage that shows while weights are sent ends the call after `started`, before `finished`."""
+    data = bytearray(MOVING_AVERAGE.paths[2].read_bytes())
+    for name, path in zip(MOVING_AVERAGE.names, MOVING_AVERAGE.paths, strict=True):
+        (tmp_path / name).write_bytes(path.read_bytes())
+    data[:] = bytes(byte ^ 1 for byte in data)
+    (tmp_path / MOVING_AVERAGE.names[2]).write_bytes(data)
+    model = dataclasses.replace(MOVING_AVERAGE, folder=tmp_path)
+    with served(tmp_path) as server:
+        kinds: list[str] = []
+        failed = failure(
+            lambda: kinds.extend(r.WhichOneof("message") for r in server.stub.Freeze(model.requests()))
+        )
+        assert (grpc.StatusCode.DATA_LOSS, "CHECKSUM_MISMATCH") == (failed.code, failed.reason)
+        assert "started" in kinds
+        assert "finished" not in kinds
+        server.wait_until_idle()
