@@ -78,6 +78,7 @@ def _tensors(originals: tuple[Endpoint, ...], ends: tuple[Endpoint, ...]) -> tup
 
 def _variables(rewritten: Rewritten) -> tuple[VariableReport, ...]:
     constants = _constant_names(rewritten.graph)
+    constants |= {old: new for old, new in rewritten.renamed.items() if new in constants}
     return tuple(_variable(binding, constants, rewritten.checkpoint) for binding in rewritten.bindings)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.freeze.attrs import type_attr
@@ -20,11 +20,13 @@ class Named:
     Attributes:
         nodes: By name.
         tensors: For each old tensor of an end (`(signature_key, key, is_output)`), its new name.
+        moved: New names of the nodes that have another one.
 
     """
 
     nodes: dict[str, Node]
     tensors: Mapping[tuple[str, str, bool], str]
+    moved: Mapping[str, str]
 
 
 def rename_io(
@@ -33,7 +35,8 @@ def rename_io(
     """Name the ends of a graph after their keys.
 
     An input's Placeholder is renamed (one that has several keys keeps its name); an output gets an Identity.
-    With several signatures the name is `signature_key/key`. What had the name before gets another one.
+    With several signatures the name is `signature_key/key`. What had the name before gets another one. Ends
+    that belong to no signature keep their names where none of a signature asks for them.
 
     Args:
         nodes: By name; `inputs` and `outputs` name tensors of it.
@@ -41,9 +44,9 @@ def rename_io(
         outputs: By signature, dtypes known.
 
     """
-    several = len({e.signature_key for e in (*inputs, *outputs)}) > 1
+    several = len({e.signature_key for e in (*inputs, *outputs)} - {""}) > 1
     keys_of: dict[str, set[str]] = {}
-    for e in inputs:
+    for e in _of_signatures(inputs):
         keys_of.setdefault(e.tensor, set()).add(_name(e, several=several))
     names = {
         tensor: keys.pop()
@@ -52,7 +55,7 @@ def rename_io(
     }
     # One name for two inputs, or for an input and an output: the first has it.
     new_inputs = {name: tensor for tensor, name in reversed(names.items())}
-    made = {_name(e, several=several): e for e in reversed(outputs)}
+    made = {_name(e, several=several): e for e in reversed(_of_signatures(outputs))}
     moved = {tensor: name for name, tensor in new_inputs.items() if name != tensor}
     for name in dict.fromkeys((*new_inputs, *made)):
         if name in nodes and new_inputs.get(name) != name and name not in moved:
@@ -65,7 +68,11 @@ def rename_io(
     for name, e in sorted(made.items()):
         renamed[name] = new_node(name, "Identity", (_moved(e.tensor, moved),), {"T": type_attr(e.dtype)})
         tensors[e.signature_key, e.key, True] = name
-    return Named(renamed, tensors)
+    return Named(renamed, tensors, moved)
+
+
+def _of_signatures(ends: Iterable[Endpoint]) -> list[Endpoint]:
+    return [e for e in ends if e.signature_key]
 
 
 def _name(endpoint: Endpoint, *, several: bool) -> str:

@@ -46,6 +46,7 @@ class Rewritten:
         outputs: Ends of the frozen graph, in the order of `original_outputs`.
         original_inputs: The same as the model names them.
         original_outputs: The same as the model names them.
+        renamed: New names of nodes that got another one (`rename_io`).
         bindings: The frozen variables and where their values came from.
         kept: The variables that were left as they are.
         initializers: Ops to run once before the outputs.
@@ -61,6 +62,7 @@ class Rewritten:
     outputs: tuple[Endpoint, ...]
     original_inputs: tuple[Endpoint, ...]
     original_outputs: tuple[Endpoint, ...]
+    renamed: Mapping[str, str]
     bindings: tuple[Binding, ...]
     kept: tuple[str, ...]
     initializers: tuple[Initializer, ...]
@@ -100,14 +102,23 @@ def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewrit
         ends.outputs,
         ends.original_inputs,
         ends.original_outputs,
+        ends.renamed,
         bindings,
         tuple(v.name for v in chosen.kept),
-        tables.initializers,
-        tables.empty,
+        tuple(_renamed(i, ends.renamed) for i in tables.initializers),
+        tuple(ends.renamed.get(name, name) for name in tables.empty),
         flat.unused,
         flat.top,
         checkpoint,
     )
+
+
+def _renamed(initializer: Initializer, renamed: Mapping[str, str]) -> Initializer:
+    """An initializer by the names that its nodes have in the frozen graph."""
+    op, table, file = (
+        renamed.get(name, name) for name in (initializer.op, initializer.table, initializer.file)
+    )
+    return Initializer(op, table, file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +130,12 @@ class _Ends:
     tables: Tables
     outputs: Outputs
 
-    def original_outputs(self) -> tuple[Endpoint, ...]:
-        """Outputs as the model names them; those asked for by name with all they give."""
+    def original_outputs(self, nodes: Mapping[str, Node]) -> tuple[Endpoint, ...]:
+        """Outputs as the model names them; those asked for by name with all they give in the converted graph."""
         named = []
         for name in self.asked.named:
             node = self.flat.nodes[node_of(self.flat.tensors[name])]
-            types = self._types(node)
+            types = self._types(nodes.get(node.name, node)) or self._types(node)
             if name == node.name and len(types) > 1:
                 named += [
                     Endpoint("", f"{name}:{k}" if k else name, f"{name}:{k}" if k else name, t, None)
@@ -136,19 +147,27 @@ class _Ends:
         return (*self.asked.outputs, *named)
 
     def original_inputs(self) -> tuple[Endpoint, ...]:
-        """Inputs as the model names them: of the signatures, or else every Placeholder that is reached."""
-        if self.asked.signatures:
-            return self.asked.inputs
+        """Inputs as the model names them: of the signatures and where it was cut, or else all Placeholders."""
         origin = {new: old for old, new in self.flat.tensors.items()}
-        return tuple(
+        placeholders = [n for n in self.flat.nodes.values() if n.op in PLACEHOLDERS]
+        if self.asked.signatures:
+            cuts = {self.flat.tensors[t] for t in self.flat.cuts} - {e.tensor for e in self.asked.inputs}
+            placeholders = [n for n in placeholders if n.name in cuts]
+        found = tuple(
             Endpoint("", n.name, origin.get(n.name, n.name), self._types(n)[0], _placeholder_shape(n))
-            for n in self.flat.nodes.values()
-            if n.op in PLACEHOLDERS
+            for n in placeholders
         )
+        return (*self.asked.inputs, *found)
 
     def moved(self, endpoint: Endpoint) -> Endpoint:
         """An end of the model as an end of the flat graph."""
         return replace(endpoint, tensor=self.flat.tensors.get(endpoint.tensor, endpoint.tensor))
+
+    def typed(self, endpoint: Endpoint, nodes: Mapping[str, Node]) -> Endpoint:
+        """An output with its dtype, where its signature, like those of 2016, tells none."""
+        name, index = split_tensor(endpoint.tensor)
+        types = () if endpoint.dtype or name not in nodes else self._types(nodes[name])
+        return replace(endpoint, dtype=types[index]) if index < len(types) else endpoint
 
     def _types(self, node: Node) -> tuple[int, ...]:
         definition = self.outputs.definition(node.op)
@@ -162,21 +181,23 @@ class _FinishedEnds:
     outputs: tuple[Endpoint, ...]
     original_inputs: tuple[Endpoint, ...]
     original_outputs: tuple[Endpoint, ...]
+    renamed: Mapping[str, str]
 
 
 def _finished(
     model: Model, options: FreezeOptions, nodes: Mapping[str, Node], maker: FunctionMaker, ends: _Ends
 ) -> tuple[FrozenGraph, _FinishedEnds]:
     """Name, place and pack what was converted."""
-    originals = ends.original_inputs(), ends.original_outputs()
+    originals = ends.original_inputs(), ends.original_outputs(nodes)
     inputs = tuple(ends.moved(e) for e in originals[0])
-    outputs = tuple(ends.moved(e) for e in originals[1])
+    outputs = tuple(ends.typed(ends.moved(e), nodes) for e in originals[1])
+    nodes, assets = _with_assets(model, nodes)
+    renamed: Mapping[str, str] = {}
     if options.rename_io:
         named = rename_io(nodes, inputs, outputs)
-        nodes = named.nodes
+        nodes, renamed = named.nodes, named.moved
         inputs = tuple(replace(e, tensor=named.tensors[e.signature_key, e.key, False]) for e in inputs)
         outputs = tuple(replace(e, tensor=named.tensors[e.signature_key, e.key, True]) for e in outputs)
-    nodes, assets = _with_assets(model, nodes)
     nodes = clean.without_dangling_colocation(nodes)
     functions = maker.frozen_functions()
     if options.clear_devices:
@@ -189,10 +210,10 @@ def _finished(
         functions,
         model.versions,
         tuple(_signature(s, inputs, outputs) for s in ends.asked.signatures),
-        tuple(i.op for i in ends.tables.initializers),
-        assets,
+        tuple(renamed.get(i.op, i.op) for i in ends.tables.initializers),
+        {renamed.get(name, name): file for name, file in assets.items()},
     )
-    return graph, _FinishedEnds(inputs, outputs, *originals)
+    return graph, _FinishedEnds(inputs, outputs, *originals, renamed)
 
 
 def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Tables) -> Checkpoint | None:
