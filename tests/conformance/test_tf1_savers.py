@@ -151,6 +151,35 @@ def test_only_saver_of_a_bare_graph(tmp_path: Path) -> None:
     assert_y(ModelSource(tmp_path / "graph.pb", checkpoint=tmp_path / "model"), tmp_path, expected)
 
 
+@pytest.mark.parametrize(
+    "options", [{"restore_sequentially": True}, {"reshape": True}, {"max_to_keep": 1, "name": "x"}]
+)
+def test_options_of_savers(options: dict[str, Any], tmp_path: Path) -> None:
+    """Savers that restore one by one, or into other shapes, restore the same values."""
+    with tf.Graph().as_default(), tf1.Session() as session:
+        y, _ = model()
+        session.run(tf1.global_variables_initializer())
+        tf1.train.Saver(**options).save(session, str(tmp_path / "model"))
+        expected = session.run(y, {"x:0": X})
+    assert_y(ModelSource(tmp_path / "model.meta", checkpoint=tmp_path / "model"), tmp_path, expected)
+
+
+def test_saver_that_reshapes(tmp_path: Path) -> None:
+    """A saver with `reshape` restores a tensor of another shape and the same size."""
+    with tf.Graph().as_default(), tf1.Session() as session:
+        tf1.get_variable("w", initializer=np.arange(9, dtype=np.float32), use_resource=False)
+        tf1.get_variable("b", initializer=np.float32([[0.1], [0.2], [0.3]]), use_resource=False)
+        session.run(tf1.global_variables_initializer())
+        tf1.train.Saver().save(session, str(tmp_path / "model"))
+    with tf.Graph().as_default(), tf1.Session() as session:
+        y, _ = model()
+        saver = tf1.train.Saver(reshape=True)
+        saver.restore(session, str(tmp_path / "model"))
+        expected = session.run(y, {"x:0": X})
+        saver.export_meta_graph(str(tmp_path / "other.meta"))
+    assert_y(ModelSource(tmp_path / "other.meta", checkpoint=tmp_path / "model"), tmp_path, expected)
+
+
 def with_another_shape() -> None:
     """The same names; `w` is larger."""
     tf1.get_variable("w", (4, 3), use_resource=False)
