@@ -17,13 +17,14 @@ _TEXT_NAME = "saved_model.pbtxt"
 _ASSETS = "assets"
 
 
-def write_directory(
+def write_directory(  # noqa: PLR0913  what to write, where, and how: none belongs to another
     plan: Plan,
     path: Path,
     assets: Mapping[str, Path],
     *,
     as_text: bool = False,
     progress: Progress | None = None,
+    fsync: bool = False,
 ) -> None:
     """Write the plan of a SavedModel and its assets to a new directory.
 
@@ -35,6 +36,7 @@ def write_directory(
         assets: The file to copy for each name below `assets/`.
         as_text: Whether the plan is of text format.
         progress: Told of the bytes of the plan.
+        fsync: Whether the message shall be on disk before the directory has its name.
 
     Raises:
         FreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL; MALFORMED_MODEL for an asset that is not there or would
@@ -45,7 +47,7 @@ def write_directory(
     temporary = target.parent / temporary_name()
     try:
         temporary.mkdir()
-        write_file(plan, temporary / (_TEXT_NAME if as_text else _BINARY_NAME), progress)
+        write_file(plan, temporary / (_TEXT_NAME if as_text else _BINARY_NAME), progress, fsync=fsync)
         for name, source in sorted(assets.items()):
             _copy_asset(name, source, temporary / _ASSETS)
         temporary.rename(target)

@@ -13,7 +13,7 @@ from tffreeze_server.freeze.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_wr
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.dtypes import base
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
-from tffreeze_server.graph.op_args import output_types
+from tffreeze_server.graph.op_args import output_ranges, output_types
 from tffreeze_server.graph.order import reachable
 
 
@@ -75,8 +75,8 @@ def flat_graph(
     flat, aliases = _inlined(reached, nodes, wanted, inliner, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
     flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
-    for name in wanted.named:
-        _check_there(flat, name, now[name])
+    for asked, tensor in now.items():
+        _check_there(flat, asked, tensor, inliner.outputs)
     is_same = all(flat.get(name) is node for name, node in whole.items())
     ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
     unused = tuple(node for name, node in flat.items() if name not in ordered)
@@ -136,11 +136,25 @@ def _top(nodes: Mapping[str, Node], tensor: str) -> str:
     )
 
 
-def _check_there(flat: Mapping[str, Node], asked: str, tensor: str) -> None:
-    if node_of(tensor) not in flat:
+def _check_there(flat: Mapping[str, Node], asked: str, tensor: str, outputs: Outputs) -> None:
+    name, index = split_tensor(tensor)
+    node = flat.get(name)
+    if node is None:
         raise FreezeError(
             Reason.OUTPUT_NOT_FOUND,
             f"There is no node {node_of(asked)!r} in the graph, calls inlined. {nearest(asked, flat)}",
+            subject=asked,
+        )
+    definition = outputs.definition(node.op) if index else None
+    count = (
+        sum(r.length for r in output_ranges(definition, node.proto.attr, node=name))
+        if definition
+        else index + 1
+    )
+    if index >= count:
+        raise FreezeError(
+            Reason.OUTPUT_NOT_FOUND,
+            f"There is no tensor {asked!r}: the node {name!r} (op {node.op!r}) has {count} outputs.",
             subject=asked,
         )
 

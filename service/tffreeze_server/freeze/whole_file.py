@@ -1,6 +1,6 @@
 """A file that appears whole or not at all.
 
-Where the system can, the file has no name until it is complete and on disk (O_TMPFILE, then linkat), so
+Where the system can, the file has no name until it is complete (O_TMPFILE, then linkat), so
 that even SIGKILL leaves nothing behind. Elsewhere it has a temporary name beside the target, with a random
 part, so that one left behind by a killed run is in nobody's way.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,12 +23,13 @@ _NO_TMPFILE = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
 
 
 @contextmanager
-def whole_file(target: Path, length_bytes: int) -> Iterator[int]:
+def whole_file(target: Path, length_bytes: int, *, fsync: bool) -> Iterator[int]:
     """Open a file to write; it takes its name when the block ends without an exception.
 
     Args:
         target: Its path; a file that is there is replaced.
         length_bytes: How long it will be; the room is taken at once, where the file system can.
+        fsync: Whether it shall be on disk before it has its name.
 
     Yields:
         Its descriptor.
@@ -42,7 +42,8 @@ def whole_file(target: Path, length_bytes: int) -> Iterator[int]:
         with _nameless(target) as descriptor:
             _take_room(descriptor, length_bytes)
             yield descriptor
-            os.fsync(descriptor)
+            if fsync:
+                os.fsync(descriptor)
     except OSError as error:
         raise output_error(error, target) from None
 
@@ -80,7 +81,7 @@ def refused(path: Path, because: str) -> FreezeError:
 
 def temporary_name() -> str:
     """Make up a name that no other file has."""
-    return f".tffreeze-{secrets.token_hex(8)}.tmp"
+    return f".tffreeze-{os.urandom(8).hex()}.tmp"
 
 
 def output_error(error: OSError, target: Path) -> FreezeError:

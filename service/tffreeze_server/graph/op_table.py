@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 from tffreeze_server.tfproto.op_def_pb2 import OpDef, OpList
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
@@ -51,5 +51,5 @@ def _bundled() -> dict[str, OpDef]:
 # Parsed whole: an index to parse ops one by one would save some 3 ms of a process's life.
 @functools.cache
 def _table() -> MetaGraphDef.MetaInfoDef:
-    data = resources.files(__package__).joinpath("op_table.binpb").read_bytes()
+    data = Path(__file__).with_name("op_table.binpb").read_bytes()
     return MetaGraphDef.MetaInfoDef.FromString(data)
