@@ -32,6 +32,7 @@ def freeze(
     *,
     output: StrPath | BinaryIO,
     on_progress: OnProgress | None = None,
+    fsync: bool = False,
     **options: Unpack[FreezeArguments],
 ) -> FreezeResult:
     """Freeze a model into a file, a SavedModel directory or a stream.
@@ -40,6 +41,7 @@ def freeze(
         model: A SavedModel directory, or a file with a SavedModel, MetaGraphDef or GraphDef, binary or text.
         output: Where to write. A path appears whole or not at all; a stream has a file descriptor.
         on_progress: Called now and then while bytes are written.
+        fsync: Whether to wait until the file is on disk, so that not even a power cut leaves less than all of it.
         **options: See `FreezeArguments`.
 
     Raises:
@@ -56,9 +58,9 @@ def freeze(
         if options.get("as_saved_model"):
             write = _server("freeze.emit_directory").write_directory
             as_text = bool(options.get("as_text"))
-            write(result.plan, path, _assets(result, Path(model)), as_text=as_text, progress=on_progress)
+            write(result.plan, path, _assets(result, Path(model)), as_text=as_text, progress=on_progress, fsync=fsync)
         else:
-            _emit().write_file(result.plan, path, on_progress)
+            _emit().write_file(result.plan, path, on_progress, fsync=fsync)
         return FreezeResult(done, path)
 
 

@@ -31,6 +31,7 @@ STDOUT = "-"
 @click.option("--rename-io", is_flag=True, help="Name inputs and outputs after the keys of the signature.")
 @click.option("--text", "as_text", is_flag=True, help="Write text format instead of binary.")
 @click.option("--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables.")
+@click.option("--fsync", is_flag=True, help="Wait until the file is on disk, as a guard against a power cut.")
 @click.option("--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
 @click.option("-o", "--output", required=True, metavar="OUT", help="Where to write; - is stdout.")
@@ -66,4 +67,5 @@ def _freeze(output: str, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
         raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
     target = sys.stdout.buffer if output == STDOUT else Path(output)
     with progress_bar(quiet) as on_progress:
-        return embedded.freeze(flags.pop("model"), output=target, on_progress=on_progress, **arguments(flags))
+        model, fsync = flags.pop("model"), flags.pop("fsync")
+        return embedded.freeze(model, output=target, on_progress=on_progress, fsync=fsync, **arguments(flags))
