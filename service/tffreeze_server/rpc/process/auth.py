@@ -22,7 +22,7 @@ from tffreeze_server.rpc.status import abort
 _HEADER = "authorization"
 _SCHEME = "bearer "
 
-_Handler = grpc.RpcMethodHandler[Any, Any]
+_Handler = Any  # grpc.RpcMethodHandler: generic in stubs only
 _Metadata = tuple[tuple[str, str | bytes], ...]
 
 
