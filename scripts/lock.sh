@@ -10,6 +10,6 @@ trap 'rm -rf "$venv"' EXIT
 "$venv/bin/python" -m pip --disable-pip-version-check --quiet install '.[all]' hatchling editables --group test --group lint
 {
   sed -n '/^#/p' constraints.txt
-  "$venv/bin/python" -m pip freeze --all --exclude tffreeze | grep -E '^[A-Za-z0-9_.-]+==' | sort --ignore-case
+  "$venv/bin/python" -m pip freeze --all --exclude tffreeze --exclude setuptools | grep -E '^[A-Za-z0-9_.-]+==' | LC_ALL=C sort --ignore-case
 } >"$venv/constraints.txt"
 cp "$venv/constraints.txt" constraints.txt
