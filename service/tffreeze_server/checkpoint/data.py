@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tffreeze_server.checkpoint.files import SourceFiles
 
-MAX_CHUNK_BYTES = 1 << 18
+MAX_CHUNK_BYTES = 1 << 17
 """How much of a tensor is in memory at once: small enough for the cores' caches."""
 
 

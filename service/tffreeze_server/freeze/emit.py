@@ -30,7 +30,6 @@ Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in all."""
 
 _WRITE_BACK_BYTES = 4 << 20
-_WRITE_CHUNK_BYTES = 1 << 17
 _WRITE_CHUNKS = 4
 _MAX_WRITES_AHEAD = 4
 _MIN_THREADED_BYTES = 16 << 20
@@ -64,7 +63,7 @@ def write_file(plan: Plan, path: Path, progress: Progress | None = None, *, fsyn
         return
     target = checked_target(path, plan.files.values())
     with SourceFiles(plan.files) as files, whole_file(target, plan.size_bytes, fsync=fsync) as descriptor:
-        batches = _batches(chunks(plan, files, _WRITE_CHUNK_BYTES))
+        batches = _batches(chunks(plan, files, MAX_CHUNK_BYTES))
         if plan.size_bytes >= _MIN_THREADED_BYTES:
             batches = read_ahead(batches, _MAX_WRITES_AHEAD)
         with closing(batches):
