@@ -1,0 +1,82 @@
+"""The table of reasons: total, and as the contract says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from tffreeze.errors import MEANINGS as CLIENT_MEANINGS
+from tffreeze.v1 import errors_pb2
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.rpc.status import MEANINGS, FieldError, cut, status_of
+
+PROTO = Path(__file__).resolve().parents[2] / "proto/tffreeze/v1/errors.proto"
+CLIENT_ONLY = {"UNSPECIFIED", "ENGINE_NOT_INSTALLED", "UNAVAILABLE"}
+_STATED = re.compile(r"\[([A-Z_]+)(, retry)?\]\n  ERROR_REASON_([A-Z0-9_]+) = ")
+
+
+def test_every_reason_has_a_meaning() -> None:
+    """The table, the enum of the engine and the enum of the contract have the same reasons."""
+    contract = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()}  # noqa: SIM118
+    assert contract - CLIENT_ONLY == {reason.name for reason in Reason}
+    assert set(Reason) == set(MEANINGS)
+
+
+def test_meanings_are_those_of_the_contract() -> None:
+    """Status and retry of each reason stand in the contract's comments just as in the table."""
+    stated = {name: (code, bool(retry)) for code, retry, name in _STATED.findall(PROTO.read_text())}
+    table = {reason.name: (meaning.code.name, meaning.retry) for reason, meaning in MEANINGS.items()}
+    assert {name: stated.get(name) for name in table} == table
+
+
+def test_client_and_server_retry_the_same() -> None:
+    """What the server gives a RetryInfo for is what the client takes for worth a retry."""
+    client = {reason.name: CLIENT_MEANINGS[reason.name].retryable for reason in Reason}
+    assert client == {reason.name: meaning.retry for reason, meaning in MEANINGS.items()}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_details(reason: Reason) -> None:
+    """A status always has an ErrorInfo, a RetryInfo where a retry may help, a BadRequest where a field is known."""
+    status = status_of(FreezeError(reason, "A sentence.", subject="thing"), 2.5)
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    assert status.details.details[0].Unpack(info)
+    assert (reason.name, "tffreeze", {"subject": "thing"}) == (info.reason, info.domain, dict(info.metadata))
+    retries = [detail for detail in status.details.details if detail.Unpack(retry)]
+    assert MEANINGS[reason].retry == bool(retries)
+    assert not retries or retry.retry_delay.ToMilliseconds() == 2500
+    assert MEANINGS[reason].code.value[0] == status.details.code
+    assert "A sentence." == status.message == status.details.message
+
+
+def test_field_at_fault() -> None:
+    """An error with a field names it in a BadRequest."""
+    status = status_of(FieldError(Reason.UPLOAD_MALFORMED, "chunk.data", "Too long."))
+    request = error_details_pb2.BadRequest()
+    assert status.details.details[1].Unpack(request)
+    assert [("chunk.data", "Too long.")] == [(v.field, v.description) for v in request.field_violations]
+    assert grpc.StatusCode.INVALID_ARGUMENT == status.code
+
+
+@pytest.mark.parametrize("letter", ["a", "ä", "\U0001f9ca", "\n", "\ud800", "%"])
+def test_texts_fit_into_trailers(letter: str) -> None:
+    """However long and strange a message is, both trailers together stay below 8 KiB."""
+    long = letter * 10_000
+    status = status_of(FieldError(Reason.UPLOAD_MALFORMED, "f" * 40, long, subject=long))
+    plain = sum(
+        1 if " " <= char <= "~" and char != "%" else 3 * len(char.encode()) for char in status.message
+    )
+    details = len(status.details.SerializeToString()) * 4 / 3
+    assert plain + details < 8192
+
+
+@pytest.mark.parametrize("size", range(3, 12))
+def test_cut_never_splits_a_letter(size: int) -> None:
+    """A cut text is valid, at most as long as asked for, and ends with an ellipsis."""
+    short = cut("äöü€xyz", size)
+    assert len(short.encode()) <= size
+    assert short == "äöü€xyz" or short.endswith("…")
