@@ -27,8 +27,11 @@ class TffreezeError(Exception):
         message: Whole sentences for a person, with the next step.
         subject: What it is about (a node, variable, key, tag or file); empty where there is no one thing.
         retryable: Whether the same call may succeed later.
+        retry_after_seconds: How long the server asks to wait before; None: it does not say.
 
     """
+
+    retry_after_seconds: float | None = None
 
     def __init__(self, reason: str, message: str, subject: str = "", *, retryable: bool = False) -> None:
         super().__init__(message)

@@ -21,6 +21,7 @@ from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.freeze.variables import Variable
 from tffreeze_server.graph.node import node_of
+from tffreeze_server.resolve.object_paths import keys_by_name
 from tffreeze_server.resolve.restore_ops import Restored
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 from tffreeze_server.tfproto.variable_pb2 import VariableDef
@@ -76,7 +77,12 @@ class Names:
     @cached_property
     def object_keys(self) -> dict[str, list[str]]:
         """By full name: the keys that the object graph gives."""
-        graph = self.checkpoint.object_graph()
+        try:
+            graph = self.checkpoint.object_graph()
+        except FreezeError as error:
+            if error.reason is not Reason.SHARD_NOT_FOUND or not self._has_own_object_graph:
+                raise
+            return self._own_object_keys
         found: dict[str, list[str]] = {}
         for attribute in (a for node in graph.nodes for a in node.attributes) if graph else ():
             known = found.setdefault(attribute.full_name, [])
@@ -84,6 +90,18 @@ class Names:
                 known.append(attribute.checkpoint_key)
         found.pop("", None)
         return found
+
+    @property
+    def _has_own_object_graph(self) -> bool:
+        return self.meta_graph is not None and self.meta_graph.HasField("object_graph_def")
+
+    @property
+    def _own_object_keys(self) -> dict[str, list[str]]:
+        """What the SavedModel's own object graph says: the checkpoint's lies among weights that are not here."""
+        assert self.meta_graph is not None
+        keys = keys_by_name(self.meta_graph.object_graph_def)
+        there = self.checkpoint.entries
+        return {name: [key for key in found if key in there] for name, found in keys.items() if name}
 
     def _part(self, name: str) -> Restored | None:
         """`NAME/part_K` as a slice of the checkpoint's `NAME`, where all its siblings together are the whole."""

@@ -1,0 +1,62 @@
+"""What a server can do and what it allows: `GetCapabilitiesResponse` and `Limits` of the contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tffreeze.convert import as_json, read
+
+if TYPE_CHECKING:
+    from tffreeze.v1 import freeze_service_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server allows; 0: no limit of its own."""
+
+    max_upload_bytes: int
+    max_upload_files: int
+    max_file_name_bytes: int
+    max_chunk_bytes: int
+    max_content_chunk_bytes: int
+    max_result_bytes: int
+    max_jobs_per_caller: int
+    max_call_seconds: int
+    max_idle_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a server can do.
+
+    Attributes:
+        server_version: Such as `0.1.0`.
+        limits: What it allows.
+        deliveries: Such as `content` and `splice`.
+        model_roots: Names of the model roots that this caller may use.
+
+    """
+
+    server_version: str
+    limits: Limits
+    deliveries: tuple[str, ...]
+    model_roots: tuple[str, ...]
+
+    @classmethod
+    def from_message(cls, message: freeze_service_pb2.GetCapabilitiesResponse) -> Capabilities:
+        """Read the message of the contract."""
+        from tffreeze.v1 import freeze_service_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
+
+        names = {number: name for name, number in freeze_service_pb2.Delivery.items()}
+        known = [names[number] for number in message.deliveries if number in names]
+        return cls(
+            message.server_version,
+            read(Limits, message.limits, {}),
+            tuple(name.removeprefix("DELIVERY_").lower() for name in known),
+            tuple(message.model_roots),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as what `json.dumps` takes."""
+        return as_json(self)

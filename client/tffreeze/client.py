@@ -1,0 +1,179 @@
+"""A client of a tffreeze server.
+
+    with tffreeze.Client("localhost:8433") as client:
+        client.freeze("saved_model/", output="frozen.pb")
+
+Of a local model only the graph and the checkpoint's index are sent, and the result is put together from the
+local weights (delivery SPLICE); where that cannot be, all is sent and comes back (CONTENT).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import grpc
+
+from tffreeze.capabilities import Capabilities
+from tffreeze.connection import Connection, Tls
+from tffreeze.errors import error_for
+from tffreeze.inspection import Inspection
+from tffreeze.options import FreezeArguments, StrPath, options_message
+from tffreeze.output import Target
+from tffreeze.remote import RemoteArguments, RemoteFreeze, model_source
+from tffreeze.report import Report
+from tffreeze.result import FreezeResult, FrozenBytes
+from tffreeze.retry import Patience, Stop
+from tffreeze.rpc_errors import error_of_call
+from tffreeze.send import Sender
+from tffreeze.v1 import freeze_service_pb2
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class Client:
+    """Calls tffreeze servers. Safe to use from several threads; a context manager that closes its channels.
+
+    Args:
+        *addresses: Of one server or more that are alike: calls go round them. Such as `localhost:8433`.
+        tls: How to speak TLS; None: plaintext.
+        token: A bearer token.
+        insecure: Send the token in plaintext to other machines too.
+        timeout_seconds: For a call and its retries; None: no limit.
+        max_attempts: How often to try what may succeed later.
+
+    Raises:
+        RequestError: INVALID_OPTION.
+
+    """
+
+    def __init__(
+        self,
+        *addresses: str,
+        tls: Tls | None = None,
+        token: str | None = None,
+        insecure: bool = False,
+        timeout_seconds: float | None = None,
+        max_attempts: int = 5,
+    ) -> None:
+        self._connection = Connection(addresses, tls, token, insecure=insecure)
+        self._timeout_seconds = timeout_seconds
+        self._max_attempts = max_attempts
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all channels; calls that are on their way are cancelled."""
+        self._connection.close()
+
+    def freeze(
+        self,
+        model: StrPath,
+        *,
+        output: Target,
+        stop: Stop | None = None,
+        **arguments: Unpack[RemoteArguments],
+    ) -> FreezeResult:
+        """Freeze a model into a file, a SavedModel directory or a binary stream.
+
+        Args:
+            model: A local model, or with `model_root` a path below that root.
+            output: Where to write. A path appears whole or not at all.
+            stop: Lets another thread end the call.
+            **arguments: See `RemoteArguments` and `FreezeArguments`.
+
+        Raises:
+            TffreezeError: Nothing was written to a path then.
+
+        """
+        report = self._freeze(model, output, arguments, stop)
+        return FreezeResult(report, Path(output) if isinstance(output, (str, os.PathLike)) else None)
+
+    def freeze_bytes(
+        self, model: StrPath, *, stop: Stop | None = None, **arguments: Unpack[RemoteArguments]
+    ) -> FrozenBytes:
+        """Freeze a model in memory. For small models: `freeze` never holds the weights.
+
+        Raises:
+            TffreezeError: INVALID_OPTION for `as_saved_model`: that is a directory.
+
+        """
+        if arguments.get("as_saved_model"):
+            raise error_for(
+                "INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path."
+            )
+        stream = io.BytesIO()
+        report = self._freeze(model, stream, arguments, stop)
+        return FrozenBytes(report, stream.getvalue())
+
+    def inspect(
+        self,
+        model: StrPath,
+        *,
+        model_root: str | None = None,
+        timeout_seconds: float | None = None,
+        stop: Stop | None = None,
+        **options: Unpack[FreezeArguments],
+    ) -> Inspection:
+        """Tell what a model is, what would be frozen and what would stand in the way.
+
+        Raises:
+            TffreezeError: For a model that cannot be read.
+
+        """
+        source, files = model_source(model, options, model_root, with_weights=False)
+        spec = freeze_service_pb2.InspectSpec(source=source, options=options_message(options))
+        watch = stop or Stop()
+
+        def attempt(left_seconds: float | None) -> Inspection:
+            sender = Sender(files, with_weights=False)
+            requests = sender.messages(freeze_service_pb2.InspectRequest(spec=spec))
+            address, stub = self._connection.next_stub()
+            call = stub.Inspect.future(requests, timeout=left_seconds, metadata=self._connection.metadata)
+            watch.watch(call)
+            try:
+                return Inspection.from_message(call.result().inspection)
+            except grpc.RpcError as error:
+                raise sender.error or error_of_call(error, address) from error
+            finally:
+                sender.stop()
+
+        return self._patience(timeout_seconds).run(attempt, watch)
+
+    def capabilities(self, *, timeout_seconds: float | None = None, stop: Stop | None = None) -> Capabilities:
+        """Tell what the server can do and what it allows.
+
+        Raises:
+            TffreezeError: Where it cannot be asked.
+
+        """
+
+        def attempt(left_seconds: float | None) -> Capabilities:
+            address, stub = self._connection.next_stub()
+            request = freeze_service_pb2.GetCapabilitiesRequest()
+            try:
+                response = stub.GetCapabilities(
+                    request, timeout=left_seconds, metadata=self._connection.metadata
+                )
+            except grpc.RpcError as error:
+                raise error_of_call(error, address) from error
+            return Capabilities.from_message(response)
+
+        return self._patience(timeout_seconds).run(attempt, stop or Stop())
+
+    def _freeze(
+        self, model: StrPath, target: Target, arguments: RemoteArguments, stop: Stop | None
+    ) -> Report:
+        patience = self._patience(arguments.get("timeout_seconds"))
+        return RemoteFreeze(self._connection, patience, model, target, arguments, stop or Stop()).run()
+
+    def _patience(self, timeout_seconds: float | None) -> Patience:
+        chosen = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        return Patience(chosen, self._max_attempts)

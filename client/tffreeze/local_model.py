@@ -1,0 +1,222 @@
+"""Which files of a local model a server needs, and under which names it gets them.
+
+A freeze reads the model's own file, the checkpoint's index and state file, and weights only where they must be
+put together. What is sent keeps its names below one folder for each part, so that messages of a
+server name files as the caller does:
+
+    model/NAME            the file, or the SavedModel directory of that name
+    checkpoint/…          files of the checkpoint
+    saver/NAME, op_list/NAME
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+
+from tffreeze.errors import error_for
+from tffreeze.options import FreezeArguments, StrPath
+
+if TYPE_CHECKING:
+    from tffreeze.v1 import model_pb2
+
+STATE_FILE = "checkpoint"
+MAX_STATE_BYTES = 1 << 23
+
+_SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+_WEIGHTS = re.compile(r".+\.data-\d{5,}-of-\d{5,}", re.DOTALL)
+_PART = re.compile(r"(?P<prefix>.+?)(\.index|\.meta|(\.data)?-[\d?]{5,}-of-[\d?]{5,})", re.DOTALL)
+_STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*"(?P<path>(?:[^"\\]|\\.)*)"', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file that a server may want.
+
+    Attributes:
+        name: Its path in the upload.
+        path: Where it is.
+        size_bytes: Its size.
+        is_weights: Whether it holds nothing but the bytes of tensors: it need not be sent.
+
+    """
+
+    name: str
+    path: Path
+    size_bytes: int
+    is_weights: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model and its files.
+
+    Attributes:
+        files: In the order in which they are declared.
+        model: The path of the model in the upload.
+        checkpoint: That of the checkpoint; empty: none was given.
+        saver: That of the saver file; empty: none was given.
+        op_list: That of the op list; empty: none was given.
+
+    """
+
+    files: tuple[LocalFile, ...]
+    model: str
+    checkpoint: str
+    saver: str
+    op_list: str
+
+    def source(self, *, with_weights: bool) -> model_pb2.ModelSource:
+        """Declare the files, weights as absent where they are not sent."""
+        from tffreeze.v1 import model_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
+
+        upload = model_pb2.Upload()
+        for file in self.files:
+            absent = file.is_weights and not with_weights
+            upload.files.add(name=file.name, size_bytes=file.size_bytes, absent=absent)
+        return model_pb2.ModelSource(
+            upload=upload,
+            model=self.model,
+            checkpoint=self.checkpoint,
+            saver=self.saver,
+            op_list=self.op_list,
+        )
+
+
+def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
+    """Find the files of a model on this machine.
+
+    Raises:
+        NotFoundError: MODEL_NOT_FOUND or CHECKPOINT_NOT_FOUND.
+        ModelFileError: FILE_NOT_READABLE.
+
+    """
+    path = Path(model)
+    checkpoint = options.get("checkpoint")
+    found: dict[str, Path] = {}
+    try:
+        name = _add_model(
+            found, path, own_checkpoint=not checkpoint, assets=bool(options.get("as_saved_model"))
+        )
+        names = {part: _add_file(found, part, options.get(part)) for part in ("saver", "op_list")}  # type: ignore[arg-type]  # paths, or None
+        location = _add_checkpoint(found, Path(checkpoint)) if checkpoint else ""
+        files = tuple(_local_file(name, path) for name, path in found.items())
+    except OSError as error:
+        file = str(error.filename or model)
+        message = f"The file {file!r} cannot be read: {error.strerror}. Check its permissions and its disk."
+        raise error_for("FILE_NOT_READABLE", message, file) from None
+    return LocalModel(files, name, location, names["saver"], names["op_list"])
+
+
+def _add_model(found: dict[str, Path], path: Path, *, own_checkpoint: bool, assets: bool) -> str:
+    if not path.exists():
+        raise error_for("MODEL_NOT_FOUND", f"There is no file or directory {str(path)!r}.", path.name)
+    if path.is_dir():
+        folder, name = path, f"model/{_plain(path.resolve().name)}"
+        files = [file for file in _SAVED_MODEL_FILES if (path / file).is_file()]
+        if not files:
+            message = f"The directory {str(path)!r} holds neither saved_model.pb nor saved_model.pbtxt."
+            raise error_for("MODEL_NOT_FOUND", message, path.name)
+        found[f"{name}/{files[0]}"] = path / files[0]
+    else:
+        folder, name = path.parent, "model"
+        found[f"model/{_plain(path.name)}"] = path
+        if path.name not in _SAVED_MODEL_FILES:
+            return f"model/{_plain(path.name)}"
+    if own_checkpoint:
+        found.update(_below(folder / "variables", f"{name}/variables"))
+    if assets:
+        found.update(_below(folder / "assets", f"{name}/assets"))
+    return name if path.is_dir() else f"{name}/{path.name}"
+
+
+def _add_file(found: dict[str, Path], part: str, path: StrPath | None) -> str:
+    if not path:
+        return ""
+    name = f"{part}/{_plain(Path(path).name)}"
+    found[name] = Path(path)
+    return name
+
+
+def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
+    """Add the files of a checkpoint; gives its path in the upload."""
+    if location.is_dir():
+        state = location / STATE_FILE
+        if not state.is_file():
+            message = (
+                f"The folder {str(location)!r} has no file {STATE_FILE!r} that names its newest checkpoint."
+            )
+            raise error_for("CHECKPOINT_NOT_FOUND", f"{message} Give the prefix of one.", location.name)
+        named = _named_by(state)
+        found[f"checkpoint/{STATE_FILE}"] = state
+        parent = f"checkpoint/{named.parent}" if str(named.parent) != "." else "checkpoint"
+        _add_parts(found, location / named, parent)
+        return "checkpoint"
+    part = _PART.fullmatch(location.name)
+    prefixes = {location.name, part["prefix"]} if part else {location.name}
+    added = [_add_parts(found, location.with_name(prefix), "checkpoint") for prefix in sorted(prefixes)]
+    if not any(added):
+        message = f"There is no checkpoint {str(location)!r}. Give the prefix of one, or any of its files."
+        raise error_for("CHECKPOINT_NOT_FOUND", message, location.name)
+    return f"checkpoint/{location.name}"
+
+
+def _add_parts(found: dict[str, Path], prefix: Path, folder: str) -> bool:
+    """Add what belongs to a prefix of a V1 or V2 checkpoint; False where there is nothing."""
+    parts = {
+        f"{folder}/{entry.name}": entry
+        for entry in (prefix.parent.iterdir() if prefix.parent.is_dir() else ())
+        if _belongs(entry.name, prefix.name) and entry.is_file()
+    }
+    found.update(sorted(parts.items()))
+    return bool(parts)
+
+
+def _belongs(name: str, prefix: str) -> bool:
+    if name == prefix:
+        return True
+    part = _PART.fullmatch(name)
+    return bool(part) and name.startswith(prefix) and part["prefix"] == prefix and not name.endswith(".meta")  # type: ignore[index]  # matched
+
+
+def _named_by(state: Path) -> PurePosixPath:
+    """The newest checkpoint of a state file; of an absolute path only the last part counts."""
+    with state.open(encoding="utf-8", errors="replace") as file:
+        match = _STATE.search(file.read(MAX_STATE_BYTES))
+    named = re.sub(r"\\(.)", r"\1", match["path"]) if match else ""
+    windows = PureWindowsPath(named)
+    if named.startswith("/") or windows.is_absolute() or windows.drive:
+        named = windows.name
+    path = PurePosixPath(named)
+    if not named or ".." in path.parts:
+        message = f"The file {str(state)!r} names no checkpoint in its folder. Give the prefix of one."
+        raise error_for("MALFORMED_CHECKPOINT", message, STATE_FILE)
+    return path
+
+
+def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
+    """Every file below a folder, by the name it will have."""
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            path = Path(parent, file)
+            if path.is_file():
+                yield f"{name}/{path.relative_to(folder).as_posix()}", path
+
+
+def _plain(name: str) -> str:
+    """A name that the contract allows: it is only shown."""
+    return re.sub(r"[\\\0]", "_", name) or "model"
+
+
+def _local_file(name: str, path: Path) -> LocalFile:
+    return LocalFile(name, path, path.stat().st_size, _WEIGHTS.fullmatch(path.name) is not None)
+
+
+def sent(files: Iterable[LocalFile], *, with_weights: bool) -> Iterator[tuple[int, LocalFile]]:
+    """The files whose bytes are sent, each with its index."""
+    return ((index, file) for index, file in enumerate(files) if with_weights or not file.is_weights)

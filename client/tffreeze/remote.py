@@ -1,0 +1,179 @@
+"""One freeze by a server: what is sent, its attempts, what comes back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict, cast
+
+import grpc
+
+from tffreeze.connection import Connection
+from tffreeze.errors import TffreezeError, error_for
+from tffreeze.local_model import LocalFile, find_model
+from tffreeze.options import FreezeArguments, StrPath, options_message
+from tffreeze.output import Target, open_output
+from tffreeze.receive import OnProgress, Receiver
+from tffreeze.report import Report
+from tffreeze.retry import Patience, Stop
+from tffreeze.rpc_errors import error_of_call
+from tffreeze.send import Sender
+from tffreeze.v1 import freeze_service_pb2, model_pb2
+
+Delivery = Literal["content", "splice"]
+
+
+class CallArguments(TypedDict, total=False):
+    """What a call to a server takes besides the options of a freeze.
+
+    Attributes:
+        model_root: The model is below this root of the server, and all paths are relative to it.
+        timeout_seconds: For all attempts together; None: as the client says.
+        on_upload: Called with the bytes sent and the bytes to send.
+
+    """
+
+    model_root: str | None
+    timeout_seconds: float | None
+    on_upload: OnProgress | None
+
+
+class RemoteArguments(FreezeArguments, CallArguments, total=False):
+    """The keyword arguments of a freeze by a server.
+
+    Attributes:
+        delivery: `splice` or `content`; None: the client chooses.
+        on_progress: Called with the bytes written and the bytes there will be.
+
+    """
+
+    delivery: Delivery | None
+    on_progress: OnProgress | None
+
+
+CALL_ARGUMENTS = ("model_root", "timeout_seconds", "on_upload", "delivery", "on_progress")
+"""Arguments that are no options of the freeze itself."""
+
+_DELIVERIES = {
+    "content": freeze_service_pb2.DELIVERY_CONTENT,
+    "splice": freeze_service_pb2.DELIVERY_SPLICE,
+}
+
+
+@dataclass
+class RemoteFreeze:
+    """One freeze: its attempts, by SPLICE and, where that cannot be, by CONTENT.
+
+    Attributes:
+        connection: To whom.
+        patience: How long and how often to try.
+        model: Its path, local or below a model root.
+        target: Where the result goes.
+        arguments: All that was asked for.
+        stop: Lets another thread end it.
+
+    """
+
+    connection: Connection
+    patience: Patience
+    model: StrPath
+    target: Target
+    arguments: RemoteArguments
+    stop: Stop
+
+    def __post_init__(self) -> None:
+        rest = cast(dict[str, Any], dict(self.arguments))
+        for name in CALL_ARGUMENTS:
+            rest.pop(name, None)
+        self._options = cast(FreezeArguments, rest)
+
+    def run(self) -> Report:
+        """Write the result.
+
+        Raises:
+            TffreezeError: Nothing was written to a path then.
+
+        """
+        delivery = self.arguments.get("delivery")
+        if delivery not in (None, *_DELIVERIES):
+            raise error_for("INVALID_OPTION", f"There is no delivery {delivery!r}: `content` or `splice`.")
+        if delivery:
+            return self._deliver(delivery)
+        if self.arguments.get("model_root") is not None or self._options.get("as_text"):
+            return self._deliver("content")
+        try:
+            return self._deliver("splice")
+        except TffreezeError as error:
+            if error.reason != "WEIGHTS_NEEDED":
+                raise
+        return self._deliver("content")
+
+    def _deliver(self, delivery: Delivery) -> Report:
+        with_weights = delivery == "content"
+        model_root = self.arguments.get("model_root")
+        source, files = model_source(self.model, self._options, model_root, with_weights=with_weights)
+        options = options_message(self._options)
+        spec = freeze_service_pb2.FreezeSpec(source=source, options=options, delivery=_DELIVERIES[delivery])
+
+        def attempt(left_seconds: float | None) -> Report:
+            sender = Sender(files, with_weights=with_weights, on_upload=self.arguments.get("on_upload"))
+            try:
+                return self._attempt(spec, sender, files, left_seconds)
+            finally:
+                sender.stop()
+
+        return self.patience.run(attempt, self.stop)
+
+    def _attempt(
+        self,
+        spec: freeze_service_pb2.FreezeSpec,
+        sender: Sender,
+        files: Sequence[LocalFile],
+        left_seconds: float | None,
+    ) -> Report:
+        address, stub = self.connection.next_stub()
+        requests = sender.messages(freeze_service_pb2.FreezeRequest(spec=spec))
+        with (
+            open_output(self.target, as_saved_model=spec.options.as_saved_model) as output,
+            Receiver(output, files, self.arguments.get("on_progress")) as receiver,
+        ):
+            call = stub.Freeze(requests, timeout=left_seconds, metadata=self.connection.metadata)
+            self.stop.watch(call)
+            try:
+                for response in call:
+                    receiver.take(response)
+            except grpc.RpcError as error:
+                raise self._final(sender.error or error_of_call(error, address), receiver) from error
+            finally:
+                call.cancel()
+            if receiver.report is None or not receiver.finished:
+                lost = error_for("UNAVAILABLE", f"The server at {address} ended its answer too early.")
+                raise self._final(lost, receiver)
+            return receiver.report
+
+    def _final(self, error: TffreezeError, receiver: Receiver) -> TffreezeError:
+        """A stream that holds a part of a result cannot take another: no more attempts then."""
+        if receiver.report is not None and not isinstance(self.target, (str, os.PathLike)):
+            error.retryable = False
+        return error
+
+
+def model_source(
+    model: StrPath, options: FreezeArguments, model_root: str | None, *, with_weights: bool
+) -> tuple[model_pb2.ModelSource, Sequence[LocalFile]]:
+    """Say where a model is: its local files, or a path below a model root.
+
+    Raises:
+        TffreezeError: As `find_model` does.
+
+    """
+    if model_root is None:
+        local = find_model(model, options)
+        return local.source(with_weights=with_weights), local.files
+    given = {part: options.get(part) for part in ("checkpoint", "saver", "op_list")}
+    source = model_pb2.ModelSource(model_root=model_root, model=os.fspath(model))
+    for part, path in given.items():
+        if path:
+            setattr(source, part, os.fspath(cast(StrPath, path)))
+    return source, ()

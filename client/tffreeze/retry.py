@@ -1,0 +1,87 @@
+"""Trying again what may succeed later: exponential, with jitter, within the caller's time."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from tffreeze.errors import TffreezeError, error_for
+
+FIRST_DELAY_SECONDS = 0.2
+MAX_DELAY_SECONDS = 10.0
+
+_T = TypeVar("_T")
+
+
+class _Call(Protocol):
+    def cancel(self) -> object: ...
+
+
+class Stop:
+    """Lets another thread end a call and its retries."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._call: _Call | None = None
+
+    def stop(self) -> None:
+        """End it."""
+        self._stopped.set()
+        if self._call is not None:
+            self._call.cancel()
+
+    def watch(self, call: _Call) -> None:
+        """Have `stop` end this call."""
+        self._call = call
+        if self._stopped.is_set():
+            call.cancel()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; True where it was stopped meanwhile."""
+        return self._stopped.wait(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often to try.
+
+    Attributes:
+        timeout_seconds: For all attempts together; None: no limit.
+        max_attempts: At most so many.
+
+    """
+
+    timeout_seconds: float | None
+    max_attempts: int
+
+    def run(self, attempt: Callable[[float | None], _T], stop: Stop) -> _T:
+        """Call `attempt` with the seconds that are left until it succeeds or nothing helps.
+
+        Raises:
+            TffreezeError: The last one.
+
+        """
+        end = None if self.timeout_seconds is None else time.monotonic() + self.timeout_seconds
+        for number in range(1, self.max_attempts + 1):
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                break
+            try:
+                return attempt(left)
+            except TffreezeError as error:
+                delay = _delay(number, error.retry_after_seconds)
+                is_late = end is not None and time.monotonic() + delay >= end
+                if not error.retryable or number == self.max_attempts or is_late:
+                    raise
+                if stop.wait(delay):
+                    raise error_for("CANCELLED", "The call was cancelled.") from None
+        raise error_for("DEADLINE_EXCEEDED", f"It was not done in {self.timeout_seconds:g} seconds.")
+
+
+def _delay(number: int, retry_after_seconds: float | None) -> float:
+    backoff = min(FIRST_DELAY_SECONDS * 2.0 ** (number - 1), MAX_DELAY_SECONDS)
+    return max(backoff, retry_after_seconds or 0.0) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing

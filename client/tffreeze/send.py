@@ -1,0 +1,87 @@
+"""The client's half of a call: a spec, then the chunks of the files that are sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from tffreeze.errors import TffreezeError, error_for
+from tffreeze.local_model import LocalFile, sent
+from tffreeze.receive import OnProgress
+from tffreeze.v1 import freeze_service_pb2, model_pb2
+
+CHUNK_BYTES = 1 << 20
+"""What a server takes from a client that has not asked for its limits."""
+
+_Request = TypeVar("_Request", freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest)
+
+
+class Sender:
+    """Gives the messages of a call; gRPC takes them in a thread of its own.
+
+    An exception in there would only be logged: it is kept, and the upload ends early, which no server takes for
+    whole. Whoever waits for the answer looks at `error` first.
+
+    Args:
+        files: The files, as declared.
+        with_weights: Whether data files are sent.
+        on_upload: Called with the bytes given to gRPC and the bytes there are.
+
+    Attributes:
+        error: Why the upload ended early.
+
+    """
+
+    def __init__(
+        self, files: Sequence[LocalFile], *, with_weights: bool, on_upload: OnProgress | None = None
+    ) -> None:
+        self.error: TffreezeError | None = None
+        self._files = list(sent(files, with_weights=with_weights))
+        self._on_upload = on_upload
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End: no one reads any more."""
+        self._stopped.set()
+
+    def messages(self, first: _Request) -> Iterator[_Request]:
+        """Give the spec and the chunks."""
+        yield first
+        kind = type(first)
+        try:
+            for chunk in self._chunks():
+                yield kind(chunk=chunk)
+        except TffreezeError as error:
+            self.error = error
+
+    def _chunks(self) -> Iterator[model_pb2.FileChunk]:
+        total_bytes = sum(file.size_bytes for _, file in self._files)
+        done_bytes = 0
+        for index, file in self._files:
+            for offset, data in _read(file):
+                if self._stopped.is_set():
+                    return
+                yield model_pb2.FileChunk(file_index=index, offset_bytes=offset, data=data)
+                done_bytes += len(data)
+                if self._on_upload is not None:
+                    self._on_upload(done_bytes, total_bytes)
+
+
+def _read(file: LocalFile) -> Iterator[tuple[int, bytes]]:
+    """Exactly the declared bytes of a file, each piece with its offset."""
+    try:
+        with file.path.open("rb", buffering=0) as stream:
+            offset = 0
+            while offset < file.size_bytes:
+                data = stream.read(min(CHUNK_BYTES, file.size_bytes - offset))
+                if not data:
+                    message = (
+                        f"The file {str(file.path)!r} has become shorter while it was read. Freeze it again."
+                    )
+                    raise error_for("FILE_NOT_READABLE", message, file.path.name)
+                yield offset, data
+                offset += len(data)
+    except OSError as error:
+        message = f"The file {str(file.path)!r} cannot be read: {error.strerror}."
+        raise error_for("FILE_NOT_READABLE", message, file.path.name) from None
