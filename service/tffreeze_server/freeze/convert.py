@@ -15,14 +15,14 @@ from typing import Protocol
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze import rewrite_ops
+from tffreeze_server.freeze.attrs import type_attr
 from tffreeze_server.freeze.paths import path_to, shown
 from tffreeze_server.freeze.rewrite_ops import Handle
 from tffreeze_server.freeze.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.freeze.variables import Binding, variable_key
 from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.node import Node, new_node
 from tffreeze_server.graph.op_args import input_ranges
-from tffreeze_server.graph.order import BACK_EDGE_OPS
 
 Bindings = Mapping[tuple[str, str], Binding]
 """The value of each variable to freeze, by container and name (`variable_key`)."""
@@ -51,7 +51,7 @@ class Place:
         roots: What the outputs or results read.
         within: Where the body is called; None for the graph itself.
         caller: The node that calls it.
-        has_frames: Whether there are loops of TensorFlow 1 here.
+        has_frames: Whether there are loops or branches of TensorFlow 1 here.
 
     """
 
@@ -109,6 +109,7 @@ class Converter:
         work = _Pass(self, place, Converted({}, dict(arguments)))
         for node in nodes:
             work.node(node)
+        work.check_merges()
         return work.done
 
 
@@ -120,6 +121,7 @@ class _Pass:
     place: Place
     done: Converted
     constants: dict[tuple[str, str], str] = field(default_factory=dict)
+    merges: list[Node] = field(default_factory=list)
 
     def node(self, node: Node) -> None:
         handles = self.done.handles
@@ -127,6 +129,8 @@ class _Pass:
         if node.op in VARIABLE_OPS:
             self._variable(node)
         elif node.op in CALLS or node.op in self.converter.outputs.library:
+            # A function is given the value of a buffer, as any op is that does not ask for the buffer.
+            given = {k: handle for k, handle in given.items() if not handle.is_ref}
             call, results = self.converter.functions.called(node, given, self.place)
             self._put(call)
             self.done.handles.update(results)
@@ -136,15 +140,19 @@ class _Pass:
             self._put(self.converter.functions.named(node, self.place))
 
     def _put(self, *nodes: Node) -> None:
+        """Take nodes; the last one has its name from the model, the others get one that is free."""
+        names: dict[str, str] = {}
         for node in nodes:
             name = node.name
-            if name in self.done.nodes or (name in self.place.nodes and node is not nodes[-1]):
-                raise FreezeError(
-                    Reason.MALFORMED_MODEL,
-                    f"The freeze needs the name {name!r} for a node of its own. Rename that node in the model.",
-                    subject=name,
+            while node is not nodes[-1] and (name in self.done.nodes or name in self.place.nodes):
+                name += "_"
+            names[node.name] = name
+            inputs = node.inputs
+            if len(nodes) > 1:
+                inputs = tuple(
+                    [f"^{names.get(i[1:], i[1:])}" if i[0] == "^" else names.get(i, i) for i in inputs]
                 )
-            self.done.nodes[name] = node
+            self.done.nodes[name] = node._replace(name=name, inputs=inputs)
 
     def _variable(self, node: Node) -> None:
         key = variable_key(node)
@@ -153,37 +161,41 @@ class _Pass:
             self._put(node)
             return
         value = binding.value
-        handle = Handle(value.dtype, value.shape, ROLES[node.op] is Role.REF, (binding.variable.name,))
-        first = self.constants.setdefault(key, node.name)
-        is_first = first == node.name
-        self._put(
-            rewrite_ops.constant(node, binding) if is_first else rewrite_ops.same_as(node, first, value.dtype)
+        self.done.handles[node.name] = Handle(
+            value.dtype, value.shape, ROLES[node.op] is Role.REF, (binding.variable.name,)
         )
-        self.done.handles[node.name] = handle
+        # In a loop or branch, what it waits for says where it runs; such a node cannot share the constant.
+        waits = tuple([i for i in node.inputs if i.startswith("^")]) if self.place.has_frames else ()
+        first = node.name if waits else self.constants.setdefault(key, node.name)
+        if first == node.name:
+            self._put(rewrite_ops.constant(node, binding)._replace(inputs=waits))
+        else:
+            self._put(rewrite_ops.same_as(node, first, value.dtype))
 
     def _user(self, node: Node, given: Mapping[int, Handle]) -> None:
         """A node that takes frozen variables and runs no function."""
         role = ROLES.get(node.op)
-        is_ref = any(h.is_ref for h in given.values())
-        if is_ref and role is not Role.REF_HAND_ON and not self._takes_buffer(node, given):
-            # It reads the value of a buffer, as it reads the value of a Const.
+        taken = {k: h for k, h in given.items() if not h.is_ref or self._takes_buffer(node, k)}
+        if not taken:
+            # It reads the values of buffers, as it reads those of constants.
             self._put(node)
             return
         if role is None or role in (Role.RESOURCE, Role.REF):
-            raise self._cannot(node, next(iter(given.values())))
+            raise self._cannot(node, next(iter(taken.values())))
+        if 0 not in taken and node.op not in ("IdentityN", "Merge", "RefMerge", "RefSelect"):
+            raise self._cannot(node, next(iter(taken.values())))
         if role is Role.HAND_ON or role is Role.REF_HAND_ON:
-            self._pass(node, role, given)
+            self._pass(node, role, taken)
             return
-        if 0 not in given:
-            raise self._cannot(node, next(iter(given.values())))
-        made = rewrite_ops.rewrite(role, node, given[0])
-        self._put(*(self._in_frame(m, node) for m in made))
+        made = rewrite_ops.rewrite(role, node, taken[0])
+        self._put(*(m for each in made for m in self._in_frame(each, node, taken[0])))
 
-    def _in_frame(self, made: Node, node: Node) -> Node:
-        """In a graph with loops, a node made without inputs waits for one of the old node: it runs where that ran."""
-        if made.inputs or not self.place.has_frames:
-            return made
-        return made._replace(inputs=("^" + node_of(node.inputs[-1]),))
+    def _in_frame(self, made: Node, node: Node, handle: Handle) -> tuple[Node, ...]:
+        """Where there are loops or branches, a node made without inputs waits for the value: it runs where that is."""
+        if made.inputs or not self.place.has_frames or node.inputs[0].startswith("^"):
+            return (made,)
+        pivot = new_node(f"{made.name}/input", "Identity", (node.inputs[0],), {"T": type_attr(handle.dtype)})
+        return pivot, made._replace(inputs=(f"^{pivot.name}",))
 
     def _pass(self, node: Node, role: Role, given: Mapping[int, Handle]) -> None:
         if node.op == "IdentityN":
@@ -193,30 +205,33 @@ class _Pass:
             return
         handle = rewrite_ops.merged(node, list(given.values()))
         if node.op in ("Merge", "RefMerge"):
-            self._check_all_frozen(node, given)
+            self.merges.append(node)
         self._put(*rewrite_ops.rewrite(role, node, handle))
         self.done.handles.update(rewrite_ops.passed_on(node, handle))
 
-    def _check_all_frozen(self, node: Node, given: Mapping[int, Handle]) -> None:
-        for k, tensor in enumerate(node.inputs):
-            around = self.place.nodes[node_of(tensor)].op in BACK_EDGE_OPS if k not in given else True
-            if k not in given and not tensor.startswith("^") and not around:
+    def check_merges(self) -> None:
+        """Where a frozen variable meets something else, be it on its way around a loop, neither can be."""
+        handles = self.done.handles
+        for node in self.merges:
+            others = [handles.get(i) for i in node.inputs if not i.startswith("^")]
+            here = handles[node.name]
+            if any(other is None or other.dtype != here.dtype for other in others):
                 raise FreezeError(
                     Reason.UNSUPPORTED_OP,
-                    f"At the node {node.name!r} (op {node.op!r}) the frozen variable "
-                    f"{next(iter(given.values())).variables[0]!r} and {tensor!r}, which stays a variable, meet. "
-                    "Freeze both or keep both (--allow, --deny).",
+                    f"At the node {node.name!r} (op {node.op!r}) the frozen variable {here.variables[0]!r} and "
+                    "something that stays a variable, or is one of another type, meet. Freeze both or keep both "
+                    "(--allow, --deny).",
                     subject=node.name,
                 )
 
-    def _takes_buffer(self, node: Node, given: Mapping[int, Handle]) -> bool:
-        """Whether the op asks for the buffer itself (a ref input) at an input that is a frozen variable."""
+    def _takes_buffer(self, node: Node, k: int) -> bool:
+        """Whether the op asks for the buffer itself (a ref input) at its k-th input."""
         definition = self.converter.outputs.definition(node.op)
         if definition is None or not any(arg.is_ref for arg in definition.input_arg):
             return node.op == "IsVariableInitialized"
         ranges = input_ranges(definition, node.proto.attr, node=node.name)
         refs = {arg.name for arg in definition.input_arg if arg.is_ref}
-        return any(name in refs and start <= k < start + n for name, start, n in ranges for k in given)
+        return any(name in refs and start <= k < start + n for name, start, n in ranges)
 
     def _cannot(self, node: Node, handle: Handle) -> FreezeError:
         variable = handle.variables[0]

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.freeze.attrs import type_attr
+from tffreeze_server.freeze.paths import shown
 from tffreeze_server.graph.body import Body, Library, Outputs, to_body
 from tffreeze_server.graph.dtypes import base
 from tffreeze_server.graph.node import Node, new_node, node_of
@@ -34,6 +35,10 @@ MAX_INLINED_NODES = 1_000_000
 """How many nodes one graph or body may get from the calls in it."""
 MAX_CALL_DEPTH = 200
 FRAME_OPS = frozenset({"Enter", "RefEnter", "Switch", "RefSwitch"})
+MAX_INLINED_NAME_BYTES = 1 << 29
+"""How many bytes one graph or body may get as names of such nodes: each call makes them longer."""
+_Key = tuple[str, bytes]
+"""A function and the values of its attributes."""
 TIMELESS_OPS = frozenset({"Const", "VarHandleOp", "VariableV2", "Variable", "Placeholder"})
 """Ops that give the same whenever they run: they need not wait for what the call waited for."""
 
@@ -89,28 +94,42 @@ class Inliner:
     """
 
     outputs: Outputs
-    _bodies: dict[tuple[str, bytes], Body] = field(default_factory=dict)
-    _open: dict[tuple[str, bytes], None] = field(default_factory=dict)
+    _bodies: dict[_Key, Body] = field(default_factory=dict)
 
     def body(self, name: str, attrs: Mapping[str, AttrValue]) -> Body:
         """The body of a function in plain form, all calls in it inlined."""
+        asked = self._instance(name, attrs)
+        pending = [asked]
+        on_the_way: dict[
+            _Key, Body
+        ] = {}  # Those whose own calls are not inlined yet, each called by the last.
+        while pending:
+            key, values = pending[-1]
+            if key not in self._bodies and key not in on_the_way:
+                if len(on_the_way) >= MAX_CALL_DEPTH:
+                    raise _recursion(key, on_the_way)
+                on_the_way[key] = to_body(self.outputs.library[key[0]], values, self.outputs)
+                called = [c for c in self._calls(on_the_way[key]) if c[0] not in self._bodies]
+                if any(k in on_the_way for k, _ in called):
+                    raise _recursion(next(k for k, _ in called if k in on_the_way), on_the_way)
+                pending += called
+            else:
+                pending.pop()
+                if key not in self._bodies:
+                    self._bodies[key] = self.flat_body(on_the_way.pop(key))
+        return self._bodies[asked[0]]
+
+    def _calls(self, body: Body) -> list[tuple[_Key, dict[str, AttrValue]]]:
+        found = [called_function(node, self.outputs.library) for node in body.nodes.values()]
+        return [self._instance(*called) for called in found if called is not None]
+
+    def _instance(self, name: str, attrs: Mapping[str, AttrValue]) -> tuple[_Key, dict[str, AttrValue]]:
+        """A function with the values of its own attributes, and what tells it from others."""
         values = {a.name: attrs[a.name] for a in self.outputs.library[name].signature.attr if a.name in attrs}
-        key = (name, b"".join(values[k].SerializeToString(deterministic=True) for k in sorted(values)))
-        if key not in self._bodies:
-            if key in self._open or len(self._open) >= MAX_CALL_DEPTH:
-                raise FreezeError(
-                    Reason.UNSUPPORTED_OP,
-                    f"The function {name!r} calls itself, directly or through others "
-                    f"({' → '.join(n for n, _ in self._open)}), or the calls are nested deeper than "
-                    f"{MAX_CALL_DEPTH}. A recursive function cannot be inlined.",
-                    subject=name,
-                )
-            self._open[key] = None
-            try:
-                self._bodies[key] = self.flat_body(to_body(self.outputs.library[name], values, self.outputs))
-            finally:
-                del self._open[key]
-        return self._bodies[key]
+        return (
+            name,
+            b"".join(values[k].SerializeToString(deterministic=True) for k in sorted(values)),
+        ), values
 
     def flat_body(self, body: Body) -> Body:
         """The same body with the calls in it inlined."""
@@ -118,6 +137,16 @@ class Inliner:
         nodes, aliases = inline_calls(body.nodes, self, kept, body.nodes)
         results = tuple([follow(aliases, tensor) for tensor in body.result_tensors])
         return Body(body.name, body.args, nodes, body.results, results, body.control_results, body.proto)
+
+
+def _recursion(key: _Key, on_the_way: Iterable[_Key]) -> FreezeError:
+    names = [name for name, _ in on_the_way]
+    return FreezeError(
+        Reason.UNSUPPORTED_OP,
+        f"The function {key[0]!r} calls itself, directly or through others, or its calls are nested deeper than "
+        f"{MAX_CALL_DEPTH}: {shown(names)}. A recursive function cannot be inlined.",
+        subject=key[0],
+    )
 
 
 def inline_calls(
@@ -145,14 +174,15 @@ def inline_calls(
     framed = has_frames(nodes)
     flat: dict[str, Node] = {}
     aliases: dict[str, str] = {}
-    inlined_nodes = 0
+    inlined_nodes = inlined_bytes = 0
     for node in nodes.values():
         if node.name not in calls:
             _add(flat, node)
             continue
         body = inliner.body(*calls[node.name][1])
         inlined_nodes += len(body.nodes)
-        if inlined_nodes > MAX_INLINED_NODES:
+        inlined_bytes += sum(map(len, body.nodes)) + len(body.nodes) * len(node.name)
+        if inlined_nodes > MAX_INLINED_NODES or inlined_bytes > MAX_INLINED_NAME_BYTES:
             raise _too_many(node)
         call = _Call(node, body, framed, _free_prefix(node.name, body, taken))
         for inlined in call.nodes(node.name in waited_for):
@@ -307,8 +337,8 @@ def _add(flat: dict[str, Node], node: Node) -> None:
 def _too_many(node: Node) -> FreezeError:
     return FreezeError(
         Reason.UNSUPPORTED_MODEL,
-        f"With all calls inlined the graph has more than {MAX_INLINED_NODES} nodes. Functions call each other "
-        "too often: mark one of them noinline.",
+        f"With all calls inlined the graph has more than {MAX_INLINED_NODES} nodes, or more than "
+        f"{MAX_INLINED_NAME_BYTES >> 20} MiB of names. Functions call each other too often: mark one of them noinline.",
         subject=node.name,
     )
 

@@ -95,6 +95,16 @@ def _read(node: Node, handle: Handle) -> tuple[Node, ...]:
     return (_plain(node, "Identity", {"T": type_attr(handle.dtype)}),)
 
 
+def _attr(node: Node, name: str) -> AttrValue:
+    if name in node.proto.attr:
+        return node.proto.attr[name]
+    raise FreezeError(
+        Reason.MALFORMED_MODEL,
+        f"The node {node.name!r} (op {node.op!r}) lacks its attribute {name!r}. Export the model again.",
+        subject=node.name,
+    )
+
+
 def _gather(node: Node, handle: Handle) -> tuple[Node, ...]:
     # ResourceGather gathers along the dimension after its batch dimensions.
     batch_dims = node.proto.attr["batch_dims"].i if "batch_dims" in node.proto.attr else 0
@@ -112,14 +122,14 @@ def _gather(node: Node, handle: Handle) -> tuple[Node, ...]:
     attrs = {
         "batch_dims": int_attr(batch_dims),
         "Tparams": type_attr(handle.dtype),
-        "Tindices": node.proto.attr["Tindices"],
+        "Tindices": _attr(node, "Tindices"),
         "Taxis": type_attr(DT_INT32),
     }
     return axis, _plain(node, "GatherV2", attrs, inputs)
 
 
 def _gather_nd(node: Node, handle: Handle) -> tuple[Node, ...]:
-    attrs = {"Tparams": type_attr(handle.dtype), "Tindices": node.proto.attr["Tindices"]}
+    attrs = {"Tparams": type_attr(handle.dtype), "Tindices": _attr(node, "Tindices")}
     return (_plain(node, "GatherNd", attrs),)
 
 
