@@ -5,6 +5,9 @@
     result = tffreeze.freeze("saved_model/", output="frozen.pb")
     print(result.report.outputs)
 
+    with tffreeze.Client("localhost:50051") as client:
+        client.freeze("saved_model/", output="frozen.pb")
+
 Imports nothing heavy: each name is loaded when it is first used.
 """
 
@@ -16,6 +19,10 @@ from typing import TYPE_CHECKING, Any
 from tffreeze._version import __version__
 
 if TYPE_CHECKING:
+    from tffreeze.aio import AsyncClient
+    from tffreeze.capabilities import Capabilities, Limits
+    from tffreeze.client import Client
+    from tffreeze.connection import Tls
     from tffreeze.embedded import freeze, freeze_bytes, inspect
     from tffreeze.errors import (
         AccessError,
@@ -34,10 +41,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessError",
+    "AsyncClient",
     "BusyError",
+    "Capabilities",
+    "Client",
     "FreezeResult",
     "FrozenBytes",
     "Inspection",
+    "Limits",
     "ModelFileError",
     "NotFoundError",
     "Report",
@@ -45,6 +56,7 @@ __all__ = [
     "ServiceError",
     "TffreezeError",
     "TimeLimitError",
+    "Tls",
     "UnavailableError",
     "__version__",
     "freeze",
@@ -53,6 +65,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "aio": ("AsyncClient",),
+    "capabilities": ("Capabilities", "Limits"),
+    "client": ("Client",),
+    "connection": ("Tls",),
     "embedded": ("freeze", "freeze_bytes", "inspect"),
     "inspection": ("Inspection",),
     "report": ("Report",),

@@ -1,6 +1,6 @@
 """A client of a tffreeze server.
 
-    with tffreeze.Client("localhost:8433") as client:
+    with tffreeze.Client("localhost:50051") as client:
         client.freeze("saved_model/", output="frozen.pb")
 
 Of a local model only the graph and the checkpoint's index are sent, and the result is put together from the
@@ -38,7 +38,7 @@ class Client:
     """Calls tffreeze servers. Safe to use from several threads; a context manager that closes its channels.
 
     Args:
-        *addresses: Of one server or more that are alike: calls go round them. Such as `localhost:8433`.
+        *addresses: Of one server or more that are alike: calls go round them. Such as `localhost:50051`.
         tls: How to speak TLS; None: plaintext.
         token: A bearer token.
         insecure: Send the token in plaintext to other machines too.

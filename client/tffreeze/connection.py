@@ -42,7 +42,7 @@ class Connection:
     """Channels to one or more servers, opened when first used; calls go round them.
 
     Args:
-        addresses: Such as `localhost:8433`, `dns:///freeze.example:8433` or `unix:///run/tffreeze.sock`.
+        addresses: Such as `localhost:50051`, `dns:///freeze.example:50051` or `unix:///run/tffreeze.sock`.
         tls: None: plaintext.
         token: A bearer token; goes over TLS or to this machine only.
         insecure: Send the token in plaintext to other machines too.
@@ -57,7 +57,7 @@ class Connection:
     ) -> None:
         if not addresses:
             raise error_for(
-                "INVALID_OPTION", "A client needs the address of a server, such as `localhost:8433`."
+                "INVALID_OPTION", "A client needs the address of a server, such as `localhost:50051`."
             )
         far = next((address for address in addresses if not _is_loopback(address)), None)
         if token and tls is None and far and not insecure:

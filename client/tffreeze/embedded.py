@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
     from tffreeze.inspection import Inspection
     from tffreeze.report import Report
+
+ENGINE_PACKAGES = (
+    "tffreeze_server",
+    "google_crc32c",
+    "cramjam",
+    "grpc_health",
+    "grpc_reflection",
+    "prometheus_client",
+)
+"""What `tffreeze[server]` installs."""
 
 OnProgress = Callable[[int, int], None]
 """Called with the bytes that were written and the bytes that there will be."""
@@ -58,7 +68,14 @@ def freeze(
         if options.get("as_saved_model"):
             write = _server("freeze.emit_directory").write_directory
             as_text = bool(options.get("as_text"))
-            write(result.plan, path, _assets(result, Path(model)), as_text=as_text, progress=on_progress, fsync=fsync)
+            write(
+                result.plan,
+                path,
+                _assets(result, Path(model)),
+                as_text=as_text,
+                progress=on_progress,
+                fsync=fsync,
+            )
         else:
             _emit().write_file(result.plan, path, on_progress, fsync=fsync)
         return FreezeResult(done, path)
@@ -109,6 +126,17 @@ def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorF
         return _report(compat.freeze_to_file(compat.Flags(**flags)))
 
 
+def serve(arguments: Sequence[str]) -> int:
+    """Run a server in this process until it is told to end; the exit code.
+
+    Raises:
+        RequestError: ENGINE_NOT_INSTALLED.
+
+    """
+    exit_code: int = _server("rpc.main").main(list(arguments), "tffreeze serve")
+    return exit_code
+
+
 def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
     return _server("freeze.freeze").freeze(_source(model, options), _options(options))
 
@@ -148,11 +176,11 @@ def _server(module: str) -> Any:  # noqa: ANN401 - a module
         return importlib.import_module(f"tffreeze_server.{module}")
     except ModuleNotFoundError as error:
         missing = error.name
-        if missing not in ("tffreeze_server", "google_crc32c", "cramjam"):
+        if missing not in ENGINE_PACKAGES:
             raise
         raise error_for(
             "ENGINE_NOT_INSTALLED",
-            f"To freeze without a server the engine is needed, and its package {missing!r} is not installed. "
+            f"To freeze without a server, or to be one, the package {missing!r} is needed, and it is not installed. "
             "Install it with: pip install 'tffreeze[server]'",
             missing,
         ) from None

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from tffreeze import embedded
 from tffreeze.cli.flags import arguments, model_flags, names
 from tffreeze.cli.progress import progress_bar
+from tffreeze.cli.server_flags import ServerFlags, remote_flags, server_flags, worker
 from tffreeze.cli.show import show_report, stdout_or_stderr
 from tffreeze.cli.write import write_json
 from tffreeze.result import FreezeResult
@@ -34,6 +34,8 @@ STDOUT = "-"
 @click.option("--fsync", is_flag=True, help="Wait until the file is on disk, as a guard against a power cut.")
 @click.option("--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
+@server_flags
+@remote_flags
 @click.option("-o", "--output", required=True, metavar="OUT", help="Where to write; - is stdout.")
 def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Freeze MODEL: turn its variables into constants and keep what its outputs need.
@@ -49,6 +51,7 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
       tffreeze freeze graph.pb --checkpoint ckpts/ --output-nodes softmax --moving-average -o frozen.pb
       tffreeze freeze saved_model/ --saved-model -o frozen_model/ --report report.json
       tffreeze freeze saved_model/ -o - | gzip > frozen.pb.gz
+      tffreeze freeze saved_model/ --server freeze.example:50051 --tls -o frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
     if STDOUT == output == report_file:
         raise click.UsageError("-o - and --report - both want stdout: write one of them to a file.")
@@ -66,6 +69,16 @@ def _freeze(output: str, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
     if output == STDOUT and sys.stdout.isatty() and not flags["as_text"]:
         raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
     target = sys.stdout.buffer if output == STDOUT else Path(output)
-    with progress_bar(quiet) as on_progress:
-        model, fsync = flags.pop("model"), flags.pop("fsync")
-        return embedded.freeze(model, output=target, on_progress=on_progress, fsync=fsync, **arguments(flags))
+    server = ServerFlags.take(flags)
+    remote = {name: flags.pop(name) for name in ("model_root", "delivery")}
+    if not server.server and any(remote.values()):
+        raise click.UsageError("--model-root and --delivery are for servers: name one with --server.")
+    model = flags.pop("model")
+    with progress_bar(quiet) as bar, worker(server) as freezer:
+        if server.server:
+            remote["on_upload"] = bar and bar.sending
+        given = {name: value for name, value in remote.items() if value is not None}
+        result: FreezeResult = freezer.freeze(
+            model, output=target, on_progress=bar and bar.writing, **given, **arguments(flags)
+        )
+    return result

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from tffreeze import embedded
 from tffreeze.cli.flags import arguments, model_flags
+from tffreeze.cli.server_flags import ServerFlags, server_flags, worker
 from tffreeze.cli.show import MAX_LINES, Write, count, say, size, table, type_and_shape
 from tffreeze.cli.write import write_json
 from tffreeze.inspection import Inspection, TensorInspection
@@ -18,8 +18,10 @@ from tffreeze.inspection import Inspection, TensorInspection
 
 @click.command("inspect", short_help="Tell what a model is and what would be frozen.")
 @model_flags
+@server_flags
+@click.option("--model-root", metavar="NAME", help="MODEL is a path below this root of the server.")
 @click.option("--json", "as_json", is_flag=True, help="Write all of it as JSON.")
-def command(as_json: bool, model: str, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
+def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Tell what MODEL is, what would be frozen and what would stand in the way.
 
     No weights are read. Lists are shortened; --json has all of them.
@@ -30,7 +32,12 @@ def command(as_json: bool, model: str, **flags: Any) -> None:  # noqa: ANN401 - 
       tffreeze inspect graph.pbtxt --checkpoint model.ckpt-100
       tffreeze inspect saved_model/ --json | jq '.signatures[].key'
     """  # noqa: D301 - click looks for the character that \b stands for
-    inspection = embedded.inspect(model, **arguments(flags))
+    server = ServerFlags.take(flags)
+    if model_root is not None and not server.server:
+        raise click.UsageError("--model-root is for servers: name one with --server.")
+    remote = {"model_root": model_root} if server.server else {}
+    with worker(server) as inspector:
+        inspection: Inspection = inspector.inspect(model, **remote, **arguments(flags))
     if as_json:
         write_json(inspection.to_json(), "-")
     else:

@@ -21,6 +21,8 @@ COMMANDS = {
     "freeze": "freeze",
     "inspect": "inspect",
     "freeze-graph": "freeze_graph",
+    "serve": "serve",
+    "health": "health",
     "completion": "completion",
 }
 """The module of each command, imported when the command is asked for."""
@@ -66,7 +68,8 @@ Exit codes:
 \b
 Environment:
   NO_COLOR=1        no colours
-  TFFREEZE_DEBUG=1  show the traceback of an unexpected error
+  TFFREEZE_DEBUG=1  show the traceback of an error
+  TFFREEZE_TOKEN    the token for --server
 """
 
 
@@ -84,6 +87,7 @@ def cli() -> None:
       tffreeze freeze saved_model/ -o frozen.pb
       tffreeze freeze graph.pbtxt --checkpoint model.ckpt-100 --output-nodes softmax -o frozen.pb
       tffreeze inspect saved_model/
+      tffreeze freeze saved_model/ --server freeze.example:50051 -o frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tffreeze.cli.show import is_terminal
@@ -18,42 +18,65 @@ PATIENCE_SECONDS = 0.5
 
 
 @contextlib.contextmanager
-def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Give what to call with the bytes done and the bytes there will be; None where no one looks."""
+def progress_bar(quiet: bool) -> Iterator[Bar | None]:
+    """Give a bar; None where no one looks."""
     if quiet or not is_terminal(sys.stderr):
         yield None
         return
-    bar = _Bar()
+    bar = Bar()
     try:
-        yield bar.update
+        yield bar
     finally:
         bar.close()
 
 
-class _Bar:
+class Bar:
     """Imports rich and begins to draw when the work has taken a while."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._progress: Progress | None = None
 
-    def update(self, done_bytes: int, total_bytes: int) -> None:
+    def sending(self, done_bytes: int, total_bytes: int) -> None:
+        """Show how far an upload is."""
+        self._update("sending", done_bytes, total_bytes)
+
+    def writing(self, done_bytes: int, total_bytes: int) -> None:
+        """Show how far the result is."""
+        self._update("writing", done_bytes, total_bytes)
+
+    def close(self) -> None:
+        """Take it from the terminal."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _update(self, what: str, done_bytes: int, total_bytes: int) -> None:
         if self._progress is None:
             if time.monotonic() - self._started < PATIENCE_SECONDS:
                 return
             self._progress = _new_progress()
-            self._progress.add_task("freezing", total=total_bytes)
+            self._progress.add_task(what, total=total_bytes)
             self._progress.start()
-        self._progress.update(self._progress.task_ids[0], completed=done_bytes)
-
-    def close(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        task = self._progress.task_ids[0]
+        self._progress.update(task, description=what, completed=done_bytes, total=total_bytes)
 
 
 def _new_progress() -> Progress:
     from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, console=Console(stderr=True), transient=True)

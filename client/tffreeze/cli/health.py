@@ -1,0 +1,38 @@
+"""`tffreeze health`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tffreeze.cli.server_flags import ServerFlags, server_flags
+
+DEFAULT_SERVER = "localhost:50051"
+DEFAULT_TIMEOUT_SECONDS = 5.0
+
+
+@click.command("health", short_help="Ask a server whether it takes calls.")
+@server_flags
+def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
+    """Ask whether the servers take calls: exit code 0 where all do, 4 where one does not.
+
+    Made for HEALTHCHECK of a container and for scripts that wait for a server.
+
+    \b
+    Examples:
+      tffreeze health
+      tffreeze health --server freeze.example:50051 --tls-ca ca.pem --timeout 2
+    """  # noqa: D301 - click looks for the character that \b stands for
+    from tffreeze.connection import Connection  # noqa: PLC0415 - grpc is slow to import
+    from tffreeze.health import check_health  # noqa: PLC0415 - grpc is slow to import
+
+    values = ServerFlags.take(flags)
+    servers = values.server or (DEFAULT_SERVER,)
+    connection = Connection(servers, values.tls_files(), values.token(), insecure=values.insecure)
+    try:
+        for _ in servers:
+            address = check_health(connection, values.timeout or DEFAULT_TIMEOUT_SECONDS)
+            click.echo(f"{address}: serving")
+    finally:
+        connection.close()

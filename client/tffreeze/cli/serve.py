@@ -1,0 +1,20 @@
+"""`tffreeze serve`: the same as `tffreeze-server`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tffreeze import embedded
+
+
+@click.command(
+    "serve",
+    short_help="Run a server: the same as tffreeze-server.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """Run a server; its own --help says how."""
+    sys.exit(embedded.serve(arguments))

@@ -1,0 +1,137 @@
+"""The flags of commands that may call a server, and who does the work then."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tffreeze import embedded
+from tffreeze.cli.flags import FILE
+from tffreeze.errors import error_for
+
+if TYPE_CHECKING:
+    from tffreeze.client import Client
+    from tffreeze.connection import Tls
+
+TOKEN_VARIABLE = "TFFREEZE_TOKEN"  # noqa: S105 - a name, no secret
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_NAMES = ("server", "token_file", "tls", "tls_ca", "tls_cert", "tls_key", "insecure", "timeout")
+
+
+def server_flags(command: _Command) -> _Command:
+    """Whom to call, and how."""
+    for decorator in reversed(
+        [
+            click.option(
+                "--server",
+                multiple=True,
+                metavar="ADDR",
+                help="Have this server do it, such as localhost:50051; repeated: several that are alike.",
+            ),
+            click.option(
+                "--token-file", type=FILE, metavar="F", help=f"A file with the token; else ${TOKEN_VARIABLE}."
+            ),
+            click.option("--tls", is_flag=True, help="Speak TLS; implied by the next three."),
+            click.option("--tls-ca", type=FILE, metavar="F", help="Certificates to trust, PEM."),
+            click.option(
+                "--tls-cert", type=FILE, metavar="F", help="Your own certificate, PEM (mutual TLS)."
+            ),
+            click.option("--tls-key", type=FILE, metavar="F", help="Its key, PEM."),
+            click.option("--insecure", is_flag=True, help="Send the token to another machine in plaintext."),
+            click.option("--timeout", type=float, metavar="SECONDS", help="For the call and its retries."),
+        ]
+    ):
+        command = decorator(command)
+    return command
+
+
+def remote_flags(command: _Command) -> _Command:
+    """What only a server can be asked for."""
+    for decorator in reversed(
+        [
+            click.option(
+                "--model-root", metavar="NAME", help="MODEL is a path below this root of the server."
+            ),
+            click.option(
+                "--delivery",
+                type=click.Choice(["content", "splice"]),
+                help="Whether weights travel (content) or stay here (splice). Default: as the model allows.",
+            ),
+        ]
+    ):
+        command = decorator(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFlags:
+    """The values of `server_flags`."""
+
+    server: tuple[str, ...]
+    token_file: str | None
+    tls: bool
+    tls_ca: str | None
+    tls_cert: str | None
+    tls_key: str | None
+    insecure: bool
+    timeout: float | None
+
+    @classmethod
+    def take(cls, flags: dict[str, Any]) -> ServerFlags:
+        """Take them out of all flags."""
+        return cls(**{name: flags.pop(name) for name in _NAMES})
+
+    def token(self) -> str | None:
+        """The token, from its file or the environment."""
+        if self.token_file:
+            return _read(self.token_file).decode("ascii", "replace").strip()
+        return os.environ.get(TOKEN_VARIABLE) or None
+
+    def tls_files(self) -> Tls | None:
+        """How to speak TLS; None: plaintext."""
+        from tffreeze.connection import Tls  # noqa: PLC0415 - grpc is slow to import
+
+        if not (self.tls or self.tls_ca or self.tls_cert or self.tls_key):
+            return None
+        files = (self.tls_ca, self.tls_cert, self.tls_key)
+        return Tls(*(_read(file) if file else None for file in files))
+
+
+@contextlib.contextmanager
+def worker(flags: ServerFlags) -> Iterator[Any]:
+    """Whoever freezes and inspects: the engine in this process, or a client of the servers named."""
+    if not flags.server:
+        yield embedded
+        return
+    with client(flags) as remote:
+        yield remote
+
+
+def client(flags: ServerFlags) -> Client:
+    """A client of the servers named."""
+    from tffreeze.client import Client  # noqa: PLC0415 - grpc is slow to import
+
+    return Client(
+        *flags.server,
+        tls=flags.tls_files(),
+        token=flags.token(),
+        insecure=flags.insecure,
+        timeout_seconds=flags.timeout,
+    )
+
+
+def _read(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise error_for(
+            "INVALID_OPTION", f"The file {file!r} cannot be read: {error.strerror}.", file
+        ) from None
