@@ -14,6 +14,7 @@ from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.freeze.attrs import read_shape
 from tffreeze_server.freeze.candidates import candidate_outputs, input_nodes
+from tffreeze_server.freeze.inline import Inliner
 from tffreeze_server.freeze.inspection import (
     AssetInspection,
     Inspection,
@@ -23,9 +24,10 @@ from tffreeze_server.freeze.inspection import (
     TensorInspection,
 )
 from tffreeze_server.freeze.options import FreezeOptions, ModelSource
-from tffreeze_server.freeze.rewrite import rewrite
-from tffreeze_server.freeze.variable_status import extra_keys, variable_statuses
+from tffreeze_server.freeze.rewrite import Shared, rewrite
+from tffreeze_server.freeze.variable_status import extra_keys, sources_of, variable_statuses
 from tffreeze_server.graph import dtypes
+from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model import Model, Signature, TensorInfo
 from tffreeze_server.graph.node import Node, split_tensor
@@ -45,7 +47,9 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     """
     model = load(source, options)
     checkpoint, problem = _open(model, source)
-    variables = variable_statuses(model, checkpoint, options)
+    sources = sources_of(model, checkpoint, options)
+    shared = Shared(Inliner(Outputs(model.library, model.op_defs)), sources if checkpoint else None)
+    variables = variable_statuses(sources)
     nodes = {node.name: node for node in model.nodes}
     inputs = input_nodes(model.nodes, model.savers, model.assets)
     outputs = [] if model.signatures else candidate_outputs(model)
@@ -63,7 +67,7 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
         extra_keys=extra_keys(checkpoint, variables),
         candidate_outputs=tuple(t for node in outputs for t in _tensors_of(model, node)),
         inputs=tuple(t for node in inputs for t in _tensors_of(model, node)),
-        obstacles=(*problem, *_obstacles(model, source, options)),
+        obstacles=(*problem, *_obstacles(model, source, options, shared)),
         nodes=len(model.nodes),
         functions=len(model.library),
     )
@@ -84,14 +88,16 @@ def _open(model: Model, source: ModelSource) -> tuple[Checkpoint | None, tuple[O
         return None, (ObstacleInspection(error.reason.name, error.message, error.subject),)
 
 
-def _obstacles(model: Model, source: ModelSource, options: FreezeOptions) -> tuple[ObstacleInspection, ...]:
+def _obstacles(
+    model: Model, source: ModelSource, options: FreezeOptions, shared: Shared
+) -> tuple[ObstacleInspection, ...]:
     """Go the way of each freeze that may be wanted; signatures that end in the same error share one."""
     if options.output_nodes:
-        error = _error_of(model, source, options)
+        error = _error_of(model, source, options, shared)
         return (ObstacleInspection(error.reason.name, error.message, error.subject),) if error else ()
     found: dict[tuple[str, str, str], list[str]] = {}
     for key in options.signature_keys or model.signatures:
-        error = _error_of(model, source, replace(options, signature_keys=(key,)))
+        error = _error_of(model, source, replace(options, signature_keys=(key,)), shared)
         if error:
             found.setdefault((error.reason.name, error.message, error.subject), []).append(key)
     return tuple(
@@ -100,9 +106,11 @@ def _obstacles(model: Model, source: ModelSource, options: FreezeOptions) -> tup
     )
 
 
-def _error_of(model: Model, source: ModelSource, options: FreezeOptions) -> FreezeError | None:
+def _error_of(
+    model: Model, source: ModelSource, options: FreezeOptions, shared: Shared
+) -> FreezeError | None:
     try:
-        rewrite(model, source, options)
+        rewrite(model, source, options, shared)
     except FreezeError as error:
         return error
     return None

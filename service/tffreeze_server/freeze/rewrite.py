@@ -31,7 +31,7 @@ from tffreeze_server.graph.model import Model, Signature, TensorInfo
 from tffreeze_server.graph.node import Node, node_of, split_tensor, with_attrs
 from tffreeze_server.graph.op_args import output_types
 from tffreeze_server.graph.order import pruned
-from tffreeze_server.resolve.resolve import resolve
+from tffreeze_server.resolve.resolve import Sources, resolve
 from tffreeze_server.resolve.tables import restored_tables
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
@@ -72,23 +72,47 @@ class Rewritten:
     checkpoint: Checkpoint | None
 
 
-def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewritten:
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What several freezes of one model have in common.
+
+    Attributes:
+        inliner: Knows the model's functions, and those it has made flat.
+        sources: Where the values of variables come from, for one checkpoint; None where it is yet to be opened.
+
+    """
+
+    inliner: Inliner
+    sources: Sources | None = None
+
+
+def rewrite(
+    model: Model, source: ModelSource, options: FreezeOptions, shared: Shared | None = None
+) -> Rewritten:
     """Freeze a loaded model.
+
+    Args:
+        model: As it was loaded.
+        source: Where its checkpoint is.
+        options: What is wanted.
+        shared: From other freezes of this model, which differ in what is wanted of it only.
 
     Raises:
         FreezeError: Most reasons there are.
 
     """
     asked = wanted(model, options)
-    inliner = Inliner(Outputs(model.library, model.op_defs))
+    shared = shared or Shared(Inliner(Outputs(model.library, model.op_defs)))
+    inliner = shared.inliner
     nodes = {node.name: node for node in model.nodes}
     flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
     tables = with_tables(model, flat.nodes, inliner)
     chosen = choose_variables(model, tables.nodes, options)
-    checkpoint = _checkpoint(model, source, chosen, tables)
+    known = shared.sources
+    checkpoint = known.checkpoint if known else _checkpoint(model, source, chosen, tables)
     if tables.empty and checkpoint is not None:
         tables = fill_tables(tables, restored_tables(model, nodes), checkpoint)
-    bindings = resolve(model, checkpoint, options, chosen.frozen)
+    bindings = resolve(model, checkpoint, options, chosen.frozen, known)
     maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner)
     roots = _roots(flat, tables)
     converted = Converter(maker.bindings, inliner.outputs, maker).convert(

@@ -27,13 +27,15 @@ _STATUS = {
 """The status that an error means; every other error leaves the variable without a value."""
 
 
-def variable_statuses(
-    model: Model, checkpoint: Checkpoint | None, options: FreezeOptions
-) -> tuple[VariableInspection, ...]:
-    """Look each variable up, as a freeze would, and tell what it found. No weights are read."""
+def sources_of(model: Model, checkpoint: Checkpoint | None, options: FreezeOptions) -> Sources:
+    """Where the values of all variables of a model come from, those in function bodies too."""
     variables = variables_of(_variable_nodes(model), VARIABLE_OPS)
-    sources = Sources(model, {node.name: node for node in model.nodes}, variables, checkpoint, options)
-    found = [_status(sources, variable) for variable in variables.values()]
+    return Sources(model, {node.name: node for node in model.nodes}, variables, checkpoint, options)
+
+
+def variable_statuses(sources: Sources) -> tuple[VariableInspection, ...]:
+    """Look each variable up, as a freeze would, and tell what it found. No weights are read."""
+    found = [_status(sources, variable) for variable in sources.variables.values()]
     return tuple(sorted(found, key=lambda variable: variable.name))
 
 

@@ -33,7 +33,11 @@ MOVING_AVERAGE = "/ExponentialMovingAverage"
 
 
 def resolve(
-    model: Model, checkpoint: Checkpoint | None, options: FreezeOptions, needed: Sequence[Variable]
+    model: Model,
+    checkpoint: Checkpoint | None,
+    options: FreezeOptions,
+    needed: Sequence[Variable],
+    sources: Sources | None = None,
 ) -> tuple[Binding, ...]:
     """Find the value of each variable.
 
@@ -42,6 +46,7 @@ def resolve(
         checkpoint: Its checkpoint; None where there is none.
         options: `moving_average` and `initializer_nodes` count here.
         needed: Variables of the model.
+        sources: Of this model, checkpoint and options, where they are known from before.
 
     Returns:
         One binding for each variable, in the same order.
@@ -54,9 +59,9 @@ def resolve(
     """
     if not needed:
         return ()
-    nodes = {node.name: node for node in model.nodes}
-    variables = variables_of(model.nodes, VARIABLE_OPS)
-    sources = Sources(model, nodes, variables, checkpoint, options)
+    if sources is None:
+        nodes = {node.name: node for node in model.nodes}
+        sources = Sources(model, nodes, variables_of(model.nodes, VARIABLE_OPS), checkpoint, options)
     return tuple([sources.binding(variable) for variable in needed])
 
 
