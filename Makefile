@@ -8,8 +8,11 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := pyproject.toml constraints.txt
+NODE := tests/other_languages/node_modules
+# The contract may not break what the last release had; before the first one, what the last commit had.
+RELEASED = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || git rev-parse -q --verify 'HEAD^')
 
-.PHONY: help demo test lint format bench fixtures stubs lock clean
+.PHONY: help demo test lint contract node container format bench fixtures stubs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,9 +30,18 @@ lint: $(VENV)/complete  ## ruff, mypy, import fences, fresh stubs
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/generate_stubs.py --check
 
+contract: $(NODE)/.package-lock.json  ## buf: the contract's style, and nothing broken since the last release (needs Node)
+	$(NODE)/.bin/buf lint
+	test -z "$(RELEASED)" || git archive $(RELEASED) proto buf.yaml | $(NODE)/.bin/buf breaking --against '-#format=tar'
+
+node: $(NODE)/.package-lock.json  ## install what the tests of other languages use (needs Node)
+
 format: $(VENV)/complete  ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+container:  ## make the container's base from Debian's packages, build and run it (root; podman, mmdebstrap)
+	docker/test.sh
 
 bench: $(VENV)/complete  ## measure speed and memory against TensorFlow's own tools and cp
 	$(BIN)/python bench/run.py $(ARGS)
@@ -44,7 +56,7 @@ lock:  ## write constraints.txt anew from the newest versions
 	scripts/lock.sh "$(PYTHON)"
 
 clean:  ## delete what make made
-	rm -rf $(VENV) .venv-stubs build dist
+	rm -rf $(VENV) .venv-stubs build dist $(NODE)
 
 $(VENV)/pip: constraints.txt
 	@test -n "$(PYTHON)" || { echo "tffreeze needs Python 3.11, 3.12 or 3.13 on the PATH." >&2; exit 1; }
@@ -58,5 +70,9 @@ $(VENV)/engine: $(VENV)/pip $(LOCK)
 	@touch $@
 
 $(VENV)/complete: $(VENV)/pip $(LOCK)
-	@$(PIP) install --editable '.[all]' --group test --group lint
+	@$(PIP) install --editable '.[all]' --group test --group lint --group deploy
 	@touch $@ $(VENV)/engine
+
+$(NODE)/.package-lock.json: $(NODE)/../package-lock.json
+	@cd $(NODE)/.. && npm install --ignore-scripts --no-save --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
