@@ -137,7 +137,7 @@ def test_caller_gone_during_download(tmp_path: Path) -> None:
     with served(tmp_path, model_roots={"large": tmp_path / "large"}) as server:
         call = server.stub.Freeze(iter([large_request()]))
         kinds = [next(call).WhichOneof("message") for _ in range(3)]
-        assert ["started", "content", "content"] == kinds
+        assert ["progress", "started", "content"] == kinds
         call.cancel()
         server.wait_until_idle()
         assert ["CANCELLED"] == server.recorder.reasons()
@@ -186,7 +186,7 @@ def test_slow_reader(tmp_path: Path) -> None:
     large_model(tmp_path / "large")
     with served(tmp_path, model_roots={"large": tmp_path / "large"}, max_idle_seconds=TICK_SECONDS) as server:
         call = server.stub.Freeze(iter([large_request()]))
-        assert "started" == next(call).WhichOneof("message")
+        assert ["progress", "started"] == [next(call).WhichOneof("message") for _ in range(2)]
         server.wait_until_idle()
         assert ["CLIENT_TOO_SLOW"] == server.recorder.reasons()
         assert server.recorder.sent_bytes < LARGE_BYTES / 2
@@ -201,7 +201,7 @@ def test_slow_reader_holds_nothing_but_its_call(tmp_path: Path) -> None:
     roots = {"large": tmp_path / "large", "samples": FIXTURES}
     with served(tmp_path, model_roots=roots, **settings) as server:
         stuck = server.stub.Freeze(iter([large_request()]))
-        assert "started" == next(stuck).WhichOneof("message")
+        assert ["progress", "started"] == [next(stuck).WhichOneof("message") for _ in range(2)]
         server.wait_until_idle()
         spec = FreezeSpec(source=DIGITS.in_root("samples", FIXTURES))
         failed = failure(lambda: answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)]))))

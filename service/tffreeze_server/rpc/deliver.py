@@ -23,6 +23,7 @@ from tffreeze_server.freeze.plan import Plan, Segment
 from tffreeze_server.freeze.report import Report
 from tffreeze_server.freeze.segments import field_head
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
+from tffreeze_server.rpc.shorten import shorten_inspection, shorten_report
 from tffreeze_server.rpc.upload import DeclaredFile
 
 # Field numbers of proto/tffreeze/v1/freeze_service.proto.
@@ -86,8 +87,10 @@ def new_sha256() -> Digest:
 
 def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> bytes:
     """Tell what the result will be."""
+    report = report_to_message(result.report)
+    shorten_report(report)
     started = freeze_service_pb2.FreezeStarted(
-        report=report_to_message(result.report), total_size_bytes=result.size_bytes, delivery=delivery
+        report=report, total_size_bytes=result.size_bytes, delivery=delivery
     )
     plan = result.plan
     started.files.add(name=result.name, size_bytes=plan.size_bytes, crc32c=plan.crc32c)
@@ -99,6 +102,7 @@ def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> by
 def inspect_response(inspection: Inspection) -> bytes:
     """Tell what a model is."""
     message = inspection_to_message(inspection)
+    shorten_inspection(message)
     return freeze_service_pb2.InspectResponse(inspection=message).SerializeToString()
 
 

@@ -36,7 +36,7 @@ from tffreeze_server.rpc.receive import Request, first_message, parse, receive_f
 from tffreeze_server.rpc.serve import serve
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, remove
-from tffreeze_server.rpc.upload import declared_files
+from tffreeze_server.rpc.upload import declared_files, to_come_bytes
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
 
@@ -128,6 +128,7 @@ class FreezeService:
             splice = spec.delivery == SPLICE
             call.observer.described({"delivery": "SPLICE" if splice else "CONTENT"})
             place = await self._take_in(call, job, _Freeze, spec.source, absent_allowed=splice)
+            await call.progress(_Progress.STAGE_PLANNING, place.upload_bytes)
             with call.stage(Stage.PLANNING):
                 result = await job.plan(
                     plan_freeze,
@@ -193,7 +194,7 @@ class FreezeService:
             call.observer.described({"model_root": source.model_root})
             return Place(model_root(source.model_root, self._settings, call.caller))
         declared = declared_files(source.upload, self._settings, absent_allowed=absent_allowed)
-        upload_bytes = sum(file.to_come_bytes for file in declared)
+        upload_bytes = to_come_bytes(declared)
         call.observer.described({"upload_files": len(declared), "upload_bytes": upload_bytes})
         self._admission.check_line()
         self._spool.reserve(upload_bytes)

@@ -59,10 +59,15 @@ class CallSettings:
     retry_after_seconds: float = 1.0
 
 
+def largest_upload_bytes(settings: CallSettings) -> int:
+    """Give the size that no upload may pass, however empty the spool is; 0: no limit."""
+    return min((limit for limit in (settings.max_upload_bytes, settings.max_spool_bytes) if limit), default=0)
+
+
 def limits_to_message(settings: CallSettings) -> freeze_service_pb2.Limits:
     """Tell the limits as the contract has them; fractions of seconds are rounded up."""
     return freeze_service_pb2.Limits(
-        max_upload_bytes=settings.max_upload_bytes,
+        max_upload_bytes=largest_upload_bytes(settings),
         max_upload_files=settings.max_upload_files,
         max_file_name_bytes=settings.max_file_name_bytes,
         max_chunk_bytes=settings.max_chunk_bytes,

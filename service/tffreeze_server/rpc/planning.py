@@ -16,7 +16,7 @@ from tffreeze_server.freeze.options import FreezeOptions, ModelSource
 from tffreeze_server.rpc.deliver import Asset, Result
 from tffreeze_server.rpc.messages import source_from_message
 from tffreeze_server.rpc.model_roots import check_inside, check_source
-from tffreeze_server.rpc.upload import DeclaredFile
+from tffreeze_server.rpc.upload import DeclaredFile, to_come_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class Place:
 
     folder: Path
     declared: Sequence[DeclaredFile] = ()
+
+    @property
+    def upload_bytes(self) -> int:
+        """Bytes of the upload."""
+        return to_come_bytes(self.declared)
 
     @property
     def has_absent(self) -> bool:

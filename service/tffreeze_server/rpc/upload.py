@@ -8,13 +8,13 @@ just where the one before ended.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tffreeze.v1 import model_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
-from tffreeze_server.rpc.limits import CallSettings
+from tffreeze_server.rpc.limits import CallSettings, largest_upload_bytes
 from tffreeze_server.rpc.messages import relative_path
 from tffreeze_server.rpc.status import FieldError
 
@@ -68,8 +68,13 @@ def declared_files(
         for index, file in enumerate(upload.files)
     )
     _check_unique(files)
-    _check_size(sum(file.to_come_bytes for file in files), settings)
+    _check_size(to_come_bytes(files), settings)
     return files
+
+
+def to_come_bytes(files: Iterable[DeclaredFile]) -> int:
+    """Sum what a client must send."""
+    return sum(file.to_come_bytes for file in files)
 
 
 def _declared_file(
@@ -137,11 +142,11 @@ def _folders_of(name: str) -> Iterator[str]:
 
 
 def _check_size(size_bytes: int, settings: CallSettings) -> None:
-    allowed = [limit for limit in (settings.max_upload_bytes, settings.max_spool_bytes) if limit]
-    if allowed and size_bytes > min(allowed):
+    allowed_bytes = largest_upload_bytes(settings)
+    if 0 < allowed_bytes < size_bytes:
         raise FreezeError(
             Reason.UPLOAD_TOO_LARGE,
-            f"The upload is {size_bytes:,} bytes, and {min(allowed):,} are allowed. Leave the weights where they are "
+            f"The upload is {size_bytes:,} bytes, and {allowed_bytes:,} are allowed. Leave the weights where they are "
             "(SPLICE), or put the model into a model root of the server.",
         )
 

@@ -1,0 +1,139 @@
+"""Messages of a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tffreeze.v1 import freeze_service_pb2, inspection_pb2, report_pb2
+from tffreeze_server.checkpoint.crc32c import extend
+from tffreeze_server.checkpoint.data import FileRange
+from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze.plan import Plan
+from tffreeze_server.freeze.report import DroppedReport, Report
+from tffreeze_server.rpc import shorten
+from tffreeze_server.rpc.deliver import Asset, Result, Splice, content, content_message, new_sha256
+from tffreeze_server.rpc.upload import DeclaredFile
+
+REPORT = Report("graph_def", (), (), (), (), (), (), (), DroppedReport(0, 0, (), (), ()), (), 0, 0, 0, 0, "")
+
+
+@given(st.integers(0, 1000), st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=4))
+def test_content_is_written_as_protobuf_does(file_index: int, pieces: list[bytes]) -> None:
+    """A chunk put into its message by hand is the message, byte by byte."""
+    chunk = freeze_service_pb2.ContentChunk(file_index=file_index, data=b"".join(pieces))
+    expected = freeze_service_pb2.FreezeResponse(content=chunk).SerializeToString()
+    assert expected == content_message(file_index, pieces)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A file of 3 MB in which every megabyte is different."""
+    path = tmp_path / "weights"
+    path.write_bytes(b"".join(bytes([number]) * 1_000_000 for number in range(3)))
+    return path
+
+
+def result_of(weights: Path, *segments: bytes | FileRange, assets: tuple[Asset, ...] = ()) -> Result:
+    """A result of these segments."""
+    size_bytes = sum(len(s) if isinstance(s, bytes) else s.length_bytes for s in segments)
+    return Result("frozen.pb", Plan(segments, {"weights": weights}, size_bytes, 0), assets, REPORT)
+
+
+def whole(weights: Path) -> FileRange:
+    """All of the file."""
+    return FileRange("weights", 0, 3_000_000, extend(0, weights.read_bytes()))
+
+
+def test_content_is_cut_into_chunks(weights: Path) -> None:
+    """Literals and ranges come in order, in chunks no longer than allowed; assets follow, empty ones without chunk."""
+    empty = Asset("assets/empty", Path("/dev/null"), 0)
+    asset = Asset("assets/words", weights, 2_500_000)
+    result = result_of(weights, b"head", whole(weights), b"tail", assets=(empty, asset))
+    digest = new_sha256()
+    with SourceFiles(result.plan.files) as files:
+        messages = [
+            freeze_service_pb2.FreezeResponse.FromString(message).content
+            for message in content(result, files, 1 << 20, digest)
+        ]
+    assert max(len(message.data) for message in messages) <= 1 << 20
+    assert [0, 2] == sorted({message.file_index for message in messages})
+    data = weights.read_bytes()
+    assert b"head" + data + b"tail" == b"".join(m.data for m in messages if m.file_index == 0)
+    assert data[:2_500_000] == b"".join(m.data for m in messages if m.file_index == 2)
+    expected = new_sha256()
+    expected.update(b"head" + data + b"tail")
+    assert expected.digest() == digest.digest()
+
+
+def test_splice_messages_stay_small(weights: Path) -> None:
+    """However long the literals and however many the ranges: each message is below 2 MiB, literals below 1 MiB."""
+    literal = bytes(range(256)) * 20_000
+    ranges = [FileRange("weights", start, 1, None) for start in range(20_000)]
+    result = result_of(weights, literal, *ranges)
+    splice = Splice(result, [DeclaredFile("weights", 3_000_000, True)], weights.parent)
+    with SourceFiles(result.plan.files) as files:
+        messages = list(splice.messages(files))
+    assert max(map(len, messages)) < 2 << 20
+    segments = [
+        segment
+        for message in messages
+        for segment in freeze_service_pb2.FreezeResponse.FromString(message).splice.segments
+    ]
+    assert max(len(segment.literal) for segment in segments) <= 1 << 20
+    assert literal == b"".join(segment.literal for segment in segments)
+    assert list(range(20_000)) == [s.range.offset_bytes for s in segments if s.HasField("range")]
+
+
+def test_splice_checks_ranges_against_declared_sizes(weights: Path) -> None:
+    """A range past the declared end of its file is refused before anything is sent."""
+    result = result_of(weights, whole(weights))
+    with pytest.raises(FreezeError) as raised:
+        Splice(result, [DeclaredFile("weights", 2_999_999, True)], weights.parent)
+    assert (Reason.MALFORMED_CHECKPOINT, "weights") == (raised.value.reason, raised.value.subject)
+
+
+def test_large_reports_are_shortened() -> None:
+    """A report that does not fit into a message loses the ends of its longest lists, and says so."""
+    report = report_pb2.Report()
+    report.dropped.checkpoint_keys.extend(f"{'k' * 100}{number}" for number in range(40_000))
+    report.variables.add(name="v")
+    shorten.shorten_report(report)
+    assert report.ByteSize() < 4 << 20
+    assert shorten.KEPT_ITEMS == len(report.dropped.checkpoint_keys)
+    assert 1 == len(report.variables)
+    assert [shorten.SHORTENED] == [warning.code for warning in report.warnings]
+
+
+def test_reports_that_fit_stay_whole() -> None:
+    """All others are left alone."""
+    report = report_pb2.Report()
+    report.dropped.checkpoint_keys.extend(f"k{number}" for number in range(2000))
+    before = report.SerializeToString()
+    shorten.shorten_report(report)
+    assert before == report.SerializeToString()
+
+
+def test_large_inspections_are_shortened() -> None:
+    """So with inspections."""
+    inspection = inspection_pb2.Inspection()
+    for number in range(40_000):
+        inspection.variables.add(name=f"{'v' * 100}{number}")
+    shorten.shorten_inspection(inspection)
+    assert shorten.KEPT_ITEMS == len(inspection.variables)
+
+
+def test_every_list_can_be_shortened() -> None:
+    """The tables of lists name every repeated field of the two messages that may be long."""
+    for message, lists, short in (
+        (report_pb2.Report, shorten._REPORT_LISTS, {"tags"}),
+        (inspection_pb2.Inspection, shorten._INSPECTION_LISTS, {"tags", "all_tags", "savers"}),
+    ):
+        repeated = {
+            f.name for f in message.DESCRIPTOR.fields if hasattr(getattr(message(), f.name), "extend")
+        }
+        assert repeated - short == {name for name in lists if "." not in name}
