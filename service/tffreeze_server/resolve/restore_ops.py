@@ -10,6 +10,7 @@ who need that variable. Facts: tensorflow/core/ops/io_ops.cc; tensorflow/python/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from tffreeze_server.freeze.inline import flatten
 from tffreeze_server.graph import dtypes
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, node_of
-from tffreeze_server.resolve.small_tensor import read_small
+from tffreeze_server.resolve.small_tensor import checked_shape
 from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, data_inputs, origin, variable_of
 
 ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
@@ -147,16 +148,19 @@ def _string(flat: FlatGraph, tensor: str, index: int, reader: Node) -> str:
             f"The constant {node.name!r}, which the restore op {reader.name!r} reads, holds no strings.",
             subject=node.name,
         )
-    tensor_names = read_small(value.tensor, node.name)
-    if index >= tensor_names.elements:
+    # One by one, not all for each: a restore op may name a hundred thousand tensors.
+    strings = value.tensor.string_val
+    elements = math.prod(checked_shape(value.tensor, node.name))
+    if index >= elements:
         raise FreezeError(
             Reason.MALFORMED_MODEL,
             f"The restore op {reader.name!r} has an output {index}, but {node.name!r} names only "
-            f"{tensor_names.elements} tensors.",
+            f"{elements} tensors.",
             subject=reader.name,
         )
-    name = tensor_names.values[index if len(tensor_names.values) > 1 else 0]
-    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else ""
+    # A TensorProto may leave out repetitions of its last value, and all of them where that is empty.
+    name = strings[min(index, len(strings) - 1)] if strings else b""
+    return name.decode("utf-8", "backslashreplace")
 
 
 def _check_filename(flat: FlatGraph, node: Node, prefix: str, saver: Saver) -> None:
