@@ -46,8 +46,9 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # has no ty
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802, ANN401 - as generated
         """Tell the status of a service now and when it changes."""
         if request.service in self._services:
-            await context.write(self._status())
-            if not self._draining.is_set():
+            status = self._status()
+            await context.write(status)
+            if status.status == health_pb2.HealthCheckResponse.SERVING:
                 await self._draining.wait()
                 await context.write(self._status())
         else:

@@ -127,8 +127,9 @@ class CallLog:
         self._sent_bytes = 0
 
     def described(self, fields: Mapping[str, str | int]) -> None:
-        """Remember what it is about."""
+        """Remember what it is about, and tell it now to who wants to know all."""
         self._fields.update(fields)
+        event(logging.DEBUG, "call described", request_id=self._fields["request_id"], **fields)
 
     def stage(self, stage: Stage, seconds: float) -> None:
         """Remember how long a stage took."""

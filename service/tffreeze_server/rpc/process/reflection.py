@@ -18,23 +18,32 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # ha
 
     def __init__(self, services: tuple[str, ...]) -> None:
         super().__init__((*services, reflection.SERVICE_NAME))
-        self._streams: set[asyncio.Task[Any]] = set()
+        self._ended = asyncio.Event()
 
     def end(self) -> None:
         """End open streams, so that the server need not wait for them."""
-        for stream in self._streams:
-            stream.cancel()
+        self._ended.set()
 
     async def ServerReflectionInfo(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802, ANN401 - as generated
         """Answer questions."""
-        stream = asyncio.current_task()
-        assert stream is not None
-        self._streams.add(stream)
+        async for response in super().ServerReflectionInfo(self._until_end(requests), context):
+            yield response
+
+    async def _until_end(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        ended = asyncio.ensure_future(self._ended.wait())
+        questions = aiter(requests)
         try:
-            async for response in super().ServerReflectionInfo(requests, context):
-                yield response
+            while True:
+                question = asyncio.ensure_future(_next(questions))
+                both: tuple[asyncio.Future[Any], ...] = (question, ended)
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                if not question.done():
+                    question.cancel()
+                if ended.done() or question.result() is None:
+                    return
+                yield question.result()
         finally:
-            self._streams.discard(stream)
+            ended.cancel()
 
     def add_to_server(self, server: grpc.aio.Server) -> None:
         """Have a server answer questions."""
@@ -47,3 +56,7 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # ha
         server.add_generic_rpc_handlers(
             tuple(grpc.method_handlers_generic_handler(name, handlers) for name in NAMES)
         )
+
+
+async def _next(questions: AsyncIterator[Any]) -> Any:  # noqa: ANN401 - a message, or None at the end
+    return await anext(questions, None)

@@ -32,6 +32,7 @@ from tffreeze_server.rpc.process.reflection import Reflection
 from tffreeze_server.rpc.process.reload import Reloaded
 from tffreeze_server.rpc.process.tls import server_credentials
 from tffreeze_server.rpc.process.tokens import load_tokens
+from tffreeze_server.rpc.spool import SpoolUnusableError
 
 _CLEAN_UP_SECONDS = 5.0
 
@@ -227,6 +228,9 @@ async def serve(
     except CannotListenError as error:
         event(logging.ERROR, "cannot listen", message=str(error))
         return exit_codes.CANNOT_LISTEN
+    except SpoolUnusableError as error:
+        event(logging.ERROR, "cannot start", message=f"--spool-dir {settings.calls.spool_dir}: {error}")
+        return exit_codes.CONFIG
     await ending.asked.wait()
     event(logging.INFO, "draining", why=ending.why, drain_seconds=settings.drain_seconds)
     finished = await server.drain(ending)
