@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.freeze.library import functions_of
 from tffreeze_server.freeze.options import FreezeOptions
 from tffreeze_server.freeze.roles import VARIABLE_OPS
-from tffreeze_server.freeze.specialise import functions_of
 from tffreeze_server.freeze.variables import Variable, variable_key, variables_of
 from tffreeze_server.graph.body import Library
 from tffreeze_server.graph.model import Model

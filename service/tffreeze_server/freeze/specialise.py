@@ -10,24 +10,27 @@ the types of its results are known to its caller; recursion is refused by the in
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.freeze.attrs import shape_proto, types_attr
 from tffreeze_server.freeze.convert import Bindings, Converter, Place
 from tffreeze_server.freeze.frozen_graph import FrozenFunction
-from tffreeze_server.freeze.inline import Inliner
+from tffreeze_server.freeze.inline import Inliner, has_frames
+from tffreeze_server.freeze.library import Either, functions_named, functions_of, holding
+from tffreeze_server.freeze.paths import shown
 from tffreeze_server.freeze.rewrite_ops import STALE_ATTRS, Handle
-from tffreeze_server.freeze.roles import CALLS, VARIABLE_OPS, Call
+from tffreeze_server.freeze.roles import CALLS, Call
 from tffreeze_server.graph.body import Arg, Body, Outputs, to_function_def
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, node_of, with_attrs
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
-from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef
 
 MAX_FUNCTIONS = 100_000
+MAX_DEPTH = 100
+"""How deep loops, branches and calls that are not inlined may stand in each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class FunctionMaker:
     library: dict[str, FunctionDef] = field(default_factory=dict)
     values: dict[str, Mapping[str, TensorValue]] = field(default_factory=dict)
     _made: dict[tuple[object, ...], Made] = field(default_factory=dict)
+    _open: dict[tuple[object, ...], str] = field(default_factory=dict)
+    _holding: dict[str, bool] = field(default_factory=dict)
 
     def frozen_functions(self) -> tuple[FrozenFunction, ...]:
         """All functions that were made, by name."""
@@ -69,22 +74,29 @@ class FunctionMaker:
         self, node: Node, given: Mapping[int, Handle], place: Place
     ) -> tuple[Node, Mapping[str, Handle]]:
         """See `convert.Functions`."""
+        here = Place({}, (), place, node.name)
         if node.op not in CALLS:
-            made = self._make(node.op, node.proto.attr, given, Place({}, (), place, node.name))
-            return node._replace(op=made.name), self._results(node, [made])
+            made = self._make(node.op, node.proto.attr, given, here)
+            own = frozenset(a.name for a in self.inliner.outputs.library[node.op].signature.attr)
+            renamed = node if made.name == node.op else with_attrs(node, own)._replace(op=made.name)
+            return renamed, self._results(node, [made])
         call = CALLS[node.op]
         if any(k < call.skip for k in given):
             raise _first_input(node, given)
         arguments = {k - call.skip: handle for k, handle in given.items()}
-        made_by_attr = {
-            key: [self._named(f, arguments, node, place) for f in _names(node.proto.attr, key)]
-            for key in call.functions
-        }
-        made_all = [m for made in made_by_attr.values() for m in made]
+        made_by_attr: dict[str, list[Made]] = {}
+        for key in call.functions:
+            made_by_attr[key] = []
+            for function in functions_named(node.proto.attr, key):
+                made_by_attr[key].append(self._make(function.name, function.attr, arguments, here))
+            if not made_by_attr[key]:
+                raise _lacks(node, key)
         if call.is_loop:
-            _check_loop(node, arguments, made_by_attr["body"])
-            made_all = made_by_attr["body"]
-        results = self._results(node, made_all)
+            body = made_by_attr["body"][0]
+            _check_loop(node, arguments, body)
+            results = self._results(node, [body])
+        else:
+            results = self._results(node, [m for made in made_by_attr.values() for m in made])
         changed = _set_functions(node, made_by_attr)
         if given or results:
             changed = _set_types(changed, call, arguments, results)
@@ -92,16 +104,23 @@ class FunctionMaker:
 
     def named(self, node: Node, place: Place) -> Node:
         """See `convert.Functions`."""
-        if not self.inliner.outputs.library:
+        outputs = self.inliner.outputs
+        if not outputs.library:
             return node
-        keys = [k for k in node.proto.attr if _names(node.proto.attr, k)]
-        made = {k: [self._named(f, {}, node, place) for f in _names(node.proto.attr, k)] for k in keys}
-        return _set_functions(node, made) if made else node
-
-    def _named(
-        self, function: NameAttrList, arguments: Mapping[int, Handle], node: Node, place: Place
-    ) -> Made:
-        return self._make(function.name, function.attr, arguments, Place({}, (), place, node.name))
+        made_by_attr: dict[str, list[Made]] = {}
+        for key in [k for k in node.proto.attr if functions_named(node.proto.attr, k)]:
+            made_by_attr[key] = []
+            for f in functions_named(node.proto.attr, key):
+                # SymbolicGradient may name an op; an attribute that is not used names nothing.
+                if f.name not in outputs.library and (not f.name or outputs.definition(f.name)):
+                    made_by_attr[key].append(Made(f.name, ()))
+                    continue
+                made = self._make(f.name, f.attr, {}, Place({}, (), place, node.name))
+                handle = next((h for h in made.results if h), None)
+                if handle is not None:
+                    raise _gives(node, f.name, handle)
+                made_by_attr[key].append(made)
+        return _set_functions(node, made_by_attr) if made_by_attr else node
 
     def _make(
         self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
@@ -114,7 +133,11 @@ class FunctionMaker:
                 f"{nearest(name, library)}",
                 subject=place.caller,
             )
-        key = _key(name, attrs, given)
+        if not given and not self._holds_variables(name):
+            self._keep(name)
+            return Made(name, (None,) * len(library[name].signature.output_arg))
+        own = {a.name: attrs[a.name] for a in library[name].signature.attr if a.name in attrs}
+        key = _key(name, own, given)
         if key not in self._made:
             if len(self._made) >= MAX_FUNCTIONS:
                 raise FreezeError(
@@ -122,25 +145,37 @@ class FunctionMaker:
                     f"The graph needs more than {MAX_FUNCTIONS} functions of its own.",
                     subject=name,
                 )
-            self._made[key] = self._new(name, attrs, given, place)
+            if key in self._open or len(self._open) >= MAX_DEPTH:
+                raise _too_deep(name, self._open.values())
+            self._open[key] = name
+            self._made[key] = self._new(name, own, given, place)
+            del self._open[key]
         return self._made[key]
 
     def _new(
         self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
     ) -> Made:
-        if not given and not self._holds_variables(name):
-            self._keep(name)
-            return Made(name, (None,) * len(self.library[name].signature.output_arg))
         body = self.inliner.body(name, attrs)
-        arguments = {body.args[k].name: handle for k, handle in given.items() if k < len(body.args)}
+        if any(k >= len(body.args) for k in given):
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The node {place.caller!r} gives more to the function {name!r} than the {len(body.args)} arguments "
+                "it takes.",
+                subject=place.caller,
+            )
+        # Calls with variables of other shapes share this body: it knows none.
+        arguments = {body.args[k].name: replace(handle, shape=None) for k, handle in given.items()}
         roots = [node_of(t) for t in body.result_tensors] + [n for _, n in body.control_results]
         argument_names = frozenset(a.name for a in body.args)
         ordered = reachable(body.nodes, roots, argument_names)
-        here = Place(ordered, tuple(roots), place.within, place.caller)
+        here = Place(ordered, tuple(roots), place.within, place.caller, has_frames(ordered))
         converter = Converter(self.bindings, self.inliner.outputs, self)
         done = converter.convert(ordered.values(), here, arguments)
         results = tuple(done.handles.get(t) for t in body.result_tensors)
-        made = Made(self._free_name(name, given), results)
+        # A buffer that is a result is a value to the caller.
+        made = Made(
+            self._free_name(name, given), tuple(None if h is None or h.is_ref else h for h in results)
+        )
         self._write(body, made, done.nodes, arguments)
         return made
 
@@ -161,15 +196,20 @@ class FunctionMaker:
             body.control_results,
             _proto_without_handles(body, arguments),
         )
-        known = Outputs(
-            ChainMap(self.library, dict(self.inliner.outputs.library)), self.inliner.outputs.op_defs
-        )
+        original = self.inliner.outputs
+        known = Outputs(Either(self.library, original.library), original.op_defs)
         self.library[made.name] = to_function_def(frozen, known)
         self.values[made.name] = {n.name: n.value for n in nodes.values() if n.value is not None}
 
     def _results(self, node: Node, made: Sequence[Made]) -> dict[str, Handle]:
         """The results of a call that are handles: where one branch gives a variable, all must."""
         results: dict[str, Handle] = {}
+        if len({len(m.results) for m in made}) > 1:
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The branches of the node {node.name!r} (op {node.op!r}) do not give the same number of results.",
+                subject=node.name,
+            )
         for k, branches in enumerate(zip(*(m.results for m in made), strict=True)):
             handles = [h for h in branches if h is not None]
             if handles and (len(handles) < len(branches) or len({h.dtype for h in handles}) > 1):
@@ -181,53 +221,31 @@ class FunctionMaker:
                     subject=node.name,
                 )
             if handles:
-                shape = handles[0].shape if len({h.shape for h in handles}) == 1 else None
                 names = tuple(dict.fromkeys(n for h in handles for n in h.variables))
-                results[join_tensor(node.name, k)] = Handle(handles[0].dtype, shape, False, names)
+                results[join_tensor(node.name, k)] = Handle(handles[0].dtype, None, False, names)
         return results
 
     def _holds_variables(self, name: str) -> bool:
         """Whether a variable stands in a function, or in one it runs."""
-        return any(
-            node.op in VARIABLE_OPS for function in self._closure(name).values() for node in function.node_def
-        )
+        if name not in self._holding:
+            self._holding.update(holding(name, self.inliner.outputs.library, self._holding))
+        return self._holding[name]
 
     def _keep(self, name: str) -> None:
         """Take a function, and what it runs, as the model has it."""
-        self.library.update(self._closure(name))
-
-    def _closure(self, name: str) -> dict[str, FunctionDef]:
         library = self.inliner.outputs.library
-        found: dict[str, FunctionDef] = {}
         pending = [name]
         while pending:
             current = pending.pop()
-            if current in library and current not in found:
-                found[current] = library[current]
+            if current in library and current not in self.library:
+                self.library[current] = library[current]
                 pending += [f for node in library[current].node_def for f in functions_of(node)]
-        return found
 
     def _free_name(self, name: str, given: Mapping[int, Handle]) -> str:
         if not given and name not in self.library:
             return name
-        taken = self.inliner.outputs.library.keys() | self.library.keys()
         names = (f"{name}_frozen{f'_{k}' if k else ''}" for k in range(MAX_FUNCTIONS + 1))
-        return next(n for n in names if n not in taken)
-
-
-def functions_of(node: NodeDef) -> list[str]:
-    """Names of the functions that a node runs: its op may be one, its attributes may name some."""
-    return [node.op, *(f.name for key in node.attr for f in _names(node.attr, key))]
-
-
-def _names(attrs: Mapping[str, AttrValue], key: str) -> list[NameAttrList]:
-    """The functions that an attribute names."""
-    value = attrs.get(key)
-    if value is None:
-        return []
-    if value.WhichOneof("value") == "func":
-        return [value.func]
-    return list(value.list.func) if value.WhichOneof("value") == "list" else []
+        return next(n for n in names if n not in self.library and n not in self.inliner.outputs.library)
 
 
 def _key(name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle]) -> tuple[object, ...]:
@@ -238,7 +256,7 @@ def _key(name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle])
 def _set_functions(node: Node, made: Mapping[str, Sequence[Made]]) -> Node:
     changes: dict[str, AttrValue] = {}
     for key, functions in made.items():
-        before = [f.name for f in _names(node.proto.attr, key)]
+        before = [f.name for f in functions_named(node.proto.attr, key)]
         if before == [f.name for f in functions]:
             continue
         names = [NameAttrList(name=f.name) for f in functions]
@@ -253,6 +271,9 @@ def _set_types(
     """A call with the types and shapes of what it is given and gives changed to those of the values."""
     changes: dict[str, AttrValue] = {}
     start = 0
+    for key in (*call.input_types, call.output_types):
+        if key not in node.proto.attr:
+            raise _lacks(node, key)
     for key in call.input_types:
         types: list[int] = list(node.proto.attr[key].list.type)
         for k, handle in arguments.items():
@@ -275,19 +296,46 @@ def _set_types(
     return with_attrs(node, STALE_ATTRS, **changes)
 
 
-def _check_loop(node: Node, arguments: Mapping[int, Handle], bodies: Sequence[Made]) -> None:
-    """What goes into a loop as a variable must come round as the same."""
-    for body in bodies:
-        for k, handle in arguments.items():
-            result = body.results[k] if k < len(body.results) else None
-            if result is None or result.dtype != handle.dtype:
-                raise FreezeError(
-                    Reason.UNSUPPORTED_OP,
-                    f"The loop {node.name!r} is given the variable {handle.variables[0]!r} and its body gives "
-                    "something else back in its place, which a constant cannot stand for. Keep the variable "
-                    f"(--deny {handle.variables[0]}).",
-                    subject=node.name,
-                )
+def _check_loop(node: Node, arguments: Mapping[int, Handle], body: Made) -> None:
+    """What goes into a loop as a variable must come round as the same, and nothing else as a variable."""
+    for k in sorted(arguments.keys() | {k for k, handle in enumerate(body.results) if handle}):
+        before = arguments.get(k)
+        after = body.results[k] if k < len(body.results) else None
+        handle = before or after
+        if handle and (before is None or after is None or before.dtype != after.dtype):
+            raise FreezeError(
+                Reason.UNSUPPORTED_OP,
+                f"The loop {node.name!r} is given the variable {handle.variables[0]!r} and something that is no "
+                "frozen variable, or one of another type, in the same place, which a constant cannot stand for. "
+                f"Keep the variable (--deny {handle.variables[0]}).",
+                subject=node.name,
+            )
+
+
+def _lacks(node: Node, attr: str) -> FreezeError:
+    return FreezeError(
+        Reason.MALFORMED_MODEL,
+        f"The node {node.name!r} (op {node.op!r}) lacks its attribute {attr!r}. Export the model again.",
+        subject=node.name,
+    )
+
+
+def _gives(node: Node, function: str, handle: Handle) -> FreezeError:
+    return FreezeError(
+        Reason.UNSUPPORTED_OP,
+        f"The function {function!r}, which the node {node.name!r} (op {node.op!r}) runs, gives the variable "
+        f"{handle.variables[0]!r} itself, not its value. Keep the variable (--deny {handle.variables[0]}).",
+        subject=node.name,
+    )
+
+
+def _too_deep(name: str, functions: Iterable[str]) -> FreezeError:
+    return FreezeError(
+        Reason.UNSUPPORTED_OP,
+        f"The function {name!r} runs itself, directly or through others, or loops, branches and calls stand in each "
+        f"other deeper than {MAX_DEPTH}: {shown(functions)}. With variables in it, that cannot be frozen.",
+        subject=name,
+    )
 
 
 def _first_input(node: Node, given: Mapping[int, Handle]) -> FreezeError:
