@@ -31,7 +31,7 @@ Target = StrPath | BinaryIO
 
 
 @contextlib.contextmanager
-def open_output(target: Target, *, as_saved_model: bool) -> Iterator[Output]:
+def open_output(target: Target, *, as_saved_model: bool, fsync: bool = False) -> Iterator[Output]:
     """Open an output; it takes its name when the block ends without an exception.
 
     Raises:
@@ -44,7 +44,7 @@ def open_output(target: Target, *, as_saved_model: bool) -> Iterator[Output]:
         return
     path = Path(target)
     try:
-        opened = _new_folder(path) if as_saved_model else _new_file(path)
+        opened = _new_folder(path, fsync=fsync) if as_saved_model else _new_file(path, fsync=fsync)
         with opened as output:
             yield output
     except OSError as error:
@@ -68,8 +68,9 @@ class StreamOutput:
 class _FileOutput:
     """Files below a folder, or one file under a name of its own."""
 
-    def __init__(self, place: Callable[[str], Path]) -> None:
+    def __init__(self, place: Callable[[str], Path], *, fsync: bool) -> None:
         self._place = place
+        self._fsync = fsync
         self._descriptor = -1
         self._written_bytes = self._begun_bytes = 0
 
@@ -95,7 +96,8 @@ class _FileOutput:
         while view:
             view = view[os.write(self._descriptor, view) :]
         self._written_bytes += len(data)
-        if self._written_bytes - self._begun_bytes >= _WRITE_BACK_BYTES and hasattr(os, "posix_fadvise"):
+        is_time = self._written_bytes - self._begun_bytes >= _WRITE_BACK_BYTES
+        if self._fsync and is_time and hasattr(os, "posix_fadvise"):
             # Linux begins to bring the pages to disk now, so that fsync has less to wait for.
             span = self._written_bytes - self._begun_bytes
             os.posix_fadvise(self._descriptor, self._begun_bytes, span, os.POSIX_FADV_DONTNEED)
@@ -105,13 +107,14 @@ class _FileOutput:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             try:
-                os.fsync(descriptor)
+                if self._fsync:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
 
 
 @contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[Output]:
+def _new_file(path: Path, *, fsync: bool) -> Iterator[Output]:
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         if path.is_dir():
@@ -120,7 +123,7 @@ def _new_file(path: Path) -> Iterator[Output]:
             yield StreamOutput(stream)
         return
     temporary = path.parent / _temporary_name()
-    output = _FileOutput(lambda _: temporary)
+    output = _FileOutput(lambda _: temporary, fsync=fsync)
     try:
         yield output
         output.close()
@@ -132,13 +135,13 @@ def _new_file(path: Path) -> Iterator[Output]:
 
 
 @contextlib.contextmanager
-def _new_folder(path: Path) -> Iterator[Output]:
+def _new_folder(path: Path, *, fsync: bool) -> Iterator[Output]:
     path = Path(os.path.realpath(path))
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(17, "it is there already and not an empty directory")
     temporary = path.parent / _temporary_name()
     temporary.mkdir()
-    output = _FileOutput(lambda name: temporary / name)
+    output = _FileOutput(lambda name: temporary / name, fsync=fsync)
     try:
         yield output
         output.close()

@@ -45,14 +45,16 @@ class RemoteArguments(FreezeArguments, CallArguments, total=False):
     Attributes:
         delivery: `splice` or `content`; None: the client chooses.
         on_progress: Called with the bytes written and the bytes there will be.
+        fsync: Whether to wait until the file is on disk.
 
     """
 
     delivery: Delivery | None
+    fsync: bool
     on_progress: OnProgress | None
 
 
-CALL_ARGUMENTS = ("model_root", "timeout_seconds", "on_upload", "delivery", "on_progress")
+CALL_ARGUMENTS = ("model_root", "timeout_seconds", "on_upload", "delivery", "on_progress", "fsync")
 """Arguments that are no options of the freeze itself."""
 
 _DELIVERIES = {
@@ -135,7 +137,11 @@ class RemoteFreeze:
         address, stub = self.connection.next_stub()
         requests = sender.messages(freeze_service_pb2.FreezeRequest(spec=spec))
         with (
-            open_output(self.target, as_saved_model=spec.options.as_saved_model) as output,
+            open_output(
+                self.target,
+                as_saved_model=spec.options.as_saved_model,
+                fsync=bool(self.arguments.get("fsync")),
+            ) as output,
             Receiver(output, files, self.arguments.get("on_progress")) as receiver,
         ):
             call = stub.Freeze(requests, timeout=left_seconds, metadata=self.connection.metadata)

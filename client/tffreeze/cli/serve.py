@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -17,4 +18,5 @@ from tffreeze import embedded
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
     """Run a server; its own --help says how."""
+    gc.enable()  # a server lives long: see `main`
     sys.exit(embedded.serve(arguments))
