@@ -17,7 +17,7 @@ from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.node import Node, join_tensor, split_tensor
 from tffreeze_server.graph.op_args import ArgRange, output_ranges
 from tffreeze_server.graph.op_table import OpDefs
-from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
 from tffreeze_server.tfproto.op_def_pb2 import OpDef
 from tffreeze_server.tfproto.tensor_pb2 import DataType
@@ -96,14 +96,18 @@ def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], outputs: Outp
 
     """
     signature = function.signature
+    attrs = {**{a.name: a.default_value for a in signature.attr if a.HasField("default_value")}, **attrs}
     args = _arguments(signature.input_arg, attrs, signature.name)
     results = _arguments(signature.output_arg, attrs, signature.name)
+    argument_names = frozenset(a.name for a in args)
+    if len(argument_names) < len(args):
+        raise _malformed(signature.name, "two of its arguments have the same name")
     nodes: dict[str, NodeDef] = {}
     for proto in function.node_def:
-        if proto.name in nodes or not proto.name:
-            raise _malformed(signature.name, f"two of its nodes have the name {proto.name!r}")
+        if proto.name in nodes or proto.name in argument_names or not proto.name:
+            raise _malformed(signature.name, f"two of its nodes or arguments have the name {proto.name!r}")
         nodes[proto.name] = _with_values(proto, attrs)
-    plain = _PlainNames(signature.name, frozenset(a.name for a in args), nodes, outputs, {})
+    plain = _PlainNames(signature.name, argument_names, nodes, outputs, {})
     return Body(
         signature.name,
         args,
@@ -226,11 +230,26 @@ class _FunctionNames:
         node = self.nodes[name]
         ranges = self.outputs.ranges(node.op, node.proto, name)
         if ranges is None:
-            return f"{name}:{self.named[node.op]}:{index}"
+            return f"{name}:{self._named(node.op)}:{index}"
         for argument, start, count in ranges:
             if start <= index < start + count:
                 return f"{name}:{argument}:{index - start}"
         raise _malformed(name, f"the op {node.op!r} has no output {index}")
+
+    def _named(self, op: str) -> str:
+        """The output argument of an op without definition: as here, or as where it was inlined from."""
+        if op in self.named:
+            return self.named[op]
+        bodies = (_named_outputs(function) for function in self.outputs.library.values())
+        found = next((names[op] for names in bodies if op in names), None)
+        if found is None:
+            raise FreezeError(
+                Reason.UNKNOWN_OP,
+                f"The op {op!r} is neither in the model's list of ops nor in TensorFlow's, so the name of its output "
+                "is not known. Give its definition with --op-list FILE (an OpList, binary or text).",
+                subject=op,
+            )
+        return found
 
 
 def _named_outputs(function: FunctionDef) -> dict[str, str]:
@@ -243,18 +262,41 @@ def _named_outputs(function: FunctionDef) -> dict[str, str]:
 
 def _with_values(proto: NodeDef, attrs: Mapping[str, AttrValue]) -> NodeDef:
     """The node with `placeholder` attributes replaced by the values of the call."""
-    placeholders = {k: v.placeholder for k, v in proto.attr.items() if v.WhichOneof("value") == "placeholder"}
-    if not placeholders:
+    if not any(_has_placeholder(value) for value in proto.attr.values()):
         return proto
     changed = NodeDef()
     changed.CopyFrom(proto)
-    for key, name in placeholders.items():
-        if name not in attrs:
-            raise _malformed(
-                proto.name, f"its attribute {key!r} asks for {name!r}, which the call does not give"
-            )
-        changed.attr[key].CopyFrom(attrs[name])
+    for key in changed.attr:
+        _fill(changed.attr[key], attrs, proto.name, key)
     return changed
+
+
+def _has_placeholder(value: AttrValue) -> bool:
+    kind = value.WhichOneof("value")
+    return kind == "placeholder" or any(
+        _has_placeholder(v) for f in _functions(value) for v in f.attr.values()
+    )
+
+
+def _functions(value: AttrValue) -> list[NameAttrList]:
+    """The functions that an attribute names: they are given values too."""
+    kind = value.WhichOneof("value")
+    if kind == "func":
+        return [value.func]
+    return list(value.list.func) if kind == "list" else []
+
+
+def _fill(value: AttrValue, attrs: Mapping[str, AttrValue], node: str, key: str) -> None:
+    if value.WhichOneof("value") == "placeholder":
+        if value.placeholder not in attrs:
+            raise _malformed(
+                node, f"its attribute {key!r} asks for {value.placeholder!r}, which the call does not give"
+            )
+        value.CopyFrom(attrs[value.placeholder])
+        return
+    for function in _functions(value):
+        for name in function.attr:
+            _fill(function.attr[name], attrs, node, name)
 
 
 def _arguments(
@@ -270,12 +312,14 @@ def _arguments(
                 subject=function,
             )
         dtype = attrs[arg.type_attr].type if arg.type_attr and arg.type_attr in attrs else arg.type
+        if dtype <= 0:
+            raise _malformed(function, f"nothing says of which type its argument or result {arg.name!r} is")
         found.append(Arg(arg.name, dtype))
     return tuple(found)
 
 
 def _result(function: FunctionDef, name: str) -> str:
-    if name in function.ret:
+    if name in function.ret and not function.ret[name].startswith("^"):
         return function.ret[name]
     raise _malformed(function.signature.name, f"its result {name!r} is not set")
 
