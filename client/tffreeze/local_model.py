@@ -177,10 +177,12 @@ def _add_parts(found: dict[str, Path], prefix: Path, folder: str) -> bool:
 
 
 def _belongs(name: str, prefix: str) -> bool:
+    if name.endswith(".meta"):
+        return False
     if name == prefix:
         return True
     part = _PART.fullmatch(name)
-    return bool(part) and name.startswith(prefix) and part["prefix"] == prefix and not name.endswith(".meta")  # type: ignore[index]  # matched
+    return bool(part) and name.startswith(prefix) and part["prefix"] == prefix  # type: ignore[index]  # matched
 
 
 def _named_by(state: Path) -> PurePosixPath:

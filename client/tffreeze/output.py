@@ -77,7 +77,6 @@ class _FileOutput:
     def begin(self, name: str, size_bytes: int) -> None:
         self.close()
         path = self._place(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         self._written_bytes = self._begun_bytes = 0
         if size_bytes and hasattr(os, "posix_fallocate"):
@@ -141,7 +140,13 @@ def _new_folder(path: Path, *, fsync: bool) -> Iterator[Output]:
         raise FileExistsError(17, "it is there already and not an empty directory")
     temporary = path.parent / _temporary_name()
     temporary.mkdir()
-    output = _FileOutput(lambda name: temporary / name, fsync=fsync)
+
+    def place(name: str) -> Path:
+        file = temporary / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+
+    output = _FileOutput(place, fsync=fsync)
     try:
         yield output
         output.close()

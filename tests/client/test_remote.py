@@ -266,17 +266,20 @@ def test_the_async_client_gives_the_same(server: Served, tmp_path: Path) -> None
 
 def test_a_cancelled_task_cancels_its_call(server: Served) -> None:
     """When the task is cancelled the call ends, and its thread with it."""
+    released = threading.Event()
 
     async def run() -> None:
         loop, begun = asyncio.get_running_loop(), asyncio.Event()
 
-        def begin(*_: int) -> None:
+        def hold(*_: int) -> None:
             loop.call_soon_threadsafe(begun.set)
+            released.wait(60)
 
         async with tffreeze.AsyncClient(f"localhost:{server.port}") as client:
-            call = asyncio.ensure_future(client.freeze_bytes(DIGITS, on_upload=begin))
+            call = asyncio.ensure_future(client.freeze_bytes(DIGITS, on_upload=hold))
             await begun.wait()
             call.cancel()
+            released.set()
             with pytest.raises(asyncio.CancelledError):
                 await call
 

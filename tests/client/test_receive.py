@@ -1,0 +1,197 @@
+"""Nothing that a server says is believed: a result is whole and right, or an error."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tffreeze.errors import ModelFileError, ServiceError, TffreezeError
+from tffreeze.local_model import LocalFile
+from tffreeze.output import StreamOutput, open_output
+from tffreeze.receive import Receiver
+from tffreeze.v1.freeze_service_pb2 import FreezeResponse
+
+DATA = bytes(range(256)) * 4
+
+
+def _started(
+    size_bytes: int = len(DATA), crc32c: int | None = None, name: str = "frozen.pb"
+) -> FreezeResponse:
+    response = FreezeResponse()
+    file = response.started.files.add(name=name, size_bytes=size_bytes)
+    file.crc32c = google_crc32c.value(DATA) if crc32c is None else crc32c
+    return response
+
+
+def _content(data: bytes = DATA, file_index: int = 0) -> FreezeResponse:
+    response = FreezeResponse()
+    response.content.file_index = file_index
+    response.content.data = data
+    return response
+
+
+def _range(
+    offset_bytes: int, length_bytes: int, file_index: int = 0, crc32c: int | None = None
+) -> FreezeResponse:
+    response = FreezeResponse()
+    piece = response.splice.segments.add().range
+    piece.file_index, piece.offset_bytes, piece.length_bytes = file_index, offset_bytes, length_bytes
+    if crc32c is not None:
+        piece.crc32c = crc32c
+    return response
+
+
+def _finished() -> FreezeResponse:
+    response = FreezeResponse()
+    response.finished.SetInParent()
+    return response
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> LocalFile:
+    """A local data file."""
+    path = tmp_path / "weights"
+    path.write_bytes(DATA)
+    return LocalFile("model/weights", path, len(DATA), is_weights=True)
+
+
+def _receive(messages: list[FreezeResponse], *files: LocalFile) -> bytes:
+    stream = io.BytesIO()
+    with Receiver(StreamOutput(stream), files) as receiver:
+        for message in messages:
+            receiver.take(message)
+        assert receiver.finished
+    return stream.getvalue()
+
+
+def test_content_and_ranges_make_the_same(weights: LocalFile) -> None:
+    """Chunks, literals and ranges are put together in order."""
+    assert _receive([_started(), _content(DATA[:9]), _content(DATA[9:]), _finished()]) == DATA
+    literal = _range(500, len(DATA) - 500, crc32c=google_crc32c.value(DATA[500:]))
+    first = FreezeResponse()
+    first.splice.segments.add().literal = DATA[:500]
+    assert _receive([FreezeResponse(), _started(), first, literal, _finished()], weights) == DATA
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [_content()],
+        [_finished()],
+        [_started(), _started()],
+        [_started(), _content(), _finished(), _content()],
+        [_started(), _content(DATA + b"x")],
+        [_started(), _content(DATA[1:]), _finished()],
+        [_started(), _content(), _content(b"x", file_index=1)],
+        [_started(), _content(file_index=-1)],
+        [_started(), _content(file_index=7)],
+        [_started(name="../frozen.pb")],
+        [_started(name="/etc/passwd")],
+        [_started(), _range(0, 1, file_index=1)],
+        [_started(), _range(0, 1, file_index=-1)],
+        [_started(), _range(-1, 1)],
+        [_started(), _range(0, -1)],
+        [_started(), _range(0, 0)],
+        [_started(), _range(1, len(DATA))],
+        [_started(), _range(1 << 62, 1 << 62)],
+        [FreezeResponse(started={"files": []})],
+        [FreezeResponse(started={"files": [{"name": "saved_model.pb"}, {"name": "assets/../../x"}]})],
+        [FreezeResponse(started={"files": [{"name": "saved_model.pb"}, {"name": "assets"}]})],
+        [FreezeResponse(started={"files": [{"name": "saved_model.pb"}, {"name": "/assets/x"}]})],
+        [
+            FreezeResponse(
+                started={"files": [{"name": "saved_model.pb"}, {"name": "assets/x"}, {"name": "assets/x"}]}
+            )
+        ],
+    ],
+)
+def test_a_server_that_breaks_the_contract_is_an_error(messages: list[Any], weights: LocalFile) -> None:
+    """Wrong order, sizes, names and ranges end in one error that says who is at fault."""
+    with pytest.raises(ServiceError) as caught:
+        _receive(messages, weights)
+    assert caught.value.reason == "INTERNAL"
+
+
+def test_a_wrong_checksum_of_the_whole_is_an_error() -> None:
+    """Bytes that are not the ones that were announced are not taken."""
+    with pytest.raises(ModelFileError) as caught:
+        _receive([_started(crc32c=1), _content(), _finished()])
+    assert caught.value.reason == "CHECKSUM_MISMATCH"
+
+
+def test_a_wrong_checksum_of_a_range_names_the_file(weights: LocalFile) -> None:
+    """A damaged local file is told by its name."""
+    with pytest.raises(ModelFileError) as caught:
+        _receive([_started(), _range(0, len(DATA), crc32c=1)], weights)
+    assert (caught.value.reason, caught.value.subject) == ("CHECKSUM_MISMATCH", "weights")
+
+
+@pytest.mark.parametrize("left", [None, b"short"])
+def test_a_local_file_that_changed_is_an_error(left: bytes | None, weights: LocalFile) -> None:
+    """A file that is gone, or shorter than it was, is no reason to hang or to write less."""
+    weights.path.unlink()
+    if left is not None:
+        weights.path.write_bytes(left)
+    with pytest.raises(ModelFileError) as caught:
+        _receive([_started(), _range(0, len(DATA))], weights)
+    assert caught.value.reason == "FILE_NOT_READABLE"
+
+
+@given(st.lists(st.binary(max_size=40), max_size=12))
+def test_no_bytes_break_the_receiver(messages: list[bytes]) -> None:
+    """Whatever parses as a message is taken or refused, never more."""
+    with Receiver(StreamOutput(io.BytesIO())) as receiver:
+        for data in messages:
+            try:
+                response = FreezeResponse.FromString(data)
+            except Exception:
+                continue
+            try:
+                receiver.take(response)
+            except TffreezeError:
+                return
+
+
+@pytest.mark.parametrize("as_saved_model", [False, True])
+def test_an_output_that_fails_leaves_nothing(as_saved_model: bool, tmp_path: Path) -> None:
+    """An exception in the middle of a result leaves the folder as it was."""
+    target = tmp_path / "out"
+    with contextlib.suppress(ZeroDivisionError), open_output(target, as_saved_model=as_saved_model) as output:
+        output.begin("saved_model.pb", 10)
+        output.write(b"12345")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fsync", [False, True])
+def test_an_output_appears_whole(fsync: bool, tmp_path: Path) -> None:
+    """Large and small writes end in one file, with the permissions of any new file."""
+    target = tmp_path / "out"
+    with open_output(target, as_saved_model=False, fsync=fsync) as output:
+        output.begin("frozen.pb", 9 << 20)
+        for _ in range(9):
+            output.write(bytes(1 << 20))
+        assert not target.exists()
+    (tmp_path / "other").touch()
+    assert (target.stat().st_size, target.stat().st_mode) == (9 << 20, (tmp_path / "other").stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("as_saved_model", "target"), [(False, "folder"), (True, "folder"), (True, "file"), (False, "no/f")]
+)
+def test_an_output_that_cannot_be_is_refused(as_saved_model: bool, target: str, tmp_path: Path) -> None:
+    """A folder that is full, a file in the way, a folder that is not there: an error with the path."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    (tmp_path / "file").touch()
+    path = tmp_path / target
+    with pytest.raises(TffreezeError) as caught, open_output(path, as_saved_model=as_saved_model) as output:
+        output.begin("saved_model.pb", 1)
+    assert (caught.value.reason, str(path) in caught.value.subject) == ("OUTPUT_NOT_WRITABLE", True)
