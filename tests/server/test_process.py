@@ -249,5 +249,3 @@ sys.stdin.read()
         if server is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(server.log.wait("listening")["pid"], signal.SIGKILL)
-
-

@@ -178,6 +178,9 @@ def is_loopback(host: str) -> bool:
 
 
 def _listening(settings: ServerSettings) -> Iterator[str]:
+    for flag, file in (("port-file", settings.port_file), ("metrics-port-file", settings.metrics_port_file)):
+        if file is not None and not file.parent.is_dir():
+            yield f"--{flag} {file}: its folder is not there."
     if settings.unix_socket is not None:
         if settings.workers > 1:
             yield "--workers: several processes cannot share a --unix-socket. Use one worker, or a port."

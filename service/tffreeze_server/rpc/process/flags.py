@@ -310,7 +310,7 @@ FLAGS: tuple[Flag, ...] = (
         values.whole(0, 100_000),
         "Calls of one caller at a time, waiting ones counted; 0: no limit.",
     ),
-    _limit("max-planning-threads", "N", values.whole(1, 64), "Plans that are made at a time."),
+    _limit("planning-processes", "N", values.whole(1, 64), "Processes that make plans."),
     _limit(
         "max-spool-bytes",
         "BYTES",

@@ -231,9 +231,19 @@ async def serve(
     except SpoolUnusableError as error:
         event(logging.ERROR, "cannot start", message=f"--spool-dir {settings.calls.spool_dir}: {error}")
         return exit_codes.CONFIG
+    except OSError as error:
+        event(logging.ERROR, "cannot start", message=str(error))
+        return await _given_up(server, ending)
     await ending.asked.wait()
     event(logging.INFO, "draining", why=ending.why, drain_seconds=settings.drain_seconds)
     finished = await server.drain(ending)
     await server.close()
     event(logging.INFO, "ended", why=ending.why, finished=finished)
     return exit_codes.OK if finished else exit_codes.CALLS_CUT
+
+
+async def _given_up(server: Server, ending: Ending) -> int:
+    ending.force("the start failed")
+    await server.drain(ending)
+    await server.close()
+    return exit_codes.FAULT

@@ -223,10 +223,11 @@ class Supervisor:
 
     def _set_serving(self, slot: _Slot, *, serving: bool) -> None:
         slot.serving = serving
-        event(logging.DEBUG, "worker", worker=slot.number, serving=serving)
         number = sum(slot.serving for slot in self._slots)
         if self._counted is not None:
             self._counted.serving(number)
+        pid = slot.process.pid if slot.process is not None else None
+        event(logging.DEBUG, "worker", worker=slot.number, worker_pid=pid, serving=serving)
         if number == len(self._slots) and not self._announced:
             self._announced = True
             self._announce(self._port)

@@ -60,7 +60,7 @@ class Tokens:
 
     def find(self, presented: str) -> Token | None:
         """Find a token. Takes the same time whichever it is, and if it is none."""
-        digest = hashlib.sha256(presented.encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(presented.encode("utf-8", "surrogatepass")).digest()
         found = None
         for token in self.tokens:
             if hmac.compare_digest(token.sha256, digest):
