@@ -15,6 +15,14 @@ from tffreeze.v1 import errors_pb2
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
+def rows(file: str) -> dict[int, str]:
+    """The tables of exit codes: code and meaning."""
+    text = (DOCS / file).read_text(encoding="utf-8")
+    return {
+        int(code): meaning for code, meaning in re.findall(r"^\| (\d+) \| (.*) \|$", text, flags=re.MULTILINE)
+    }
+
+
 def sections(file: str) -> dict[str, str]:
     """The text below each heading of the second level, by the heading."""
     parts = re.split(r"^## (.*)$", (DOCS / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -36,7 +44,7 @@ def test_every_reason_is_documented() -> None:
     assert sorted(set(reasons) - {"UNSPECIFIED"}) == sorted(documented)
 
 
-@pytest.mark.parametrize("command", ["freeze", "inspect", "freeze-graph"])
+@pytest.mark.parametrize("command", ["freeze", "inspect", "freeze-graph", "health"])
 def test_every_option_is_documented(command: str) -> None:
     """docs/cli.md has each option of each command, and no other."""
     found = cli.get_command(click.Context(cli), command)
@@ -58,6 +66,15 @@ def test_every_command_is_documented() -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
-    """docs/cli.md has each exit code with its meaning."""
-    rows = re.findall(r"^\| (\d+) \| (.*) \|$", sections("cli.md")["Exit codes"], flags=re.MULTILINE)
-    assert exit_codes.MEANINGS == {int(code): meaning for code, meaning in rows}
+    """docs/cli.md and docs/server.md have each exit code with its meaning."""
+    assert exit_codes.MEANINGS == rows("cli.md")
+    server_codes = pytest.importorskip("tffreeze_server.rpc.process.exit_codes")
+    assert server_codes.MEANINGS == rows("server.md")
+
+
+def test_every_setting_of_the_server_is_documented() -> None:
+    """docs/server.md has each setting with what its help says."""
+    flags = pytest.importorskip("tffreeze_server.rpc.process.flags").FLAGS
+    text = (DOCS / "server.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `--([\w-]+)[^|]*\|[^|]*\| (.*) \|$", text, flags=re.MULTILINE)
+    assert [(flag.name, flag.help) for flag in flags] == documented
