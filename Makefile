@@ -1,5 +1,5 @@
 # Needs Python 3.11 to 3.13 and nothing else: each target makes .venv by itself, with the versions of
-# constraints.txt. `make demo` and `make bench` aside, targets install TensorFlow (1.3 GB) to compare with.
+# constraints.txt. `make demo` needs no TensorFlow; most others install it (1.3 GB) to compare with.
 
 PYTHON := $(or $(PYTHON),$(shell for p in python3.11 python3 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done))
