@@ -28,10 +28,13 @@ from tffreeze.result import FreezeResult, FrozenBytes
 from tffreeze.retry import Patience, Stop
 from tffreeze.rpc_errors import error_of_call
 from tffreeze.send import Sender
-from tffreeze.v1 import freeze_service_pb2
+from tffreeze.v1 import freeze_service_pb2, freeze_service_pb2_grpc
 
 if TYPE_CHECKING:
     from typing import Unpack
+
+
+INSPECT = "/tffreeze.v1.FreezeService/Inspect"
 
 
 class Client:
@@ -135,8 +138,9 @@ class Client:
         def attempt(left_seconds: float | None) -> Inspection:
             sender = Sender(files, with_weights=False)
             requests = sender.messages(freeze_service_pb2.InspectRequest(spec=spec))
-            address, stub = self._connection.next_stub()
-            call = stub.Inspect.future(requests, timeout=left_seconds, metadata=self._connection.metadata)
+            address, channel = self._connection.next_channel()
+            inspect = channel.stream_unary(INSPECT, None, freeze_service_pb2.InspectResponse.FromString)
+            call = inspect.future(requests, timeout=left_seconds, metadata=self._connection.metadata)
             watch.watch(call)
             try:
                 return Inspection.from_message(call.result().inspection)
@@ -156,7 +160,8 @@ class Client:
         """
 
         def attempt(left_seconds: float | None) -> Capabilities:
-            address, stub = self._connection.next_stub()
+            address, channel = self._connection.next_channel()
+            stub = freeze_service_pb2_grpc.FreezeServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
             request = freeze_service_pb2.GetCapabilitiesRequest()
             try:
                 response = stub.GetCapabilities(

@@ -6,15 +6,11 @@ import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import grpc
 
 from tffreeze._version import __version__
 from tffreeze.errors import error_for
-
-if TYPE_CHECKING:
-    from tffreeze.v1 import freeze_service_pb2_grpc
 
 MAX_RESPONSE_BYTES = 256 << 20
 """Chunks are small; a report grows with the number of variables."""
@@ -77,13 +73,6 @@ class Connection:
             if address not in self._channels:
                 self._channels[address] = self._open(address)
             return address, self._channels[address]
-
-    def next_stub(self) -> tuple[str, freeze_service_pb2_grpc.FreezeServiceStub]:
-        """The address whose turn it is, and how to call it."""
-        from tffreeze.v1 import freeze_service_pb2_grpc  # noqa: PLC0415 - `import tffreeze` needs no protobuf
-
-        address, channel = self.next_channel()
-        return address, freeze_service_pb2_grpc.FreezeServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
 
     def close(self) -> None:
         """Close all channels; calls that are on their way are cancelled."""

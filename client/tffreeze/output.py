@@ -23,7 +23,7 @@ class Output(Protocol):
     def begin(self, name: str, size_bytes: int) -> None:
         """Go on with the next file."""
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         """Go on writing it."""
 
 
@@ -60,7 +60,7 @@ class StreamOutput:
     def begin(self, name: str, size_bytes: int) -> None:
         """All files but the first belong to SavedModels, which are no streams."""
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         """Write all of it."""
         self._stream.write(data)
 
@@ -90,7 +90,7 @@ class _FileOutput:
             if error.errno in _DISK_FULL:
                 raise
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]

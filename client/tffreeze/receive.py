@@ -17,6 +17,7 @@ from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_model import LocalFile
 from tffreeze.output import Output
 from tffreeze.report import Report
+from tffreeze.wire import Content
 
 if TYPE_CHECKING:
     from tffreeze.v1 import freeze_service_pb2
@@ -65,7 +66,7 @@ class Receiver:
             os.close(descriptor)
         self._descriptors.clear()
 
-    def take(self, response: freeze_service_pb2.FreezeResponse) -> None:
+    def take(self, response: Content | freeze_service_pb2.FreezeResponse) -> None:
         """Go on with one message.
 
         Raises:
@@ -74,9 +75,13 @@ class Receiver:
             OSError: The output cannot be written.
 
         """
+        if isinstance(response, Content):
+            self._check_order("content")
+            self._go_to(response.file_index)
+            self._write(response.data)
+            return
         kind = response.WhichOneof("message")
-        if self.finished or (kind in ("content", "splice", "finished") and self.report is None):
-            raise _broken("sent messages in a wrong order")
+        self._check_order(kind)
         if kind == "started":
             self._start(response.started)
         elif kind == "content":
@@ -89,6 +94,10 @@ class Receiver:
         elif kind == "finished":
             self._go_to(len(self._expected))
             self.finished = True
+
+    def _check_order(self, kind: str | None) -> None:
+        if self.finished or (kind in ("content", "splice", "finished") and self.report is None):
+            raise _broken("sent messages in a wrong order")
 
     def _start(self, started: freeze_service_pb2.FreezeStarted) -> None:
         names = [file.name for file in started.files]

@@ -20,6 +20,7 @@ from tffreeze.retry import Patience, Stop
 from tffreeze.rpc_errors import error_of_call
 from tffreeze.send import Sender
 from tffreeze.v1 import freeze_service_pb2, model_pb2
+from tffreeze.wire import read_response
 
 Delivery = Literal["content", "splice"]
 
@@ -56,6 +57,8 @@ class RemoteArguments(FreezeArguments, CallArguments, total=False):
 
 CALL_ARGUMENTS = ("model_root", "timeout_seconds", "on_upload", "delivery", "on_progress", "fsync")
 """Arguments that are no options of the freeze itself."""
+
+METHOD = "/tffreeze.v1.FreezeService/Freeze"
 
 _DELIVERIES = {
     "content": freeze_service_pb2.DELIVERY_CONTENT,
@@ -134,7 +137,8 @@ class RemoteFreeze:
         files: Sequence[LocalFile],
         left_seconds: float | None,
     ) -> Report:
-        address, stub = self.connection.next_stub()
+        address, channel = self.connection.next_channel()
+        freeze = channel.stream_stream(METHOD, None, read_response)
         requests = sender.messages(freeze_service_pb2.FreezeRequest(spec=spec))
         with (
             open_output(
@@ -144,7 +148,7 @@ class RemoteFreeze:
             ) as output,
             Receiver(output, files, self.arguments.get("on_progress")) as receiver,
         ):
-            call = stub.Freeze(requests, timeout=left_seconds, metadata=self.connection.metadata)
+            call = freeze(requests, timeout=left_seconds, metadata=self.connection.metadata)
             self.stop.watch(call)
             try:
                 for response in call:
@@ -152,7 +156,7 @@ class RemoteFreeze:
             except grpc.RpcError as error:
                 raise self._final(sender.error or error_of_call(error, address), receiver) from error
             finally:
-                call.cancel()
+                call.cancel()  # type: ignore[no-untyped-call]  # of a third-party stub
             if receiver.report is None or not receiver.finished:
                 lost = error_for("UNAVAILABLE", f"The server at {address} ended its answer too early.")
                 raise self._final(lost, receiver)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_model import LocalFile, sent
 from tffreeze.receive import OnProgress
-from tffreeze.v1 import freeze_service_pb2, model_pb2
+from tffreeze.v1 import freeze_service_pb2
+from tffreeze.wire import chunk_request
 
 CHUNK_BYTES = 1 << 20
 """What a server takes from a client that has not asked for its limits."""
 
-_Request = TypeVar("_Request", freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest)
+Request = freeze_service_pb2.FreezeRequest | freeze_service_pb2.InspectRequest
 
 
 class Sender:
@@ -45,24 +45,22 @@ class Sender:
         """End: no one reads any more."""
         self._stopped.set()
 
-    def messages(self, first: _Request) -> Iterator[_Request]:
-        """Give the spec and the chunks."""
-        yield first
-        kind = type(first)
+    def messages(self, first: Request) -> Iterator[bytes]:
+        """Give the spec and the chunks, each as it goes over the wire."""
+        yield first.SerializeToString()
         try:
-            for chunk in self._chunks():
-                yield kind(chunk=chunk)
+            yield from self._chunks()
         except TffreezeError as error:
             self.error = error
 
-    def _chunks(self) -> Iterator[model_pb2.FileChunk]:
+    def _chunks(self) -> Iterator[bytes]:
         total_bytes = sum(file.size_bytes for _, file in self._files)
         done_bytes = 0
         for index, file in self._files:
             for offset, data in _read(file):
                 if self._stopped.is_set():
                     return
-                yield model_pb2.FileChunk(file_index=index, offset_bytes=offset, data=data)
+                yield chunk_request(index, offset, data)
                 done_bytes += len(data)
                 if self._on_upload is not None:
                     self._on_upload(done_bytes, total_bytes)
