@@ -83,10 +83,9 @@ def test_a_call_is_one_line_of_text() -> None:
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_defect_is_told_with_its_traceback(form: str) -> None:
     """As an error; in JSON still one line."""
-    try:
-        raise RuntimeError("broken\nhere")
-    except RuntimeError as error:
-        told = call(form, CallOutcome("INTERNAL", 0.5, error=error))
+    with pytest.raises(ValueError, match="invalid") as caught:
+        int("two\nlines")
+    told = call(form, CallOutcome("INTERNAL", 0.5, error=caught.value))
     assert "error" in told[0]
     assert "Traceback" in "".join(told)
     assert all(line.startswith("    ") for line in told[1:])

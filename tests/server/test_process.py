@@ -122,9 +122,12 @@ def test_reflection_lists_the_services(tmp_path: Path, name: str) -> None:
 
 def test_reflection_can_be_switched_off(tmp_path: Path) -> None:
     """With --no-reflection nothing is told."""
-    with running(tmp_path, "--no-reflection") as server, server.channel() as channel:
-        with opened_reflection(channel, NAMES[0]) as responses:
-            assert (grpc.StatusCode.UNIMPLEMENTED, "") == error_of(lambda: next(responses))
+    with (
+        running(tmp_path, "--no-reflection") as server,
+        server.channel() as channel,
+        opened_reflection(channel, NAMES[0]) as responses,
+    ):
+        assert (grpc.StatusCode.UNIMPLEMENTED, "") == error_of(lambda: next(responses))
 
 
 def test_channelz_is_served_when_wanted(tmp_path: Path) -> None:
