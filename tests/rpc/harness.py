@@ -158,7 +158,7 @@ def served(folder: Path, **settings: Any) -> Iterator[Served]:
 
     """
     recorder = Recorder()
-    call_settings = CallSettings(spool_dir=folder / "spool", **settings)
+    call_settings = CallSettings(**{"spool_dir": folder / "spool", "planning_processes": 1, **settings})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

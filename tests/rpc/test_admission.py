@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tffreeze_server.errors import FreezeError, Reason
@@ -95,6 +95,7 @@ def test_callers_are_counted_apart() -> None:
     doors.enter("a")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2), max_size=60), st.integers(1, 3), st.integers(0, 3))
 def test_counts_hold(steps: list[int], max_jobs: int, max_queued_jobs: int) -> None:
     """Whatever comes, ends or leaves: never more run or wait than may, nobody waits beside a free slot."""

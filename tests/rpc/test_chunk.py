@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tffreeze.v1.freeze_service_pb2 import FreezeRequest, InspectRequest
@@ -39,6 +39,7 @@ def by_hand(message: bytes) -> Chunk | None:
     return chunk._replace(data=bytes(chunk.data))
 
 
+@settings(deadline=None)
 @given(INT32, INT64, st.binary(max_size=300), st.sampled_from([FreezeRequest, InspectRequest]))
 def test_round_trip(file_index: int, offset_bytes: int, data: bytes, request_type: type) -> None:
     """What protobuf writes is read as it was."""
@@ -67,6 +68,7 @@ def test_flipped_bit(position: int, bit: int) -> None:
     assert by_protobuf(bytes(damaged)) == by_hand(bytes(damaged))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes(message: bytes) -> None:
     """Any bytes after the tag of a chunk are what protobuf takes them for."""

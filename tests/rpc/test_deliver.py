@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tffreeze.v1 import freeze_service_pb2, inspection_pb2, report_pb2
@@ -22,6 +22,7 @@ from tffreeze_server.rpc.upload import DeclaredFile
 REPORT = Report("graph_def", (), (), (), (), (), (), (), DroppedReport(0, 0, (), (), ()), (), 0, 0, 0, 0, "")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=4))
 def test_content_is_written_as_protobuf_does(file_index: int, pieces: list[bytes]) -> None:
     """A chunk put into its message by hand is the message, byte by byte."""

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tffreeze_server.rpc.job import Job
+from tffreeze_server.rpc.planners import Planners
 
 
-def test_a_plan_that_nobody_waits_for_keeps_what_it_uses() -> None:
-    """A cancelled call is over at once; its files and counts are given back, in this order, when the thread ends."""
+def test_a_thread_keeps_what_it_uses() -> None:
+    """A cancelled call is over at once; its files and counts are given back, in this order, when its thread ends."""
     given_back: list[str] = []
     may_end = threading.Event()
 
-    async def scenario(threads: ThreadPoolExecutor) -> None:
-        job = Job(threads, threads)
+    async def scenario(disk: ThreadPoolExecutor) -> None:
+        job = Job(disk, Planners(1))
         job.files.callback(given_back.append, "files")
         job.counts.callback(given_back.append, "counts")
-        planning = asyncio.ensure_future(job.plan(may_end.wait))
+        reading = job.begin_io(may_end.wait)
         await asyncio.sleep(0)
-        planning.cancel()
-        await asyncio.wait((planning,))
+        reading.cancel()
         assert job.is_busy
         closing = asyncio.ensure_future(job.close())
         await asyncio.sleep(0)
@@ -30,8 +31,28 @@ def test_a_plan_that_nobody_waits_for_keeps_what_it_uses() -> None:
         await closing
         assert ["files", "counts"] == given_back
 
-    with ThreadPoolExecutor(2) as threads:
-        asyncio.run(scenario(threads))
+    with ThreadPoolExecutor(2) as disk:
+        asyncio.run(scenario(disk))
+
+
+def test_a_plan_that_nobody_waits_for_is_stopped() -> None:
+    """The process of a cancelled plan is killed: all is given back long before the plan would be made."""
+    given_back: list[str] = []
+
+    async def scenario(disk: ThreadPoolExecutor) -> None:
+        planners = Planners(1)
+        planners.start()
+        job = Job(disk, planners)
+        job.counts.callback(given_back.append, "counts")
+        planning = asyncio.ensure_future(job.plan(time.sleep, 3600))
+        await asyncio.sleep(0)
+        planning.cancel()
+        await job.close()
+        assert ["counts"] == given_back
+        planners.close()
+
+    with ThreadPoolExecutor(2) as disk:
+        asyncio.run(scenario(disk))
 
 
 def test_counts_are_given_back_though_files_fail() -> None:
@@ -41,12 +62,12 @@ def test_counts_are_given_back_though_files_fail() -> None:
     def fail() -> None:
         raise OSError("disk")
 
-    async def scenario(threads: ThreadPoolExecutor) -> None:
-        job = Job(threads, threads)
+    async def scenario(disk: ThreadPoolExecutor) -> None:
+        job = Job(disk, Planners(1))
         job.files.callback(fail)
         job.counts.callback(given_back.append, "counts")
         await asyncio.wait((asyncio.ensure_future(job.close()),))
 
-    with ThreadPoolExecutor(1) as threads:
-        asyncio.run(scenario(threads))
+    with ThreadPoolExecutor(1) as disk:
+        asyncio.run(scenario(disk))
     assert ["counts"] == given_back

@@ -12,7 +12,8 @@ from google.rpc import error_details_pb2
 from tffreeze.errors import MEANINGS as CLIENT_MEANINGS
 from tffreeze.v1 import errors_pb2
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.rpc.status import MEANINGS, FieldError, cut, status_of
+from tffreeze_server.rpc.field_error import FieldError
+from tffreeze_server.rpc.status import MEANINGS, cut, status_of
 
 PROTO = Path(__file__).resolve().parents[2] / "proto/tffreeze/v1/errors.proto"
 CLIENT_ONLY = {"UNSPECIFIED", "ENGINE_NOT_INSTALLED", "UNAVAILABLE"}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tffreeze.v1.model_pb2 import Upload, UploadedFile
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
+from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.status import FieldError
 from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile, declared_files
 
 SETTINGS = CallSettings(spool_dir=Path("/nowhere"), max_upload_bytes=1000, max_upload_files=5)
@@ -104,12 +104,14 @@ def take(files: list[DeclaredFile], chunks: list[Chunk]) -> None:
     order.finish()
 
 
+@settings(deadline=None)
 @given(FILES, st.integers(1, 16))
 def test_a_right_upload_is_taken(files: list[DeclaredFile], chunk_bytes: int) -> None:
     """Files in order, each from start to end, in chunks of any size: taken."""
     take(files, chunks_of(files, chunk_bytes))
 
 
+@settings(deadline=None)
 @given(FILES, st.integers(1, 16), st.data())
 def test_any_other_upload_is_refused(
     files: list[DeclaredFile], chunk_bytes: int, data: st.DataObject

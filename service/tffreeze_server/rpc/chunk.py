@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import Reason
-from tffreeze_server.rpc.status import FieldError
+from tffreeze_server.rpc.field_error import FieldError
 
 RequestType = type[freeze_service_pb2.FreezeRequest] | type[freeze_service_pb2.InspectRequest]
 

@@ -3,7 +3,7 @@
 Theory of operation. A call goes through the same steps, each of which may end it:
 
     count (per caller) ─▶ spec ─▶ check what is declared ─▶ reserve spool ─▶ slot, or wait in line
-      ─▶ receive files to the half-close ─▶ plan, in a thread ─▶ send, one message ahead of gRPC ─▶ give back
+      ─▶ receive files to the half-close ─▶ plan, in a process ─▶ send, one message ahead of gRPC ─▶ give back
 
 All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `serve` turns
 whatever is raised on the way into a status. In memory are two chunks in, or two out, and the plan.
@@ -31,6 +31,7 @@ from tffreeze_server.rpc.limits import CallSettings, limits_to_message
 from tffreeze_server.rpc.messages import options_from_message
 from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
+from tffreeze_server.rpc.planners import Planners
 from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
 from tffreeze_server.rpc.receive import Request, first_message, parse, receive_files
 from tffreeze_server.rpc.serve import serve
@@ -66,7 +67,7 @@ class FreezeService:
         )
         self._spool = Spool(settings.spool_dir, settings.max_spool_bytes, observer.spool_changed)
         self._disk = ThreadPoolExecutor(settings.max_jobs + 2, "disk")
-        self._planning = ThreadPoolExecutor(settings.max_planning_threads, "planning")
+        self._planners = Planners(settings.planning_processes)
         self._active = 0
         self._nothing_active = asyncio.Event()
         self._nothing_active.set()
@@ -80,6 +81,7 @@ class FreezeService:
 
         """
         await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.open)
+        self._planners.start()
 
     async def drain(self) -> None:
         """Refuse new and waiting calls with DRAINING, and return when the running ones have ended."""
@@ -87,9 +89,10 @@ class FreezeService:
         await self._nothing_active.wait()
 
     async def close(self) -> None:
-        """Give the spool back. After the server has stopped; does not wait for threads that still plan."""
-        self._planning.shutdown(wait=False, cancel_futures=True)
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.close)
+        """End the planners and give the spool back. After the server has stopped."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._disk, self._planners.close)
+        await loop.run_in_executor(self._disk, self._spool.close)
         self._disk.shutdown(wait=False)
 
     async def freeze(self, _: object, context: Context) -> bytes:
@@ -158,7 +161,7 @@ class FreezeService:
         self._admission.enter(call.caller.name)
         call.until_gone.callback(self._admission.leave, call.caller.name)
         with self._counted_active():
-            job = Job(self._disk, self._planning)
+            job = Job(self._disk, self._planners)
             try:
                 yield job
             finally:

@@ -1,8 +1,8 @@
 """One job: what a call holds of the server, and gives back when its last thread is done with it.
 
-The engine runs in threads, which cannot be stopped. A call that ends early (deadline, caller gone) is over at
-once for its caller, but its slot, its room in the spool and its files stay until the thread that works on
-them returns: a chunk takes a millisecond, a plan up to seconds. Its result is dropped.
+A call that ends early (deadline, caller gone) is over at once for its caller, but its slot, its room in the spool
+and its files stay until the threads that work on them return: one that reads or writes a chunk within a millisecond,
+one that waits for a plan as soon as the process that makes it has been killed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
+from tffreeze_server.rpc.planners import Planners
+
 T = TypeVar("T")
 
 
@@ -21,7 +23,7 @@ class Job:
 
     Args:
         disk: Threads for reading and writing.
-        planning: Threads for the engine.
+        planners: Processes for the engine.
 
     Attributes:
         files: What to close and remove at the end, on a thread.
@@ -29,20 +31,25 @@ class Job:
 
     """
 
-    def __init__(self, disk: Executor, planning: Executor) -> None:
+    def __init__(self, disk: Executor, planners: Planners) -> None:
         self.files = contextlib.ExitStack()
         self.counts = contextlib.ExitStack()
         self._disk = disk
-        self._planning = planning
+        self._planners = planners
         self._threads: set[Future[Any]] = set()
 
     def begin_io(self, function: Callable[..., T], *args: object) -> asyncio.Future[T]:
         """Begin to read or write in a thread."""
-        return self._begin(self._disk, function, *args)
+        return self._watch(self._disk.submit(function, *args))
 
     async def plan(self, function: Callable[..., T], *args: object) -> T:
-        """Run the engine in a thread."""
-        return await self._begin(self._planning, function, *args)
+        """Run the engine in a process; killed where nobody waits for it any more."""
+        planning = self._planners.submit(function, *args)
+        try:
+            return await self._watch(planning.future)
+        except asyncio.CancelledError:
+            planning.stop()
+            raise
 
     @property
     def is_busy(self) -> bool:
@@ -57,9 +64,8 @@ class Job:
                 await asyncio.wait(waiting)
             await asyncio.get_running_loop().run_in_executor(self._disk, self.files.close)
 
-    def _begin(self, executor: Executor, function: Callable[..., T], *args: object) -> asyncio.Future[T]:
+    def _watch(self, thread: Future[T]) -> asyncio.Future[T]:
         self._threads = {thread for thread in self._threads if not thread.done()}
-        thread = executor.submit(function, *args)
         self._threads.add(thread)
         future = asyncio.wrap_future(thread)
         future.add_done_callback(_look_at)

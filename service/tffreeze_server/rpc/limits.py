@@ -33,7 +33,7 @@ class CallSettings:
         max_jobs: Calls that are worked on at a time.
         max_queued_jobs: Calls that wait for their turn; 0: none may wait.
         max_jobs_per_caller: Calls of one caller at a time, waiting ones counted; 0: no limit.
-        max_planning_threads: Plans that are made at a time. Python works on one at a time anyway: few.
+        planning_processes: Processes that make plans: as many plans are made at a time.
         max_spool_bytes: Of all uploads at a time; 0: no limit but the disk's.
         max_call_seconds: How long a call may take in all; 0: no limit.
         max_idle_seconds: How long a client may neither send nor read while it is its turn.
@@ -52,7 +52,7 @@ class CallSettings:
     max_jobs: int = 8
     max_queued_jobs: int = 64
     max_jobs_per_caller: int = 64
-    max_planning_threads: int = 2
+    planning_processes: int = 2
     max_spool_bytes: int = 32 << 30
     max_call_seconds: float = 3600.0
     max_idle_seconds: float = 60.0

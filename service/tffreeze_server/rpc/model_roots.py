@@ -16,8 +16,8 @@ from pathlib import Path
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.freeze.options import ModelSource
 from tffreeze_server.rpc.caller import Caller
+from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.status import FieldError
 
 MAX_FILES = 100_000
 """Files of a model's folders that are looked at."""

@@ -1,4 +1,4 @@
-"""From a checked request to a result: runs the engine, in a thread. No grpc, no event loop."""
+"""From a checked request to a result: runs the engine, in a planner. No grpc, no event loop."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from tffreeze_server.errors import Reason
 from tffreeze_server.rpc import spool
 from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.chunk import read_chunk
+from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.planning import Place
-from tffreeze_server.rpc.status import FieldError
 from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile
 
 PROGRESS_BYTES = 16 << 20

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.call import Call
+from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.observer import CallOutcome
-from tffreeze_server.rpc.status import FieldError, abort
+from tffreeze_server.rpc.status import abort
 
 
 async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze_server.errors import Reason
-from tffreeze_server.rpc.status import FieldError
+from tffreeze_server.rpc.field_error import FieldError
 
 SPLICE = freeze_service_pb2.DELIVERY_SPLICE
 

@@ -95,19 +95,6 @@ MEANINGS: dict[Reason, Meaning] = {
 """What each reason means."""
 
 
-class FieldError(FreezeError):
-    """A request with a field at fault.
-
-    Attributes:
-        field: Its path in the request, such as `spec.source.upload.files[2].name`.
-
-    """
-
-    def __init__(self, reason: Reason, field: str, message: str, *, subject: str = "") -> None:
-        super().__init__(reason, message, subject=subject)
-        self.field = field
-
-
 @dataclass(frozen=True, slots=True)
 class CallStatus:
     """How a call fails, as gRPC wants it.

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from tffreeze.v1 import model_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
+from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings, largest_upload_bytes
 from tffreeze_server.rpc.messages import relative_path
-from tffreeze_server.rpc.status import FieldError
 
 MAX_NAME_PARTS = 64
 """Folders in a file name, so that a thousand names do not become a million folders."""

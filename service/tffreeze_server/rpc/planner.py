@@ -1,0 +1,61 @@
+"""A process that plans: answers one request after the other over a pipe, until the pipe ends.
+
+Started by `planners` as `python -m tffreeze_server.rpc.planner DESCRIPTOR`. It heeds no signal but SIGKILL: who
+stops the server stops it by closing the pipe, which the kernel does too when the server is killed.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from tffreeze_server.errors import FreezeError
+
+Request = tuple[Callable[..., Any], tuple[Any, ...]]
+"""What to run: a function of a module, and its arguments."""
+
+Answer = tuple[str, Any]
+"""`done` and the value; `refused` and a FreezeError's parts; `failed` and a traceback."""
+
+DONE, REFUSED, FAILED = "done", "refused", "failed"
+
+
+def main(descriptor: int) -> None:
+    """Answer requests."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with Connection(descriptor) as pipe:
+        while True:
+            try:
+                request: Request = pipe.recv()
+                _reply(pipe, request)
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                return
+
+
+def _reply(pipe: Connection, request: Request) -> None:
+    answer = _answer(request)
+    try:
+        pipe.send(answer)
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception:
+        pipe.send((FAILED, traceback.format_exc()))
+
+
+def _answer(request: Request) -> Answer:
+    function, arguments = request
+    try:
+        return DONE, function(*arguments)
+    except FreezeError as error:
+        return REFUSED, (error.reason, error.message, error.subject, getattr(error, "field", ""))
+    except Exception:
+        return FAILED, traceback.format_exc()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
