@@ -1,18 +1,16 @@
 """Freeze without a server: the engine in this process.
 
-The one place of the client that imports `tffreeze_server`, and only when called. Options and report go
-through the messages of the contract, so that a result is the same as a server's.
+Options and report go through the messages of the contract, so that a result is the same as a server's.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tffreeze import report
+from tffreeze.engine import load, translated_errors
 from tffreeze.errors import error_for
 from tffreeze.options import FreezeArguments, StrPath, options_message
 from tffreeze.result import FreezeResult, FrozenBytes
@@ -22,16 +20,6 @@ if TYPE_CHECKING:
 
     from tffreeze.inspection import Inspection
     from tffreeze.report import Report
-
-ENGINE_PACKAGES = (
-    "tffreeze_server",
-    "google_crc32c",
-    "cramjam",
-    "grpc_health",
-    "grpc_reflection",
-    "prometheus_client",
-)
-"""What `tffreeze[server]` installs."""
 
 OnProgress = Callable[[int, int], None]
 """Called with the bytes that were written and the bytes that there will be."""
@@ -58,7 +46,7 @@ def freeze(
         TffreezeError: Nothing was written to a path then.
 
     """
-    with _errors():
+    with translated_errors():
         result = _frozen(model, options)
         done = _report(result)
         if not isinstance(output, (str, bytes)) and hasattr(output, "fileno"):
@@ -66,7 +54,7 @@ def freeze(
             return FreezeResult(done, None)
         path = Path(output)
         if options.get("as_saved_model"):
-            write = _server("freeze.emit_directory").write_directory
+            write = load("freeze.emit_directory").write_directory
             as_text = bool(options.get("as_text"))
             write(
                 result.plan,
@@ -90,9 +78,9 @@ def freeze_bytes(model: StrPath, **options: Unpack[FreezeArguments]) -> FrozenBy
     """
     if options.get("as_saved_model"):
         raise error_for("INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path.")
-    with _errors():
+    with translated_errors():
         result = _frozen(model, options)
-        with _server("checkpoint.files").SourceFiles(result.plan.files) as files:
+        with load("checkpoint.files").SourceFiles(result.plan.files) as files:
             return FrozenBytes(_report(result), b"".join(_emit().chunks(result.plan, files)))
 
 
@@ -109,9 +97,9 @@ def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
     """
     from tffreeze import inspection  # noqa: PLC0415 - a freeze needs none of it
 
-    with _errors():
-        found = _server("freeze.inspect").inspect(_source(model, options), _options(options))
-        return inspection.Inspection.from_message(_server("rpc.messages").inspection_to_message(found))
+    with translated_errors():
+        found = load("freeze.inspect").inspect(_source(model, options), _options(options))
+        return inspection.Inspection.from_message(load("rpc.messages").inspection_to_message(found))
 
 
 def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorFlow's script
@@ -121,8 +109,8 @@ def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorF
         TffreezeError: For what the script raises a ValueError or an IOError too.
 
     """
-    with _errors():
-        compat = _server("compat.freeze_graph")
+    with translated_errors():
+        compat = load("compat.freeze_graph")
         return _report(compat.freeze_to_file(compat.Flags(**flags)))
 
 
@@ -133,16 +121,16 @@ def serve(arguments: Sequence[str]) -> int:
         RequestError: ENGINE_NOT_INSTALLED.
 
     """
-    exit_code: int = _server("rpc.main").main(list(arguments), "tffreeze serve")
+    exit_code: int = load("rpc.main").main(list(arguments), "tffreeze serve")
     return exit_code
 
 
 def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
-    return _server("freeze.freeze").freeze(_source(model, options), _options(options))
+    return load("freeze.freeze").freeze(_source(model, options), _options(options))
 
 
 def _report(result: Any) -> Report:  # noqa: ANN401 - the engine's, imported late
-    return report.Report.from_message(_server("rpc.messages").report_to_message(result.report))
+    return report.Report.from_message(load("rpc.messages").report_to_message(result.report))
 
 
 def _assets(result: Any, model: Path) -> dict[str, Path]:  # noqa: ANN401 - the engine's, imported late
@@ -152,45 +140,14 @@ def _assets(result: Any, model: Path) -> dict[str, Path]:  # noqa: ANN401 - the 
 
 
 def _emit() -> Any:  # noqa: ANN401 - the engine's, imported late
-    return _server("freeze.emit")
+    return load("freeze.emit")
 
 
 def _options(options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
-    return _server("rpc.messages").options_from_message(options_message(options))
+    return load("rpc.messages").options_from_message(options_message(options))
 
 
 def _source(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
     files = {name: options.get(name) for name in ("checkpoint", "saver", "op_list")}
     paths = {name: Path(path) for name, path in files.items() if path}  # type: ignore[arg-type]  # paths, or None
-    return _server("freeze.options").ModelSource(model=Path(model), **paths)
-
-
-def _server(module: str) -> Any:  # noqa: ANN401 - a module
-    """Import a module of the engine.
-
-    Raises:
-        RequestError: ENGINE_NOT_INSTALLED.
-
-    """
-    try:
-        return importlib.import_module(f"tffreeze_server.{module}")
-    except ModuleNotFoundError as error:
-        missing = error.name
-        if missing not in ENGINE_PACKAGES:
-            raise
-        raise error_for(
-            "ENGINE_NOT_INSTALLED",
-            f"To freeze without a server, or to be one, the package {missing!r} is needed, and it is not installed. "
-            "Install it with: pip install 'tffreeze[server]'",
-            missing,
-        ) from None
-
-
-@contextlib.contextmanager
-def _errors() -> Iterator[None]:
-    """Raise the client's exceptions for the engine's."""
-    engine_error = _server("errors").FreezeError
-    try:
-        yield
-    except engine_error as error:
-        raise error_for(error.reason.name, error.message, error.subject) from error
+    return load("freeze.options").ModelSource(model=Path(model), **paths)

@@ -1,0 +1,51 @@
+"""The one lazy place from which the client reaches `tffreeze_server`: by name, when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from tffreeze.errors import error_for
+
+PACKAGES = (
+    "tffreeze_server",
+    "google_crc32c",
+    "cramjam",
+    "grpc_health",
+    "grpc_reflection",
+    "prometheus_client",
+)
+"""What `tffreeze[server]` installs."""
+
+
+def load(module: str) -> Any:  # noqa: ANN401 - a module
+    """Import a module of `tffreeze_server`.
+
+    Raises:
+        RequestError: ENGINE_NOT_INSTALLED.
+
+    """
+    try:
+        return importlib.import_module(f"tffreeze_server.{module}")
+    except ModuleNotFoundError as error:
+        missing = error.name
+        if missing not in PACKAGES:
+            raise
+        raise error_for(
+            "ENGINE_NOT_INSTALLED",
+            f"To freeze without a server, or to be one, the package {missing!r} is needed, and it is not installed. "
+            "Install it with: pip install 'tffreeze[server]'",
+            missing,
+        ) from None
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise the client's exceptions for the engine's."""
+    engine_error = load("errors").FreezeError
+    try:
+        yield
+    except engine_error as error:
+        raise error_for(error.reason.name, error.message, error.subject) from error
