@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tffreeze.v1 import freeze_service_pb2, inspection_pb2, report_pb2
+from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.checkpoint.crc32c import extend
 from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze.plan import Plan
 from tffreeze_server.freeze.report import DroppedReport, Report
-from tffreeze_server.rpc import shorten
 from tffreeze_server.rpc.deliver import Asset, Result, Splice, content, content_message, new_sha256
 from tffreeze_server.rpc.upload import DeclaredFile
 
@@ -96,45 +95,3 @@ def test_splice_checks_ranges_against_declared_sizes(weights: Path) -> None:
     with pytest.raises(FreezeError) as raised:
         Splice(result, [DeclaredFile("weights", 2_999_999, True)], weights.parent)
     assert (Reason.MALFORMED_CHECKPOINT, "weights") == (raised.value.reason, raised.value.subject)
-
-
-def test_large_reports_are_shortened() -> None:
-    """A report that does not fit into a message loses the ends of its longest lists, and says so."""
-    report = report_pb2.Report()
-    report.dropped.checkpoint_keys.extend(f"{'k' * 100}{number}" for number in range(40_000))
-    report.variables.add(name="v")
-    shorten.shorten_report(report)
-    assert report.ByteSize() < 4 << 20
-    assert shorten.KEPT_ITEMS == len(report.dropped.checkpoint_keys)
-    assert 1 == len(report.variables)
-    assert [shorten.SHORTENED] == [warning.code for warning in report.warnings]
-
-
-def test_reports_that_fit_stay_whole() -> None:
-    """All others are left alone."""
-    report = report_pb2.Report()
-    report.dropped.checkpoint_keys.extend(f"k{number}" for number in range(2000))
-    before = report.SerializeToString()
-    shorten.shorten_report(report)
-    assert before == report.SerializeToString()
-
-
-def test_large_inspections_are_shortened() -> None:
-    """So with inspections."""
-    inspection = inspection_pb2.Inspection()
-    for number in range(40_000):
-        inspection.variables.add(name=f"{'v' * 100}{number}")
-    shorten.shorten_inspection(inspection)
-    assert shorten.KEPT_ITEMS == len(inspection.variables)
-
-
-def test_every_list_can_be_shortened() -> None:
-    """The tables of lists name every repeated field of the two messages that may be long."""
-    for message, lists, short in (
-        (report_pb2.Report, shorten._REPORT_LISTS, {"tags"}),
-        (inspection_pb2.Inspection, shorten._INSPECTION_LISTS, {"tags", "all_tags", "savers"}),
-    ):
-        repeated = {
-            f.name for f in message.DESCRIPTOR.fields if hasattr(getattr(message(), f.name), "extend")
-        }
-        assert repeated - short == {name for name in lists if "." not in name}

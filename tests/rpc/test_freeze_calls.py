@@ -59,9 +59,9 @@ def test_every_way_gives_the_same_bytes(server: Served, model: Model) -> None:
     assert in_place.finished.sha256 == b""
 
 
-def test_splice_needs_no_weights(server: Served) -> None:
+@pytest.mark.parametrize("model", MODELS[:2])
+def test_splice_needs_no_weights(server: Served, model: Model) -> None:
     """With SPLICE the data file stays with the client, and the result is the same."""
-    model = MOVING_AVERAGE
     data_file = model.names[-1]
     before = server.recorder.received_bytes
     got = answer(server.stub.Freeze(model.requests((data_file,), delivery=SPLICE)), model.paths)

@@ -23,7 +23,6 @@ from tffreeze_server.freeze.plan import Plan, Segment
 from tffreeze_server.freeze.report import Report
 from tffreeze_server.freeze.segments import field_head
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
-from tffreeze_server.rpc.shorten import shorten_inspection, shorten_report
 from tffreeze_server.rpc.upload import DeclaredFile
 
 # Field numbers of proto/tffreeze/v1/freeze_service.proto.
@@ -88,7 +87,6 @@ def new_sha256() -> Digest:
 def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> bytes:
     """Tell what the result will be."""
     report = report_to_message(result.report)
-    shorten_report(report)
     started = freeze_service_pb2.FreezeStarted(
         report=report, total_size_bytes=result.size_bytes, delivery=delivery
     )
@@ -102,7 +100,6 @@ def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> by
 def inspect_response(inspection: Inspection) -> bytes:
     """Tell what a model is."""
     message = inspection_to_message(inspection)
-    shorten_inspection(message)
     return freeze_service_pb2.InspectResponse(inspection=message).SerializeToString()
 
 
