@@ -181,7 +181,7 @@ check_kubernetes() {
 check_compose() {
   [ -x "$work/venv/bin/podman-compose" ] || {
     python3 -m venv "$work/venv"
-    "$work/venv/bin/python" -m pip install -q --disable-pip-version-check podman-compose
+    "$work/venv/bin/python" -m pip install -q --disable-pip-version-check podman-compose==1.6.0
   }
   MODELS=$fixtures PATH=$work/venv/bin:$PATH unshare -n docker/test_compose.sh "$work" ||
     fail "compose.yaml"

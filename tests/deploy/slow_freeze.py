@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+
 from tffreeze.v1 import freeze_service_pb2, freeze_service_pb2_grpc, model_pb2
 
 NAMES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
