@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
 
 def _run(settings: ServerSettings, raw: dict[str, Raw], program: str) -> int:
+    # Until the server listens to signals itself. As PID 1 of a container it would not even die of one.
+    signal.signal(signal.SIGTERM, _end_early)
     # The supervisor has no gRPC in it: see there.
     from tffreeze_server.rpc.process.parent import ParentGoneError  # noqa: PLC0415
     from tffreeze_server.rpc.process.supervisor import PortTakenError, supervise  # noqa: PLC0415
@@ -70,6 +73,10 @@ def _run(settings: ServerSettings, raw: dict[str, Raw], program: str) -> int:
     except (OSError, ParentGoneError) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return exit_codes.FAULT
+
+
+def _end_early(number: int, frame: object) -> None:  # noqa: ARG001 - as signal calls it
+    raise SystemExit(exit_codes.OK)
 
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
