@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
+from tffreeze_server.freeze.roles import VARIABLE_OPS
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
 
 STATIC_OPS = frozenset({"Identity", "NoOp"})
 """Ops that are as constant as what they read."""
+READING_OPS = frozenset({"ReadVariableOp", "VariableShape", "VarIsInitializedOp", "Identity"})
+"""Ops whose only input is a variable, and that only read it."""
+
+
+def without_waits_for_reads(nodes: Mapping[str, Node], stays: Callable[[Node], bool]) -> dict[str, Node]:
+    """The nodes without control inputs on what only reads a variable that will be a constant.
+
+    A function waits for all it reads, whatever of it is needed: without this, a variable would be asked for
+    that no output needs. What such a read waits for is waited for in its stead.
+
+    Args:
+        nodes: By name; without loops of TensorFlow 1, where such a wait says in which frame a node runs.
+        stays: Whether the variable that a node is stays a variable.
+
+    """
+    instead: dict[str, tuple[str, ...]] = {}
+    for name, node in nodes.items():
+        read = nodes.get(node.inputs[0]) if node.op in READING_OPS and node.inputs else node
+        if read is not None and read.op in VARIABLE_OPS and not stays(read):
+            instead[name] = tuple([i for i in node.inputs if i.startswith("^")])
+    if not instead:
+        return dict(nodes)
+    return {name: _waiting(node, instead) for name, node in nodes.items()}
+
+
+def _waiting(node: Node, instead: Mapping[str, tuple[str, ...]]) -> Node:
+    """A node that waits for `instead[a]`, and what is waited for instead of that, where it waited for `^a`."""
+    if not node.inputs or not node.inputs[-1].startswith("^"):  # Control inputs come last.
+        return node
+    inputs: dict[str, None] = {}
+    data = [i for i in node.inputs if not i.startswith("^")]
+    pending = [i for i in reversed(node.inputs) if i.startswith("^")]
+    seen: set[str] = set()
+    while pending:
+        wait = pending.pop()
+        if wait in seen:
+            continue
+        seen.add(wait)
+        if wait[1:] in instead:
+            pending += reversed(instead[wait[1:]])
+        else:
+            inputs[wait] = None
+    return node._replace(inputs=(*data, *inputs))
 
 
 def without_static_waits(nodes: Iterable[Node]) -> dict[str, Node]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.freeze.attrs import shape_attr, type_attr, types_attr
-from tffreeze_server.freeze.inline import Inliner, called_function, follow, inline_calls
+from tffreeze_server.freeze.clean import without_waits_for_reads
+from tffreeze_server.freeze.inline import Inliner, called_function, follow, has_frames, inline_calls
 from tffreeze_server.freeze.outputs import Wanted, canonical
 from tffreeze_server.freeze.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.graph.body import Outputs
@@ -77,6 +78,8 @@ def flat_graph(
     flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
     for asked, tensor in now.items():
         _check_there(flat, asked, tensor, inliner.outputs)
+    if not has_frames(flat):
+        flat = without_waits_for_reads(flat, keeps or (lambda _: False))
     is_same = all(flat.get(name) is node for name, node in whole.items())
     ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
     unused = tuple(node for name, node in flat.items() if name not in ordered)
