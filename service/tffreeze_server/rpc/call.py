@@ -22,6 +22,8 @@ from tffreeze_server.rpc.request_id import METADATA_KEY, request_id
 
 T = TypeVar("T")
 
+_VANISHING_SECONDS = 0.1
+
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
@@ -70,6 +72,14 @@ class Call:
         """
         message = await self._patiently(self.context.read())
         return None if message is grpc.aio.EOF else message  # type: ignore[attr-defined]  # the stubs lack it
+
+    async def give_time_to_vanish(self) -> None:
+        """Wait for the cancellation of a call whose messages have ended too early.
+
+        Of a caller who is gone gRPC gives the same end of messages as of one who has half-closed, and the
+        cancellation a moment later.
+        """
+        await asyncio.sleep(_VANISHING_SECONDS)
 
     async def write(self, message: bytes) -> None:
         """Send a message; returns when gRPC is ready for the next one.

@@ -51,6 +51,7 @@ async def first_message(call: Call, request_type: type[Request]) -> Request:
     """
     message = await call.read()
     if message is None:
+        await call.give_time_to_vanish()
         raise _malformed("The stream ended before the first message: a spec must come first.")
     request = parse(request_type, message)
     if not request.HasField("spec"):
@@ -87,6 +88,8 @@ async def receive_files(call: Call, job: Job, request_type: type[Request], place
             told_bytes = received_bytes
             await call.progress(freeze_service_pb2.Progress.STAGE_RECEIVING, received_bytes)
     await writing
+    if not order.is_complete:
+        await call.give_time_to_vanish()
     order.finish()
     await job.begin_io(writer.close)
 

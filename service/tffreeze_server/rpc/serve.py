@@ -34,6 +34,7 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]]) -> bytes:
             error = _for_caller(problem, call)
             call.observer.ended(_outcome(call, error, problem if error is not problem else None))
             await abort(call.context, error, call.settings.retry_after_seconds)
+            return b""
         call.observer.ended(CallOutcome("OK", call.seconds()))
         return response
 

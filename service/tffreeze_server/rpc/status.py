@@ -8,7 +8,7 @@ takes 8 KiB of them for sure: so texts are cut to fit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import grpc
@@ -139,11 +139,11 @@ def status_of(error: FreezeError, retry_after_seconds: float = 1.0) -> CallStatu
 
 async def abort(
     context: grpc.aio.ServicerContext[Any, Any], error: FreezeError, retry_after_seconds: float = 1.0
-) -> NoReturn:
-    """End a call with an error.
+) -> None:
+    """End a call with an error. Nothing can be sent after that; what the handler returns is not looked at.
 
     Raises:
-        grpc.aio.AbortError: When the client has it, or is gone: gRPC's server takes it from there.
+        grpc.aio.AbortError: The client has it: for gRPC's server, to be let through.
 
     """
     status = status_of(error, retry_after_seconds)
@@ -152,9 +152,8 @@ async def abort(
         await context.abort(status.code, status.message, trailers)
     except grpc.aio.AbortError:
         raise
-    except grpc.aio.BaseError:  # the client went away while this waited for it to read
-        pass
-    raise grpc.aio.AbortError
+    except grpc.aio.BaseError:
+        return  # the client went away while this waited for it to read
 
 
 def cut(text: str, max_bytes: int) -> str:

@@ -198,6 +198,11 @@ class ChunkOrder:
             self._to_come.pop()
             self._offset_bytes = 0
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all has come."""
+        return not self._to_come
+
     def finish(self) -> None:
         """Check that all has come.
 
