@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -163,6 +164,19 @@ def test_the_server_survives_the_thread_that_started_it(tmp_path: Path) -> None:
     with parented(tmp_path, in_a_thread) as (_, server), server.channel() as channel:
         assert SERVING == check_health(channel)
         assert [] == server.log.find("draining")
+
+
+@pytest.mark.parametrize("flag", ["--max-connection-idle-seconds=0.1", "--max-connection-age-seconds=0.1"])
+def test_connections_end_when_they_are_idle_or_old(tmp_path: Path, flag: str) -> None:
+    """The client is asked to connect anew, and does so for its next call."""
+    states: queue.Queue[grpc.ChannelConnectivity] = queue.Queue()
+    with running(tmp_path, flag) as server, server.channel() as channel:
+        channel.subscribe(states.put)
+        capabilities(channel)
+        seen = [states.get(timeout=WAIT_SECONDS)]
+        while grpc.ChannelConnectivity.READY not in seen or seen[-1] is not grpc.ChannelConnectivity.IDLE:
+            seen.append(states.get(timeout=WAIT_SECONDS))
+        capabilities(channel)
 
 
 def test_no_model_is_served_without_a_usable_spool(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ to and how much of it is said by the OTEL_* variables of OpenTelemetry itself.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 SERVICE = "tffreeze.v1.FreezeService"
 
-_FLUSH_MILLISECONDS = 3000
+_FLUSH_SECONDS = 3.0
 
 
 class Tracing:
@@ -45,9 +46,10 @@ class Tracing:
         """Do nothing: that is for metrics."""
 
     def close(self) -> None:
-        """Export what is left; takes some seconds at most."""
-        self._provider.force_flush(_FLUSH_MILLISECONDS)
-        self._provider.shutdown()
+        """Export what is left; takes some seconds at most, also where nobody listens."""
+        flush = threading.Thread(target=self._provider.shutdown, name="tracing-flush", daemon=True)
+        flush.start()
+        flush.join(_FLUSH_SECONDS)
 
 
 class CallSpan:
@@ -131,6 +133,7 @@ def start_tracing() -> Tracing | None:
     except ImportError:
         return None
     own: dict[str, Any] = {} if "OTEL_SERVICE_NAME" in os.environ else {"service.name": "tffreeze-server"}
-    provider = TracerProvider(resource=Resource.create(own))
+    # Not on exit: that waits for as long as it likes.
+    provider = TracerProvider(resource=Resource.create(own), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Tracing(provider)
