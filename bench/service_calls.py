@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Measure calls to a running server: `bench/service_calls.py [ROW …]`.
+
+A real server and the Python client on the loopback, models as `bench/run.py` makes them. Ratios are of one run, the
+parts of a row take turns, the median of the rounds counts. The bare stream is the least that gRPC for Python can
+do: a server of another process hands out one and the same megabyte as it is, a client counts what comes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from run import CACHE, Row, made
+
+import tffreeze
+
+CHUNK_BYTES = 1 << 20
+METHOD = "/bare/Stream"
+CONCURRENT = 32
+Seconds = float
+
+
+def main() -> None:
+    """Measure all rows, or those that are named, and print them as a table."""
+    parser = argparse.ArgumentParser(description="Measure calls to a server.")
+    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="only these")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each part runs")
+    arguments = parser.parse_args()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for name in arguments.rows or ROWS:
+        row = ROWS[name](arguments.rounds)
+        print(f"| {row.work} | {row.goal} | {row.measured} |", flush=True)
+
+
+def content(rounds: int) -> Row:
+    """CONTENT from a model root against the bare stream."""
+    with server() as (address, process), bare_stream() as bare, tffreeze.Client(address) as client:
+        ours, theirs = compared(rounds, lambda: freeze_dense(client, model_root="bench"), bare)
+        return against_bare("CONTENT from a model root", 0.8, ours, theirs, process)
+
+
+def upload(rounds: int) -> Row:
+    """The same with an upload first."""
+    with server() as (address, process), bare_stream() as bare, tffreeze.Client(address) as client:
+        ours, theirs = compared(rounds, lambda: freeze_dense(client, delivery="content"), bare)
+        return against_bare("the same with upload", 0.35, ours, theirs, process)
+
+
+def splice(rounds: int) -> Row:
+    """SPLICE against a copy of the weights."""
+    weights = made("dense_1gb") / "model.data-00000-of-00001"
+    with server() as (address, _), tffreeze.Client(address) as client:
+        ours, theirs = compared(
+            rounds,
+            lambda: freeze_dense(client, delivery="splice"),
+            lambda: subprocess.run(["cp", str(weights), output()], check=True),
+        )
+    return Row(
+        "SPLICE of 1 GB against `cp`", "at most 1.6 times `cp`", f"{ours / theirs:.2f} times ({ours:.2f} s)"
+    )
+
+
+def concurrent(rounds: int) -> Row:
+    """Many SPLICE freezes of ResNet50 at a time against one after another."""
+    model = made("resnet50")
+    numbers = range(CONCURRENT)
+    with server() as (address, process), tffreeze.Client(address) as client:
+
+        def one(number: int) -> None:
+            client.freeze(model, output=CACHE / f"output{number}.pb", delivery="splice", fsync=False)
+
+        one(0)
+        idle_bytes = peak_bytes(process)
+        with ThreadPoolExecutor(CONCURRENT) as threads:
+            at_once, in_turn = compared(
+                min(rounds, 3), lambda: list(threads.map(one, numbers)), lambda: list(map(one, numbers))
+            )
+        grown = (peak_bytes(process) - idle_bytes) / CONCURRENT / 1e6
+    for number in numbers:
+        (CACHE / f"output{number}.pb").unlink()
+    measured = f"{in_turn / at_once:.2f} times ({at_once:.2f} s), {grown:.1f} MB of the server for each"
+    return Row(f"{CONCURRENT} freezes of ResNet50 at a time, SPLICE", "0.8 of one after another", measured)
+
+
+def beside_plans(rounds: int) -> Row:
+    """CONTENT of 1 GB while others plan all the time against the same alone."""
+    model = made("resnet50")
+    with server() as (address, _), tffreeze.Client(address) as client, tffreeze.Client(address) as others:
+
+        def plan_on(stop: threading.Event) -> None:
+            while not stop.is_set():
+                others.inspect(model)
+
+        def beside() -> None:
+            stop = threading.Event()
+            planning = [threading.Thread(target=plan_on, args=(stop,)) for _ in range(4)]
+            for thread in planning:
+                thread.start()
+            freeze_dense(client, model_root="bench")
+            stop.set()
+            for thread in planning:
+                thread.join()
+
+        ours, theirs = compared(min(rounds, 3), beside, lambda: freeze_dense(client, model_root="bench"))
+    return Row(
+        "CONTENT while 4 others plan against alone",
+        "",
+        f"{theirs / ours:.2f} ({ours:.2f} s to {theirs:.2f} s)",
+    )
+
+
+ROWS: dict[str, Callable[[int], Row]] = {
+    "content": content,
+    "upload": upload,
+    "splice": splice,
+    "concurrent": concurrent,
+    "beside_plans": beside_plans,
+}
+
+
+def freeze_dense(client: tffreeze.Client, **how: str) -> None:
+    """Freeze the model of 1 GB to a file."""
+    folder = Path("dense_1gb") if "model_root" in how else made("dense_1gb")
+    client.freeze(
+        folder / "graph.pb",
+        checkpoint=folder / "model",
+        output_nodes=["y"],
+        output=output(),
+        fsync=False,
+        **how,
+    )
+
+
+def output() -> str:
+    """Where results go."""
+    return str(CACHE / "output.pb")
+
+
+def against_bare(
+    work: str, goal: float, ours: Seconds, theirs: Seconds, process: subprocess.Popen[str]
+) -> Row:
+    """Our throughput as a part of a bare stream's, and the server's memory."""
+    measured = (
+        f"{theirs / ours:.2f} ({ours:.2f} s to {theirs:.2f} s), server at {peak_bytes(process) / 1e6:.0f} MB"
+    )
+    return Row(f"{work}, 1 GB", f"{goal} of a bare stream", measured)
+
+
+def compared(rounds: int, *parts: Callable[[], object]) -> list[Seconds]:
+    """Median times of parts that take turns; a first turn that warms the caches does not count."""
+    made("dense_1gb")
+    turns = [[timed(part) for part in parts] for _ in range(rounds + 1)][1:]
+    return [statistics.median(times) for times in zip(*turns, strict=True)]
+
+
+def timed(part: Callable[[], object]) -> Seconds:
+    """How long something takes, with nothing left to write from before."""
+    Path(output()).unlink(missing_ok=True)
+    os.sync()
+    start = time.perf_counter()
+    part()
+    return time.perf_counter() - start
+
+
+@contextmanager
+def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A real server that has the models as a model root, and its address."""
+    spool = CACHE.parent / "bench-spool"
+    command = [sys.executable, "-m", "tffreeze_server.rpc.main", "--port", "0", "--spool-dir", str(spool)]
+    command += ["--model-root", f"bench={CACHE}", "--log-format", "json"]
+    with started(command, r'"address": ?"([^"]+)"') as running:
+        yield running
+    shutil.rmtree(spool, ignore_errors=True)
+
+
+@contextmanager
+def bare_stream() -> Iterator[Callable[[], object]]:
+    """A bare gRPC server, and what receives a gigabyte from it."""
+    command = [sys.executable, __file__, "--bare"]
+    with started(command, r"(127\.0\.0\.1:\d+)") as (address, _), grpc.insecure_channel(address) as channel:
+        stream = channel.unary_stream(METHOD)
+        yield lambda: sum(map(len, stream(b"")))
+
+
+@contextmanager
+def started(command: list[str], address: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A process that says its address, ended with the block."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    try:
+        lines = iter(process.stdout.readline, "")
+        said: list[str] = []
+        while not (said and (found := re.search(address, said[-1]))):
+            said.append(next(lines, "") or sys.exit("".join(said)))
+        threading.Thread(target=lambda: list(lines), daemon=True).start()
+        yield found[1], process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+async def serve_bare() -> None:
+    """Hand out one megabyte, a thousand and twenty-four times."""
+    megabyte = os.urandom(CHUNK_BYTES)
+
+    async def stream(_: bytes, context: grpc.aio.ServicerContext) -> None:
+        for _number in range(1024):
+            await context.write(megabyte)
+
+    running = grpc.aio.server()
+    handlers = {"Stream": grpc.unary_stream_rpc_method_handler(stream)}
+    running.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare", handlers),))
+    port = running.add_insecure_port("127.0.0.1:0")
+    await running.start()
+    print(f"127.0.0.1:{port}", flush=True)
+    await running.wait_for_termination()
+
+
+def peak_bytes(process: subprocess.Popen[str]) -> int:
+    """The most memory a process has had."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--bare"]:
+        asyncio.run(serve_bare())
+    else:
+        main()
