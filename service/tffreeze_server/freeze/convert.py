@@ -140,19 +140,14 @@ class _Pass:
             self._put(self.converter.functions.named(node, self.place))
 
     def _put(self, *nodes: Node) -> None:
-        """Take nodes; the last one has its name from the model, the others get one that is free."""
-        names: dict[str, str] = {}
         for node in nodes:
-            name = node.name
-            while node is not nodes[-1] and (name in self.done.nodes or name in self.place.nodes):
-                name += "_"
-            names[node.name] = name
-            inputs = node.inputs
-            if len(nodes) > 1:
-                inputs = tuple(
-                    [f"^{names.get(i[1:], i[1:])}" if i[0] == "^" else names.get(i, i) for i in inputs]
-                )
-            self.done.nodes[name] = node._replace(name=name, inputs=inputs)
+            self.done.nodes[node.name] = node
+
+    def _free(self, name: str) -> str:
+        """A name that no node here has."""
+        while name in self.done.nodes or name in self.place.nodes:
+            name += "_"
+        return name
 
     def _variable(self, node: Node) -> None:
         key = variable_key(node)
@@ -187,14 +182,16 @@ class _Pass:
         if role is Role.HAND_ON or role is Role.REF_HAND_ON:
             self._pass(node, role, taken)
             return
-        made = rewrite_ops.rewrite(role, node, taken[0])
+        made = rewrite_ops.rewrite(role, node, taken[0], self._free)
         self._put(*(m for each in made for m in self._in_frame(each, node, taken[0])))
 
     def _in_frame(self, made: Node, node: Node, handle: Handle) -> tuple[Node, ...]:
         """Where there are loops or branches, a node made without inputs waits for the value: it runs where that is."""
         if made.inputs or not self.place.has_frames or node.inputs[0].startswith("^"):
             return (made,)
-        pivot = new_node(f"{made.name}/input", "Identity", (node.inputs[0],), {"T": type_attr(handle.dtype)})
+        pivot = new_node(
+            self._free(f"{made.name}/input"), "Identity", (node.inputs[0],), {"T": type_attr(handle.dtype)}
+        )
         return pivot, made._replace(inputs=(f"^{pivot.name}",))
 
     def _pass(self, node: Node, role: Role, given: Mapping[int, Handle]) -> None:
@@ -206,7 +203,7 @@ class _Pass:
         handle = rewrite_ops.merged(node, list(given.values()))
         if node.op in ("Merge", "RefMerge"):
             self.merges.append(node)
-        self._put(*rewrite_ops.rewrite(role, node, handle))
+        self._put(*rewrite_ops.rewrite(role, node, handle, self._free))
         self.done.handles.update(rewrite_ops.passed_on(node, handle))
 
     def check_merges(self) -> None:

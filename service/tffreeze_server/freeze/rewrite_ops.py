@@ -53,8 +53,20 @@ def same_as(node: Node, first: str, dtype: int) -> Node:
     return new_node(node.name, "Identity", (first,), {"T": type_attr(dtype)}, node.proto.device)
 
 
-def rewrite(role: Role, node: Node, handle: Handle) -> tuple[Node, ...]:
-    """The nodes in place of one that reads the variable `handle` by its first input."""
+def rewrite(role: Role, node: Node, handle: Handle, free: Callable[[str], str]) -> tuple[Node, ...]:
+    """The nodes in place of one that reads the variable `handle` by its first input.
+
+    Args:
+        role: Of the node's op.
+        node: The node.
+        handle: The variable.
+        free: Makes a name one that no node has.
+
+    """
+    if role is Role.GATHER:
+        return _gather(node, handle, free)
+    if node.op == "RefSelect":
+        return _select(node, handle, free)
     return _REWRITES[role](node, handle)
 
 
@@ -95,6 +107,15 @@ def _read(node: Node, handle: Handle) -> tuple[Node, ...]:
     return (_plain(node, "Identity", {"T": type_attr(handle.dtype)}),)
 
 
+def _check_inputs(node: Node, count: int) -> None:
+    if sum(not i.startswith("^") for i in node.inputs) != count:
+        raise FreezeError(
+            Reason.MALFORMED_MODEL,
+            f"The node {node.name!r} (op {node.op!r}) does not have {count} inputs. Export the model again.",
+            subject=node.name,
+        )
+
+
 def _attr(node: Node, name: str) -> AttrValue:
     if name in node.proto.attr:
         return node.proto.attr[name]
@@ -105,11 +126,12 @@ def _attr(node: Node, name: str) -> AttrValue:
     )
 
 
-def _gather(node: Node, handle: Handle) -> tuple[Node, ...]:
+def _gather(node: Node, handle: Handle, free: Callable[[str], str]) -> tuple[Node, ...]:
+    _check_inputs(node, 2)
     # ResourceGather gathers along the dimension after its batch dimensions.
     batch_dims = node.proto.attr["batch_dims"].i if "batch_dims" in node.proto.attr else 0
     axis = new_node(
-        f"{node.name}/axis",
+        free(f"{node.name}/axis"),
         "Const",
         tuple(i for i in node.inputs if i.startswith("^")),
         {
@@ -129,6 +151,7 @@ def _gather(node: Node, handle: Handle) -> tuple[Node, ...]:
 
 
 def _gather_nd(node: Node, handle: Handle) -> tuple[Node, ...]:
+    _check_inputs(node, 2)
     attrs = {"Tparams": type_attr(handle.dtype), "Tindices": _attr(node, "Tindices")}
     return (_plain(node, "GatherNd", attrs),)
 
@@ -150,13 +173,11 @@ def _pass(node: Node, handle: Handle) -> tuple[Node, ...]:
     return (with_attrs(node, STALE_ATTRS, T=type_attr(handle.dtype)),)
 
 
-def _ref_pass(node: Node, handle: Handle) -> tuple[Node, ...]:
-    if node.op == "RefSelect":
-        return _select(node, handle)
+def _ref_pass(node: Node, handle: Handle) -> tuple[Node, ...]:  # noqa: ARG001  one signature for all roles
     return (with_attrs(node, STALE_ATTRS)._replace(op=node.op.removeprefix("Ref")),)
 
 
-def _select(node: Node, handle: Handle) -> tuple[Node, ...]:
+def _select(node: Node, handle: Handle, free: Callable[[str], str]) -> tuple[Node, ...]:
     """RefSelect has no plain form: the rows of a Pack are chosen from, which asks for equal shapes."""
     index, *rest = node.inputs
     variables = tuple(i for i in rest if not i.startswith("^"))
@@ -169,7 +190,7 @@ def _select(node: Node, handle: Handle) -> tuple[Node, ...]:
             subject=node.name,
         )
     pack = new_node(
-        f"{node.name}/values",
+        free(f"{node.name}/values"),
         "Pack",
         variables,
         {"T": type_attr(handle.dtype), "N": int_attr(len(variables)), "axis": int_attr(0)},
@@ -177,7 +198,7 @@ def _select(node: Node, handle: Handle) -> tuple[Node, ...]:
     )
     chosen = new_node(node.name, "ResourceGather", (pack.name, index), {"Tindices": type_attr(DT_INT32)})
     controls = tuple(i for i in rest if i.startswith("^"))
-    return pack, *_gather(chosen._replace(inputs=(*chosen.inputs, *controls)), handle)
+    return pack, *_gather(chosen._replace(inputs=(*chosen.inputs, *controls)), handle, free)
 
 
 def _nothing(node: Node, handle: Handle) -> tuple[Node, ...]:  # noqa: ARG001  one signature for all roles
@@ -186,7 +207,8 @@ def _nothing(node: Node, handle: Handle) -> tuple[Node, ...]:  # noqa: ARG001  o
 
 def identity_n(node: Node, handles: Mapping[int, Handle]) -> Node:
     """An IdentityN, the types of those inputs changed that are variables."""
-    types: list[int] = list(node.proto.attr["T"].list.type) if "T" in node.proto.attr else []
+    types: list[int] = list(_attr(node, "T").list.type)
+    _check_inputs(node, len(types))
     for position, handle in handles.items():
         types[position] = handle.dtype
     return with_attrs(node, STALE_ATTRS, T=types_attr(types))
@@ -195,7 +217,6 @@ def identity_n(node: Node, handles: Mapping[int, Handle]) -> Node:
 _REWRITES: Mapping[Role, Callable[[Node, Handle], tuple[Node, ...]]] = MappingProxyType(
     {
         Role.READ: _read,
-        Role.GATHER: _gather,
         Role.GATHER_ND: _gather_nd,
         Role.SHAPE: _shape,
         Role.IS_SET: _is_set,

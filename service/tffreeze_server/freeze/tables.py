@@ -98,7 +98,7 @@ def with_tables(model: Model, nodes: Mapping[str, Node], inliner: Inliner) -> Ta
     for node in filling.values():
         table = _table_of(filling, node) if node.op in INITIALIZER_OPS else None
         if table is not None and table_key(table) in tables and _loads(filling, node):
-            file = node.inputs[1] if node.op in TEXT_FILE_OPS else ""
+            file = node.inputs[1] if node.op in TEXT_FILE_OPS and len(node.inputs) > 1 else ""
             found.append(Initializer(node.name, tables[table_key(table)], file))
     joined = {**filling, **nodes}
     ordered = reachable(joined, [*nodes, *(i.op for i in found)])

@@ -171,6 +171,12 @@ def _assignments(model: Model, flat: FlatGraph) -> dict[VariableKey, tuple[Node,
     """What sets a variable, by variable: assignments, other writes, calls of functions that write."""
     found: dict[VariableKey, tuple[Node, ...]] = {}
     for node in flat.values():
+        if node.op in ASSIGN_OPS and len(data_inputs(node)) < 2:
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The node {node.name!r} (op {node.op!r}), which a loader runs after the restore, is given no value.",
+                subject=node.name,
+            )
         if is_write(node.op) or (node.op in CALLS and _writes(model, node)):
             for tensor in data_inputs(node)[: 1 if is_write(node.op) else None]:
                 key = variable_of(flat, tensor)
