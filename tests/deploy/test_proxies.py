@@ -144,6 +144,12 @@ def test_a_splice_gives_the_bytes_of_the_embedded_engine(balanced: Balanced) -> 
     assert local.data == got.frozen
 
 
+def test_our_client_needs_to_know_nothing_of_the_proxy(balanced: Balanced) -> None:
+    """`tffreeze.Client` freezes through it as it does without."""
+    with tffreeze.Client(balanced.proxy.address, timeout_seconds=SECONDS) as client:
+        assert tffreeze.freeze_bytes(DIGITS.folder).data == client.freeze_bytes(DIGITS.folder).data
+
+
 def test_calls_of_one_connection_are_spread(balanced: Balanced) -> None:
     """A client with one connection reaches both servers: the proxy balances calls, not connections."""
     before = [calls_of(one) for one in balanced.servers]
