@@ -119,3 +119,11 @@ def test_a_cut_where_nothing_is(name: str, tmp_path: Path) -> None:
         freeze_text(X + SPLIT, tmp_path, "y", input_nodes=(name,))
 
     assert Reason.INPUT_NOT_FOUND is caught.value.reason
+
+
+def test_one_output_of_a_wanted_node_is_cut(tmp_path: Path) -> None:
+    """The node is there for its other output, and the Placeholder for the one that is cut."""
+    frozen = freeze_text(X + SPLIT, tmp_path, "split", input_nodes=("split:1",))
+
+    assert {"axis", "x", "split", "split_1"} == set(frozen.shape())
+    assert ["split:0", "split_1:0"] == [o.tensor for o in frozen.report.outputs]

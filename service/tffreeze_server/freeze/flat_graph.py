@@ -80,7 +80,7 @@ def flat_graph(
         _check_there(flat, asked, tensor, inliner.outputs)
     if not has_frames(flat):
         flat = without_waits_for_reads(flat, keeps or (lambda _: False))
-    is_same = all(flat.get(name) is node for name, node in whole.items())
+    is_same = len(flat) == len(whole) and all(flat.get(name) is node for name, node in whole.items())
     ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
     unused = tuple(node for name, node in flat.items() if name not in ordered)
     return FlatGraph(ordered, unused, now, cuts, len(whole))
