@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := pyproject.toml constraints.txt
-NODE := tests/other_languages/node_modules
+OTHER_LANGUAGES := tests/other_languages
+NODE := $(OTHER_LANGUAGES)/node_modules
 # The contract may not break what the last release had; before the first one, what the last commit had.
 RELEASED = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || git rev-parse -q --verify 'HEAD^')
 
@@ -73,6 +74,6 @@ $(VENV)/complete: $(VENV)/pip $(LOCK)
 	@$(PIP) install --editable '.[all]' --group test --group lint --group deploy
 	@touch $@ $(VENV)/engine
 
-$(NODE)/.package-lock.json: $(NODE)/../package-lock.json
-	@cd $(NODE)/.. && npm install --ignore-scripts --no-save --no-audit --no-fund --loglevel=error >/dev/null
+$(NODE)/.package-lock.json: $(OTHER_LANGUAGES)/package-lock.json
+	@cd $(OTHER_LANGUAGES) && npm install --ignore-scripts --no-save --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
