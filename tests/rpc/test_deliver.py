@@ -15,7 +15,7 @@ from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze.plan import Plan
 from tffreeze_server.freeze.report import DroppedReport, Report
-from tffreeze_server.rpc.deliver import Asset, Result, Splice, content, content_message, new_sha256
+from tffreeze_server.rpc.deliver import Asset, Content, Result, Splice, content_message, new_sha256
 from tffreeze_server.rpc.upload import DeclaredFile
 
 REPORT = Report("graph_def", (), (), (), (), (), (), (), DroppedReport(0, 0, (), (), ()), (), 0, 0, 0, 0, "")
@@ -58,7 +58,7 @@ def test_content_is_cut_into_chunks(weights: Path) -> None:
     with SourceFiles(result.plan.files) as files:
         messages = [
             freeze_service_pb2.FreezeResponse.FromString(message).content
-            for message in content(result, files, 1 << 20, digest)
+            for message in Content(result, files, 1 << 20, digest).messages()
         ]
     assert max(len(message.data) for message in messages) <= 1 << 20
     assert [0, 2] == sorted({message.file_index for message in messages})
@@ -75,9 +75,9 @@ def test_splice_messages_stay_small(weights: Path) -> None:
     literal = bytes(range(256)) * 20_000
     ranges = [FileRange("weights", start, 1, None) for start in range(20_000)]
     result = result_of(weights, literal, *ranges)
-    splice = Splice(result, [DeclaredFile("weights", 3_000_000, True)], weights.parent)
     with SourceFiles(result.plan.files) as files:
-        messages = list(splice.messages(files))
+        splice = Splice(result, files, [DeclaredFile("weights", 3_000_000, True)], weights.parent)
+        messages = list(splice.messages())
     assert max(map(len, messages)) < 2 << 20
     segments = [
         segment
@@ -92,6 +92,6 @@ def test_splice_messages_stay_small(weights: Path) -> None:
 def test_splice_checks_ranges_against_declared_sizes(weights: Path) -> None:
     """A range past the declared end of its file is refused before anything is sent."""
     result = result_of(weights, whole(weights))
-    with pytest.raises(FreezeError) as raised:
-        Splice(result, [DeclaredFile("weights", 2_999_999, True)], weights.parent)
+    with SourceFiles({}) as files, pytest.raises(FreezeError) as raised:
+        Splice(result, files, [DeclaredFile("weights", 2_999_999, True)], weights.parent)
     assert (Reason.MALFORMED_CHECKPOINT, "weights") == (raised.value.reason, raised.value.subject)

@@ -1,15 +1,11 @@
-"""One call: its messages in and out, its idle limit, what it tells its observer.
-
-A message that is being received or sent is never cancelled: gRPC's C core would write into memory that Python
-has freed. It is left alone instead, and ends by itself when the call does.
-"""
+"""One call: its messages in and out, its idle limit, what it tells its observer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Iterator
+from typing import TypeVar
 
 import grpc
 
@@ -114,28 +110,18 @@ class Call:
         remaining = self.context.time_remaining()
         return remaining is not None and remaining <= 0
 
-    async def _patiently(self, operation: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.ensure_future(operation)
-        # Whatever becomes of it once nobody waits, it is seen to.
-        task.add_done_callback(_look_at)
-        limit = self.settings.max_idle_seconds
-        done, _ = await asyncio.wait((task,), timeout=limit or None)
-        if done:
-            return _result(task)
+    async def _patiently(self, operation: Awaitable[T]) -> T:
+        limit = asyncio.timeout(self.settings.max_idle_seconds or None)
+        try:
+            async with limit:
+                return await operation
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        except grpc.aio.BaseError:  # what gRPC raises when there is nobody at the other end
+            raise FreezeError(Reason.CANCELLED, "The caller went away.") from None
         raise FreezeError(
             Reason.CLIENT_TOO_SLOW,
-            f"Nothing was sent or read by the client for {limit:g} seconds while it was its turn. Try again, over a "
-            "faster connection.",
+            f"Nothing was sent or read by the client for {self.settings.max_idle_seconds:g} seconds while it was its "
+            "turn. Try again, over a faster connection.",
         )
-
-
-def _result(task: asyncio.Task[T]) -> T:
-    try:
-        return task.result()
-    except grpc.aio.BaseError:  # what gRPC raises when there is nobody at the other end
-        raise FreezeError(Reason.CANCELLED, "The caller went away.") from None
-
-
-def _look_at(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()

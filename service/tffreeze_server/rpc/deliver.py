@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.checkpoint.data import FileRange
+from tffreeze_server.checkpoint.data import MAX_CHUNK_BYTES, Assembled, FileRange
 from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze.emit import chunk_pieces
@@ -22,6 +22,7 @@ from tffreeze_server.freeze.inspection import Inspection
 from tffreeze_server.freeze.plan import Plan, Segment
 from tffreeze_server.freeze.report import Report
 from tffreeze_server.freeze.segments import field_head
+from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
 from tffreeze_server.rpc.upload import DeclaredFile
 
@@ -127,10 +128,23 @@ class _ContentHeads(dict[int, bytes]):
 _CONTENT_HEADS = _ContentHeads()
 
 
-def content(
-    result: Result, files: SourceFiles, max_chunk_bytes: int, digest: Digest | None
-) -> Iterator[bytes]:
-    """Give the messages of a result with its bytes.
+class Delivery(Protocol):
+    """Messages to be sent one after the other."""
+
+    def messages(self) -> Iterator[bytes]:
+        """Give them.
+
+        Raises:
+            FreezeError: What reading raises.
+
+        """
+
+    def is_next_at_hand(self) -> bool:
+        """Whether the next is made without waiting for a disk, and soon."""
+
+
+class Content:
+    """A result with its bytes.
 
     Args:
         result: What to deliver.
@@ -138,18 +152,38 @@ def content(
         max_chunk_bytes: Of one message's data.
         digest: Updated with the bytes of the first file.
 
-    Raises:
-        FreezeError: What reading raises.
-
     """
-    for pieces in chunk_pieces(result.plan, files, max_chunk_bytes):
-        if digest is not None:
-            for piece in pieces:
-                digest.update(piece)
-        yield content_message(0, pieces)
-    for index, asset in enumerate(result.assets, 1):
-        for data in _asset_chunks(asset, max_chunk_bytes):
-            yield content_message(index, [data])
+
+    def __init__(
+        self, result: Result, files: SourceFiles, max_chunk_bytes: int, digest: Digest | None
+    ) -> None:
+        self._result = result
+        self._files = files
+        self._max_chunk_bytes = max_chunk_bytes
+        self._digest = digest
+        self._made_bytes = 0
+        self._at_hand: AtHand | None = None
+
+    def messages(self) -> Iterator[bytes]:
+        """Give the messages."""
+        if self._digest is None:
+            self._at_hand = open_at_hand(self._result.plan, self._files)
+        for pieces in chunk_pieces(self._result.plan, self._files, self._max_chunk_bytes):
+            self._made_bytes += sum(map(len, pieces))
+            if self._digest is not None:
+                for piece in pieces:
+                    self._digest.update(piece)
+            yield content_message(0, pieces)
+        for index, asset in enumerate(self._result.assets, 1):
+            for data in _asset_chunks(asset, self._max_chunk_bytes):
+                yield content_message(index, [data])
+
+    def is_next_at_hand(self) -> bool:
+        """Whether the next message needs no asset and no digest, and its bytes are in memory."""
+        # Up to one piece more than a chunk is read for it.
+        end_bytes = self._made_bytes + self._max_chunk_bytes + MAX_CHUNK_BYTES
+        last = end_bytes >= self._result.plan.size_bytes and self._result.assets
+        return self._at_hand is not None and not last and self._at_hand.has(self._made_bytes, end_bytes)
 
 
 def _asset_chunks(asset: Asset, max_chunk_bytes: int) -> Iterator[bytes]:
@@ -163,6 +197,7 @@ class Splice:
 
     Args:
         result: What to deliver.
+        files: To read values from that must be put together.
         declared: The client's files.
         folder: Where they are, or would be, in the spool.
 
@@ -171,9 +206,12 @@ class Splice:
 
     """
 
-    def __init__(self, result: Result, declared: Sequence[DeclaredFile], folder: Path) -> None:
+    def __init__(
+        self, result: Result, files: SourceFiles, declared: Sequence[DeclaredFile], folder: Path
+    ) -> None:
         indexes = {file.name: index for index, file in enumerate(declared)}
         self._result = result
+        self._files = files
         self._indexes = {
             name: indexes[relative]
             for name, path in result.plan.files.items()
@@ -182,14 +220,13 @@ class Splice:
         self._asset_indexes = [indexes[os.path.relpath(asset.path, folder)] for asset in result.assets]
         _check_ranges(result.plan.segments, self._indexes, declared)
 
-    def messages(self, files: SourceFiles) -> Iterator[bytes]:
-        """Give the messages.
+    def is_next_at_hand(self) -> bool:
+        """Whether nothing is read at all."""
+        return not any(_is_value(segment) for segment in self._result.plan.segments)
 
-        Raises:
-            FreezeError: What reading raises.
-
-        """
-        pieces = _with_values(self._result.plan.segments, files)
+    def messages(self) -> Iterator[bytes]:
+        """Give the messages."""
+        pieces = _with_values(self._result.plan.segments, self._files)
         for message in splice_messages(pieces, self._indexes):
             yield freeze_service_pb2.FreezeResponse(splice=message).SerializeToString()
         for index, asset in enumerate(self._result.assets, 1):
@@ -208,6 +245,10 @@ def _with_values(segments: Iterable[Segment], files: SourceFiles) -> Iterator[by
             yield from segment.ranges
         else:
             yield from segment.chunks(files)
+
+
+def _is_value(segment: Segment) -> bool:
+    return isinstance(segment, Assembled) and not segment.ranges
 
 
 def _check_ranges(

@@ -25,6 +25,7 @@ from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.rpc import deliver
 from tffreeze_server.rpc.admission import Admission
+from tffreeze_server.rpc.allocator import keep_freed_megabytes
 from tffreeze_server.rpc.call import Call, Context
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.limits import CallSettings, limits_to_message
@@ -74,13 +75,14 @@ class FreezeService:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Take the spool, and sweep what dead processes left in it. Before the server starts.
+        """Take the spool and sweep what dead processes left in it; start planners. Before the server starts.
 
         Raises:
             SpoolUnusableError: With a message for the operator.
 
         """
         await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.open)
+        keep_freed_megabytes()
         self._planners.start()
 
     async def drain(self) -> None:
@@ -219,24 +221,25 @@ class FreezeService:
     ) -> None:
         files = job.files.enter_context(SourceFiles(result.plan.files))
         digest = deliver.new_sha256() if spec.want_sha256 else None
+        delivery: deliver.Delivery
         if spec.delivery == SPLICE:
-            delivery = freeze_service_pb2.DELIVERY_SPLICE
-            messages = deliver.Splice(result, place.declared, place.folder).messages(files)
+            kind = freeze_service_pb2.DELIVERY_SPLICE
+            delivery = deliver.Splice(result, files, place.declared, place.folder)
         else:
-            delivery = freeze_service_pb2.DELIVERY_CONTENT
-            messages = deliver.content(result, files, self._settings.max_content_chunk_bytes, digest)
-        await call.write(await job.begin_io(deliver.started_message, result, delivery))
-        await self._send_all(call, job, messages)
+            kind = freeze_service_pb2.DELIVERY_CONTENT
+            delivery = deliver.Content(result, files, self._settings.max_content_chunk_bytes, digest)
+        await call.write(await job.begin_io(deliver.started_message, result, kind))
+        await self._send_all(call, job, delivery)
         await call.write(deliver.finished_message(digest))
 
-    async def _send_all(self, call: Call, job: Job, messages: Iterator[bytes]) -> None:
-        """Send messages; while gRPC has one, a thread makes the next."""
-        message = await job.begin_io(next, messages, None)
-        while message is not None:
-            following = job.begin_io(next, messages, None)
+    async def _send_all(self, call: Call, job: Job, delivery: deliver.Delivery) -> None:
+        """Send messages. What may have to wait for a disk is made in a thread, while gRPC has the one before."""
+        messages = delivery.messages()
+        making: asyncio.Future[bytes | None] | None = job.begin_io(next, messages, None)
+        while (message := await making if making else next(messages, None)) is not None:
+            making = None if delivery.is_next_at_hand() else job.begin_io(next, messages, None)
             await call.write(message)
             call.observer.sent(len(message))
-            message = await following
 
     @contextlib.contextmanager
     def _counted_active(self) -> Iterator[None]:
