@@ -6,7 +6,7 @@ Theory of operation. A call goes through the same steps, each of which may end i
       ─▶ receive files to the half-close ─▶ plan, in a process ─▶ send, one message ahead of gRPC ─▶ give back
 
 All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `serve` turns
-whatever is raised on the way into a status. In memory are two chunks in, or two out, and the plan.
+whatever is raised on the way into a status. In memory are some chunks in, or two out, and the plan.
 """
 
 from __future__ import annotations

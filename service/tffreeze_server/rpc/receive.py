@@ -1,6 +1,6 @@
 """From a stream of chunks to files in the spool.
 
-While one chunk is written in a thread the next is received; more than these two are never in memory.
+While some chunks are written in a thread the next are received; both together are never more than some megabytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import Reason
 from tffreeze_server.rpc import spool
 from tffreeze_server.rpc.call import Call
-from tffreeze_server.rpc.chunk import read_chunk
+from tffreeze_server.rpc.chunk import Chunk, read_chunk
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.planning import Place
@@ -24,6 +24,9 @@ from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile
 
 PROGRESS_BYTES = 16 << 20
 """How often a client hears what has come."""
+
+MAX_WAITING_BYTES = 4 << 20
+"""Received and not yet being written."""
 
 Request = TypeVar("Request", freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest)
 AnyMessage = TypeVar("AnyMessage", bound=Message)
@@ -76,18 +79,24 @@ async def receive_files(call: Call, job: Job, request_type: type[Request], place
     writer = _Writer(place.declared, place.folder)
     job.files.callback(writer.close)
     writing = job.begin_io(writer.make_empty_files)
-    received_bytes = told_bytes = 0
+    waiting: list[Chunk] = []
+    waiting_bytes = received_bytes = told_bytes = 0
     while (message := await call.read()) is not None:
         chunk = read_chunk(request_type, message)
         order.accept(chunk)
-        await writing
-        writing = job.begin_io(writer.write, chunk.file_index, chunk.data)
+        waiting.append(chunk)
+        waiting_bytes += len(chunk.data)
+        if writing.done() or waiting_bytes >= MAX_WAITING_BYTES:
+            await writing
+            writing = job.begin_io(writer.write, waiting)
+            waiting, waiting_bytes = [], 0
         received_bytes += len(chunk.data)
         call.observer.received(len(chunk.data))
         if received_bytes - told_bytes >= PROGRESS_BYTES:
             told_bytes = received_bytes
             await call.progress(freeze_service_pb2.Progress.STAGE_RECEIVING, received_bytes)
     await writing
+    await job.begin_io(writer.write, waiting)
     if not order.is_complete:
         await call.give_time_to_vanish()
     order.finish()
@@ -109,13 +118,14 @@ class _Writer:
             if not file.absent and not file.size_bytes:
                 os.close(self._create(file.name))
 
-    def write(self, index: int, data: bytes | memoryview) -> None:
-        """Write the next bytes of a file."""
-        if index != self._index:
-            self.close()
-            self._descriptor = self._create(self._files[index].name)
-            self._index = index
-        spool.write_all(self._descriptor, data)
+    def write(self, chunks: Sequence[Chunk]) -> None:
+        """Write the next bytes of the upload."""
+        for chunk in chunks:
+            if chunk.file_index != self._index:
+                self.close()
+                self._descriptor = self._create(self._files[chunk.file_index].name)
+                self._index = chunk.file_index
+            spool.write_all(self._descriptor, chunk.data)
 
     def close(self) -> None:
         """Close the last file."""
