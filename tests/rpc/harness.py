@@ -14,14 +14,22 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from tffreeze.v1 import freeze_service_pb2, freeze_service_pb2_grpc, model_pb2, options_pb2
+from tffreeze_server.checkpoint.data import FileRange
+from tffreeze_server.freeze.segments import field as wire_field
+from tffreeze_server.freeze.segments import field_head, nested
 from tffreeze_server.rpc.caller import CALLER, Caller
 from tffreeze_server.rpc.freeze_service import FreezeService, add_to_server
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Stage
+from tffreeze_server.tfproto.graph_pb2 import GraphDef
+from tffreeze_server.tfproto.tensor_pb2 import DT_UINT8, TensorProto, TensorShapeProto
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 WAIT_SECONDS = 30
 CHUNK_BYTES = 1 << 20
+
+LARGE_BYTES = 1 << 28
+"""More than fits into what lies between a server and a client that does not read."""
 
 FreezeRequest, FreezeResponse = freeze_service_pb2.FreezeRequest, freeze_service_pb2.FreezeResponse
 FreezeSpec = freeze_service_pb2.FreezeSpec
@@ -399,3 +407,55 @@ def failure_of(error: Any) -> Failure:
         violations[0].field if violations else "",
         retry,
     )
+
+
+class Feed:
+    """Requests that a test gives one by one; the stream stays open until `end`."""
+
+    def __init__(self, *requests: FreezeRequest) -> None:
+        self._requests = list(requests)
+        self._changed = threading.Condition()
+        self._ended = False
+
+    def __iter__(self) -> Iterator[FreezeRequest]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._requests or self._ended)
+                if not self._requests:
+                    return
+                request = self._requests.pop(0)
+            yield request
+
+    def end(self) -> None:
+        """Half-close."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def large_model(folder: Path) -> Path:
+    """A frozen graph that is one constant of LARGE_BYTES zeros, in a file with a hole."""
+    head = GraphDef().node.add(name="large", op="Const")
+    head.attr["dtype"].type = DT_UINT8
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=LARGE_BYTES)])
+    tensor = TensorProto(dtype=DT_UINT8, tensor_shape=shape).SerializeToString()
+    content = FileRange("", 0, LARGE_BYTES, None)
+    # NodeDef.attr = 5, AttrValue.tensor = 8, TensorProto.tensor_content = 4
+    value = nested(8, [tensor, field_head(4, LARGE_BYTES), content])
+    attr = nested(5, [wire_field(1, b"value"), *nested(2, value)])
+    folder.mkdir()
+    path = folder / "large.pb"
+    with path.open("wb") as stream:
+        for segment in nested(1, [head.SerializeToString(), *attr]):
+            if isinstance(segment, bytes):
+                stream.write(segment)
+            else:
+                stream.truncate(stream.tell() + segment.length_bytes)
+    return path
+
+
+def large_request() -> FreezeRequest:
+    """Freeze the large model of the model root `large`."""
+    spec = FreezeSpec(source=model_pb2.ModelSource(model_root="large", model="large.pb"))
+    spec.options.output_nodes.append("large")
+    return FreezeRequest(spec=spec)

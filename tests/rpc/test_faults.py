@@ -6,7 +6,6 @@ import dataclasses
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +15,22 @@ import pytest
 from rpc.harness import (
     DIGITS,
     FIXTURES,
+    LARGE_BYTES,
     MOVING_AVERAGE,
+    Feed,
     FreezeRequest,
     FreezeSpec,
     answer,
     failure,
+    large_model,
+    large_request,
     served,
 )
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.freeze.segments import field, field_head, nested
-from tffreeze_server.tfproto.graph_pb2 import GraphDef
-from tffreeze_server.tfproto.tensor_pb2 import DT_UINT8, TensorProto, TensorShapeProto
 
 TICK_SECONDS = 0.2
 """A limit short enough to wait for."""
-
-LARGE_BYTES = 1 << 28
-"""More than fits into what lies between a server and a client that does not read."""
-
-
-class Feed:
-    """Requests that a test gives one by one; the stream stays open until `end`."""
-
-    def __init__(self, *requests: FreezeRequest) -> None:
-        self._requests = list(requests)
-        self._changed = threading.Condition()
-        self._ended = False
-
-    def __iter__(self) -> Iterator[FreezeRequest]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._requests or self._ended)
-                if not self._requests:
-                    return
-                request = self._requests.pop(0)
-            yield request
-
-    def end(self) -> None:
-        """Half-close."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
 
 
 def upload_of(size_bytes: int) -> FreezeRequest:
@@ -71,34 +43,6 @@ def upload_of(size_bytes: int) -> FreezeRequest:
 def chunk_of(size_bytes: int, offset_bytes: int = 0) -> FreezeRequest:
     """The next bytes of that file."""
     return FreezeRequest(chunk=model_pb2.FileChunk(offset_bytes=offset_bytes, data=bytes(size_bytes)))
-
-
-def large_model(folder: Path) -> Path:
-    """A frozen graph that is one constant of LARGE_BYTES zeros, in a file with a hole."""
-    head = GraphDef().node.add(name="large", op="Const")
-    head.attr["dtype"].type = DT_UINT8
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=LARGE_BYTES)])
-    tensor = TensorProto(dtype=DT_UINT8, tensor_shape=shape).SerializeToString()
-    content = FileRange("", 0, LARGE_BYTES, None)
-    # NodeDef.attr = 5, AttrValue.tensor = 8, TensorProto.tensor_content = 4
-    value = nested(8, [tensor, field_head(4, LARGE_BYTES), content])
-    attr = nested(5, [field(1, b"value"), *nested(2, value)])
-    folder.mkdir()
-    path = folder / "large.pb"
-    with path.open("wb") as stream:
-        for segment in nested(1, [head.SerializeToString(), *attr]):
-            if isinstance(segment, bytes):
-                stream.write(segment)
-            else:
-                stream.truncate(stream.tell() + segment.length_bytes)
-    return path
-
-
-def large_request() -> FreezeRequest:
-    """Freeze the large model of the model root `large`."""
-    spec = FreezeSpec(source=model_pb2.ModelSource(model_root="large", model="large.pb"))
-    spec.options.output_nodes.append("large")
-    return FreezeRequest(spec=spec)
 
 
 def test_caller_gone_during_upload(tmp_path: Path) -> None:

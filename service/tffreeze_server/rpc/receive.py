@@ -116,14 +116,14 @@ class _Writer:
         """Make the files that no chunk comes for."""
         for file in self._files:
             if not file.absent and not file.size_bytes:
-                os.close(self._create(file.name))
+                os.close(self._create(file))
 
     def write(self, chunks: Sequence[Chunk]) -> None:
         """Write the next bytes of the upload."""
         for chunk in chunks:
             if chunk.file_index != self._index:
                 self.close()
-                self._descriptor = self._create(self._files[chunk.file_index].name)
+                self._descriptor = self._create(self._files[chunk.file_index])
                 self._index = chunk.file_index
             spool.write_all(self._descriptor, chunk.data)
 
@@ -133,8 +133,8 @@ class _Writer:
             os.close(self._descriptor)
             self._descriptor = self._index = -1
 
-    def _create(self, name: str) -> int:
-        return spool.create_file(self._folder, name)
+    def _create(self, file: DeclaredFile) -> int:
+        return spool.create_file(self._folder, file.name, file.size_bytes)
 
 
 def _malformed(message: str, field: str = "spec") -> FieldError:

@@ -121,8 +121,10 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def create_file(folder: Path, name: str) -> int:
+def create_file(folder: Path, name: str, size_bytes: int = 0) -> int:
     """Make a new file for a checked name and give its descriptor, to be written to.
+
+    Its room is taken at once: a full disk shows before the bytes come, and ext4 writes faster into taken room.
 
     Raises:
         FreezeError: DISK_FULL.
@@ -132,7 +134,22 @@ def create_file(folder: Path, name: str) -> int:
     with disk_errors():
         for parent in reversed(path.relative_to(folder).parents[:-1]):
             (folder / parent).mkdir(mode=0o700, exist_ok=True)
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _take_room(descriptor, size_bytes)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def _take_room(descriptor: int, size_bytes: int) -> None:
+    if size_bytes and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, size_bytes)
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise  # other file systems cannot, and need not
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
