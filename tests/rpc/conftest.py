@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rpc.harness import FIXTURES, Served, served
+from rpc.harness import Served, served
+from rpc.models import FIXTURES
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,16 @@ from typing import Any
 import grpc
 import pytest
 
-from rpc.harness import (
+from rpc.harness import Feed, answer, failure, served
+from rpc.models import (
     DIGITS,
     FIXTURES,
     LARGE_BYTES,
     MOVING_AVERAGE,
-    Feed,
     FreezeRequest,
     FreezeSpec,
-    answer,
-    failure,
     large_model,
     large_request,
-    served,
 )
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest

@@ -8,19 +8,8 @@ from pathlib import Path
 import pytest
 
 import tffreeze
-from rpc.harness import (
-    DIGITS,
-    FIXTURES,
-    GRAPH_V1,
-    MOVING_AVERAGE,
-    SPLICE,
-    FreezeRequest,
-    FreezeSpec,
-    Model,
-    Served,
-    answer,
-    failure,
-)
+from rpc.harness import Served, answer, failure
+from rpc.models import DIGITS, FIXTURES, GRAPH_V1, MOVING_AVERAGE, SPLICE, FreezeRequest, FreezeSpec, Model
 from tffreeze.v1 import freeze_service_pb2, options_pb2
 from tffreeze.v1.freeze_service_pb2 import InspectRequest, InspectSpec
 from tffreeze.v1.inspection_pb2 import VariableStatus

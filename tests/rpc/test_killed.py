@@ -7,7 +7,8 @@ from pathlib import Path
 import grpc
 import pytest
 
-from rpc.harness import MOVING_AVERAGE, Feed, large_model, large_request
+from rpc.harness import Feed
+from rpc.models import MOVING_AVERAGE, large_model, large_request
 from server.running import running
 from tffreeze.v1.freeze_service_pb2_grpc import FreezeServiceStub
 

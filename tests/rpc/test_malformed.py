@@ -9,18 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from rpc.harness import (
-    DIGITS,
-    FIXTURES,
-    MOVING_AVERAGE,
-    SPLICE,
-    FreezeRequest,
-    FreezeSpec,
-    Served,
-    answer,
-    failure,
-    failure_of,
-)
+from rpc.harness import Served, answer, failure, failure_of
+from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, SPLICE, FreezeRequest, FreezeSpec
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 
 METHODS = {

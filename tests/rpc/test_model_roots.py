@@ -7,17 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rpc.harness import (
-    DIGITS,
-    FIXTURES,
-    MOVING_AVERAGE,
-    FreezeRequest,
-    FreezeSpec,
-    Served,
-    answer,
-    failure,
-    served,
-)
+from rpc.harness import Served, answer, failure, served
+from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, FreezeRequest, FreezeSpec, Model
 from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
 from tffreeze.v1.model_pb2 import ModelSource
 
@@ -137,8 +128,6 @@ def test_a_state_file_in_an_upload_does_not_lead_out(tmp_path: Path, secret: Pat
         (folder / "model.meta").write_bytes((FIXTURES / "moving_average/model.meta").read_bytes())
         for named in (secret / "moving_average/model", Path("../../../../secret/moving_average/model")):
             (folder / "checkpoint").write_text(f'model_checkpoint_path: "{named}"\n')
-            from rpc.harness import Model  # noqa: PLC0415
-
             model = Model(
                 folder, "model.meta", ("model.meta", "checkpoint"), "checkpoint", MOVING_AVERAGE.options
             )
