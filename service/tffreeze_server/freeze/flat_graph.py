@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
@@ -80,9 +81,9 @@ def flat_graph(
         _check_there(flat, asked, tensor, inliner.outputs)
     if not has_frames(flat):
         flat = without_waits_for_reads(flat, keeps or (lambda _: False))
-    is_same = len(flat) == len(whole) and all(flat.get(name) is node for name, node in whole.items())
+    is_same = len(flat) == len(whole) and all(map(operator.is_, flat.values(), whole.values()))
     ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
-    unused = tuple(node for name, node in flat.items() if name not in ordered)
+    unused = () if is_same else tuple(node for name, node in flat.items() if name not in ordered)
     return FlatGraph(ordered, unused, now, cuts, len(whole))
 
 
@@ -109,9 +110,11 @@ def _inlined(
 
 
 def _cut_all(
-    nodes: dict[str, Node], cuts: Iterable[str], now: dict[str, str], outputs: Outputs
+    nodes: dict[str, Node], cuts: Sequence[str], now: dict[str, str], outputs: Outputs
 ) -> dict[str, Node]:
     """The nodes with Placeholders where they are to be cut; `now` says what stands for what."""
+    if not cuts:
+        return nodes
     changed = dict(nodes)
     for tensor in cuts:
         made = _cut(changed, tensor, outputs)

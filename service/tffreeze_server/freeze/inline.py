@@ -16,6 +16,7 @@ a Switch itself is waiting for either branch. Facts: `core/common_runtime/inline
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -194,7 +195,7 @@ def inline_calls(
 
 def has_frames(nodes: Mapping[str, Node]) -> bool:
     """Whether there are loops or branches of TensorFlow 1 among some nodes."""
-    return any(node.op in FRAME_OPS for node in nodes.values())
+    return not FRAME_OPS.isdisjoint(map(operator.attrgetter("op"), nodes.values()))
 
 
 def follow(aliases: Mapping[str, str], tensor: str) -> str:
