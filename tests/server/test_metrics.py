@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import time
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.running import Upload, capabilities, ended, error_of, running
+from server.running import WAIT_SECONDS, Running, Upload, capabilities, ended, error_of, running
 from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Stage
 from tffreeze_server.rpc.process import exit_codes
 from tffreeze_server.rpc.process.metrics import Metrics
@@ -50,6 +51,15 @@ def test_a_call_is_counted() -> None:
     assert 1 == after["tffreeze_reloads_total", ("ok", "tls")]
 
 
+def jobs_running(server: Running, expected: int) -> float | None:
+    """How many jobs the server says are running; it is told a moment after the call is, so it is asked again."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        running_jobs = values(server.metrics()).get(("tffreeze_jobs", ("running",)))
+        if running_jobs == expected or time.monotonic() > deadline:
+            return running_jobs
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_server_tells_its_metrics_on_a_port_of_their_own(tmp_path: Path, workers: str) -> None:
     """Alone and with workers: one port for all of them, in a file if that is wanted."""
@@ -58,12 +68,12 @@ def test_the_server_tells_its_metrics_on_a_port_of_their_own(tmp_path: Path, wor
     with running(tmp_path, *flags) as server, server.channel() as channel:
         assert server.log.wait("metrics")["url"] == f"http://127.0.0.1:{file.read_text().strip()}/metrics"
         upload = Upload(server, channel)
-        assert 1 == values(server.metrics())["tffreeze_jobs", ("running",)]
+        assert 1 == jobs_running(server, expected=1)
         capabilities(channel)
         assert upload.graph in upload.finish()
         server.log.wait("call", method="Freeze")
+        assert 0 == jobs_running(server, expected=0)
         told = values(server.metrics())
-        assert 0 == told["tffreeze_jobs", ("running",)]
         assert 1 == told["tffreeze_calls_total", ("Freeze", "OK")]
         assert 1 == told["tffreeze_calls_total", ("GetCapabilities", "OK")]
         assert len(upload.graph) == told["tffreeze_received_bytes_total", ()]
