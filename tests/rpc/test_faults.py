@@ -18,6 +18,7 @@ from rpc.models import (
     FIXTURES,
     LARGE_BYTES,
     MOVING_AVERAGE,
+    SPLICE,
     FreezeRequest,
     FreezeSpec,
     large_model,
@@ -303,3 +304,31 @@ def test_weights_damaged(tmp_path: Path) -> None:
         assert "started" in kinds
         assert "finished" not in kinds
         server.wait_until_idle()
+
+
+def test_nothing_piles_up(tmp_path: Path) -> None:
+    """After many calls, good, malformed, cancelled and failed, as many files are open as after the first few."""
+    large_model(tmp_path / "large")
+    roots = {"large": tmp_path / "large", "samples": FIXTURES}
+    with served(tmp_path, model_roots=roots) as server:
+
+        def calls() -> None:
+            answer(server.stub.Freeze(MOVING_AVERAGE.requests()))
+            answer(server.stub.Freeze(MOVING_AVERAGE.requests(delivery=SPLICE)), MOVING_AVERAGE.paths)
+            failure(lambda: list(server.stub.Freeze(iter([upload_of(10), chunk_of(5)]))))
+            failure(lambda: list(server.stub.Freeze(iter([upload_of(10), chunk_of(5, 1)]))))
+            cancelled = server.stub.Freeze(iter([large_request()]))
+            next(cancelled)
+            cancelled.cancel()
+
+        def open_files() -> list[str]:
+            server.wait_until_idle()
+            links = (path for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+            return sorted(str(path.readlink()).split(":")[0] for path in links if path.exists())
+
+        for _ in range(3):
+            calls()
+        before = open_files()
+        for _ in range(6):
+            calls()
+        assert before == open_files()

@@ -7,6 +7,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.planners import Planners
 
@@ -66,7 +68,8 @@ def test_counts_are_given_back_though_files_fail() -> None:
         job = Job(disk, Planners(1))
         job.files.callback(fail)
         job.counts.callback(given_back.append, "counts")
-        await asyncio.wait((asyncio.ensure_future(job.close()),))
+        with pytest.raises(OSError, match="disk"):
+            await job.close()
 
     with ThreadPoolExecutor(1) as disk:
         asyncio.run(scenario(disk))

@@ -59,7 +59,7 @@ class Job:
     async def close(self) -> None:
         """Wait for the threads, and give all back."""
         with self.counts:
-            waiting = [asyncio.wrap_future(thread) for thread in self._threads if not thread.done()]
+            waiting = [self._watch(thread) for thread in self._threads if not thread.done()]
             if waiting:
                 await asyncio.wait(waiting)
             await asyncio.get_running_loop().run_in_executor(self._disk, self.files.close)

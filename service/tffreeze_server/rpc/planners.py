@@ -133,6 +133,7 @@ class _Process:
     """One process and the pipe to it."""
 
     def __init__(self) -> None:
+        self._killed = False
         self._pipe, others_end = Pipe()
         with others_end:
             descriptor = others_end.fileno()
@@ -146,7 +147,7 @@ class _Process:
 
     def is_alive(self) -> bool:
         """Whether it can be asked."""
-        return self._process.poll() is None
+        return not self._killed and self._process.poll() is None
 
     def ask(self, request: planner.Request) -> planner.Answer:
         """Send a request and wait for the answer."""
@@ -156,6 +157,7 @@ class _Process:
 
     def kill(self) -> None:
         """End it now; who waits for it gets an error."""
+        self._killed = True  # it is still there for a moment
         self._process.kill()
 
     def how_it_ended(self) -> str:
