@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from checkpoint.bundle_writer import read
@@ -16,6 +15,7 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph import dtypes
 
 tf = pytest.importorskip("tensorflow")
+np = pytest.importorskip("numpy")
 pytestmark = pytest.mark.tensorflow
 
 V1_DTYPES = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 17, 18, 19]

@@ -377,6 +377,7 @@ def test_more_parts_than_any_variable_has_are_refused(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 2
 
 
+@pytest.mark.slow  # in pure Python it is protobuf that takes the time
 @pytest.mark.parametrize("length", [1, 5_000])
 def test_parts_that_overlap_in_all_ways_take_no_time(tmp_path: Path, length: int) -> None:
     """A staircase of parts, each of which overlaps or borders all others along each dimension."""
