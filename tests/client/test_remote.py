@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import tffreeze
-from rpc.harness import FIXTURES, Served, served
+from rpc.harness import Served, served
+from rpc.models import FIXTURES
 from tffreeze.local_model import find_model
 from tffreeze.retry import Stop
 

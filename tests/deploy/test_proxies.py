@@ -16,17 +16,8 @@ import pytest
 
 import tffreeze
 from deploy.processes import Program, free_address, proxy, server
-from rpc.harness import (
-    DIGITS,
-    FIXTURES,
-    MOVING_AVERAGE,
-    SPLICE,
-    FreezeRequest,
-    FreezeSpec,
-    Model,
-    answer,
-    failure,
-)
+from rpc.harness import answer, failure
+from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, SPLICE, FreezeRequest, FreezeSpec, Model
 from tffreeze.v1 import freeze_service_pb2_grpc
 
 DOCKER = Path(__file__).resolve().parents[2] / "docker"

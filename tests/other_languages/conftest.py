@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.processes import Program, server
-from rpc.harness import FIXTURES
+from rpc.models import FIXTURES
 
 FOLDER = Path(__file__).resolve().parent
 

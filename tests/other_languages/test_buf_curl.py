@@ -11,7 +11,7 @@ from typing import Any
 
 import tffreeze
 from deploy.processes import Program
-from rpc.harness import DIGITS, FIXTURES
+from rpc.models import DIGITS, FIXTURES
 from tffreeze import __version__
 
 SERVICE = "tffreeze.v1.FreezeService"

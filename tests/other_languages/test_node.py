@@ -10,7 +10,7 @@ import pytest
 
 import tffreeze
 from deploy.processes import Program
-from rpc.harness import DIGITS, Model
+from rpc.models import DIGITS, Model
 
 FOLDER = Path(__file__).resolve().parent
 PROTO = FOLDER.parents[1] / "proto"

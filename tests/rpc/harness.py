@@ -13,7 +13,6 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from rpc.models import FIXTURES as FIXTURES  # other tests take it from here
 from rpc.models import FreezeRequest
 from tffreeze.v1 import freeze_service_pb2, freeze_service_pb2_grpc
 from tffreeze_server.rpc.caller import CALLER, Caller
