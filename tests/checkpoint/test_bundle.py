@@ -368,6 +368,7 @@ def test_a_part_that_is_missing_or_of_another_type_is_refused(tmp_path: Path) ->
     assert Reason.MALFORMED_CHECKPOINT == reason_of(write_index(tmp_path / "m", records))
 
 
+@pytest.mark.slow  # as below
 def test_more_parts_than_any_variable_has_are_refused(tmp_path: Path) -> None:
     """In bounded time."""
     record = entry(INT8, [10**6])
