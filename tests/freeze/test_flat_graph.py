@@ -127,3 +127,31 @@ def test_one_output_of_a_wanted_node_is_cut(tmp_path: Path) -> None:
 
     assert {"axis", "x", "split", "split_1"} == set(frozen.shape())
     assert ["split:0", "split_1:0"] == [o.tensor for o in frozen.report.outputs]
+
+
+REF = """
+node { name: "v" op: "VariableV2" attr { key: "dtype" value { type: DT_FLOAT } }
+       attr { key: "shape" value { shape { } } } }
+"""
+
+
+def test_a_variable_is_cut_where_its_value_is_read(tmp_path: Path) -> None:
+    """A Placeholder stands for its value."""
+    frozen = freeze_text(
+        f'{REF} node {{ name: "y" op: "Neg" input: "v" {FLOAT} }}', tmp_path, "y", input_nodes=("v",)
+    )
+
+    assert {"v": ("Placeholder", ()), "y": ("Neg", ("v",))} == frozen.shape()
+
+
+def test_a_buffer_is_not_cut_where_it_is_asked_for(tmp_path: Path) -> None:
+    """An op that asks for the buffer cannot be given a Placeholder."""
+    with pytest.raises(FreezeError) as caught:
+        freeze_text(
+            f'{REF} node {{ name: "y" op: "RefIdentity" input: "v" {FLOAT} }}',
+            tmp_path,
+            "y",
+            input_nodes=("v",),
+        )
+
+    assert (Reason.INVALID_OPTION, "v") == (caught.value.reason, caught.value.subject)

@@ -22,7 +22,6 @@ from tffreeze_server.freeze.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_wr
 from tffreeze_server.freeze.variables import Binding, variable_key
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, new_node
-from tffreeze_server.graph.op_args import input_ranges
 
 Bindings = Mapping[tuple[str, str], Binding]
 """The value of each variable to freeze, by container and name (`variable_key`)."""
@@ -170,7 +169,9 @@ class _Pass:
     def _user(self, node: Node, given: Mapping[int, Handle]) -> None:
         """A node that takes frozen variables and runs no function."""
         role = ROLES.get(node.op)
-        taken = {k: h for k, h in given.items() if not h.is_ref or self._takes_buffer(node, k)}
+        taken = {
+            k: h for k, h in given.items() if not h.is_ref or self.converter.outputs.takes_buffer(node, k)
+        }
         if not taken:
             # It reads the values of buffers, as it reads those of constants.
             self._put(node)
@@ -220,15 +221,6 @@ class _Pass:
                     "(--allow, --deny).",
                     subject=node.name,
                 )
-
-    def _takes_buffer(self, node: Node, k: int) -> bool:
-        """Whether the op asks for the buffer itself (a ref input) at its k-th input."""
-        definition = self.converter.outputs.definition(node.op)
-        if definition is None or not any(arg.is_ref for arg in definition.input_arg):
-            return node.op == "IsVariableInitialized"
-        ranges = input_ranges(definition, node.proto.attr, node=node.name)
-        refs = {arg.name for arg in definition.input_arg if arg.is_ref}
-        return any(name in refs and start <= k < start + n for name, start, n in ranges)
 
     def _cannot(self, node: Node, handle: Handle) -> FreezeError:
         variable = handle.variables[0]

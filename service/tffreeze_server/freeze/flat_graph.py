@@ -13,7 +13,7 @@ from tffreeze_server.freeze.inline import Inliner, called_function, follow, has_
 from tffreeze_server.freeze.outputs import Wanted, canonical
 from tffreeze_server.freeze.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.dtypes import base
+from tffreeze_server.graph.dtypes import base, is_ref
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges, output_types
 from tffreeze_server.graph.order import reachable
@@ -233,6 +233,14 @@ def _cut(flat: dict[str, Node], tensor: str, outputs: Outputs) -> str:
             f"{len(types)} outputs.",
             subject=tensor,
         )
+    for reader in flat.values() if is_ref(types[index]) else ():
+        if any(i == tensor and outputs.takes_buffer(reader, k) for k, i in enumerate(reader.inputs)):
+            raise FreezeError(
+                Reason.INVALID_OPTION,
+                f"The graph is to be cut at {tensor!r}, the buffer of a variable, which the node {reader.name!r} "
+                f"(op {reader.op!r}) asks for itself, not for its value. Cut at a tensor that is read from it.",
+                subject=tensor,
+            )
     attrs = {"dtype": type_attr(base(types[index])), "shape": shape_attr(_known_shape(node, index))}
     if len(types) == 1:
         flat[name] = new_node(name, "Placeholder", (), attrs)

@@ -15,7 +15,7 @@ from typing import cast
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.node import Node, join_tensor, split_tensor
-from tffreeze_server.graph.op_args import ArgRange, output_ranges
+from tffreeze_server.graph.op_args import ArgRange, input_ranges, output_ranges
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
@@ -80,6 +80,15 @@ class Outputs:
         """Name, start and count of each output argument; None for an op without definition."""
         definition = self.definition(op)
         return None if definition is None else output_ranges(definition, proto.attr, node=node)
+
+    def takes_buffer(self, node: Node, k: int) -> bool:
+        """Whether a node asks for a variable's buffer itself (a ref input) at its k-th input."""
+        definition = self.definition(node.op)
+        if definition is None or not any(arg.is_ref for arg in definition.input_arg):
+            return False
+        ranges = input_ranges(definition, node.proto.attr, node=node.name)
+        refs = {arg.name for arg in definition.input_arg if arg.is_ref}
+        return any(name in refs and start <= k < start + n for name, start, n in ranges)
 
 
 def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], outputs: Outputs) -> Body:
