@@ -54,7 +54,7 @@ def freeze(
             return FreezeResult(done, None)
         path = Path(output)
         if options.get("as_saved_model"):
-            write = load("freeze.emit_directory").write_directory
+            write = load("emit.directory").write_directory
             as_text = bool(options.get("as_text"))
             write(
                 result.plan,
@@ -80,7 +80,7 @@ def freeze_bytes(model: StrPath, **options: Unpack[FreezeArguments]) -> FrozenBy
         raise error_for("INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path.")
     with translated_errors():
         result = _frozen(model, options)
-        with load("checkpoint.files").SourceFiles(result.plan.files) as files:
+        with load("tensors.files").SourceFiles(result.plan.files) as files:
             return FrozenBytes(_report(result), b"".join(_emit().chunks(result.plan, files)))
 
 
@@ -98,7 +98,7 @@ def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
     from tffreeze import inspection  # noqa: PLC0415 - a freeze needs none of it
 
     with translated_errors():
-        found = load("freeze.inspect").inspect(_source(model, options), _options(options))
+        found = load("inspection.inspect").inspect(_source(model, options), _options(options))
         return inspection.Inspection.from_message(load("rpc.messages").inspection_to_message(found))
 
 
@@ -126,7 +126,7 @@ def serve(arguments: Sequence[str]) -> int:
 
 
 def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
-    return load("freeze.freeze").freeze(_source(model, options), _options(options))
+    return load("freeze").freeze(_source(model, options), _options(options))
 
 
 def _report(result: Any) -> Report:  # noqa: ANN401 - the engine's, imported late
@@ -140,7 +140,7 @@ def _assets(result: Any, model: Path) -> dict[str, Path]:  # noqa: ANN401 - the 
 
 
 def _emit() -> Any:  # noqa: ANN401 - the engine's, imported late
-    return load("freeze.emit")
+    return load("emit.emit")
 
 
 def _options(options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
@@ -150,4 +150,4 @@ def _options(options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, i
 def _source(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - the engine's, imported late
     files = {name: options.get(name) for name in ("checkpoint", "saver", "op_list")}
     paths = {name: Path(path) for name, path in files.items() if path}  # type: ignore[arg-type]  # paths, or None
-    return load("freeze.options").ModelSource(model=Path(model), **paths)
+    return load("options").ModelSource(model=Path(model), **paths)

@@ -10,16 +10,16 @@ from typing import ParamSpec, TypeVar
 
 import cramjam
 
-from tffreeze_server.checkpoint import crc32c
 from tffreeze_server.checkpoint.assembly import checked_chunks
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.checkpoint.table import MAGIC
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tensors import crc32c
+from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import (
     BundleEntryProto,
     BundleHeaderProto,

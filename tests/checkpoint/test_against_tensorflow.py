@@ -12,7 +12,7 @@ from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.region import parse_shape_and_slice
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph import dtypes
+from tffreeze_server.tensors import dtypes
 
 tf = pytest.importorskip("tensorflow")
 np = pytest.importorskip("numpy")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from checkpoint.bundle_writer import Stored, read, write_bundle
 from tffreeze_server.checkpoint import assembly
-from tffreeze_server.checkpoint.data import Assembled
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.region import Region, whole
+from tffreeze_server.tensors.data import Assembled
+from tffreeze_server.tensors.files import SourceFiles
 
 ELEMENT_BYTES = {6: 1, 5: 2, 1: 4, 9: 8, 18: 16}
 """By dtype, one of each size."""

@@ -23,11 +23,11 @@ from checkpoint.bundle_writer import (
     write_bundle,
     write_index,
 )
-from tffreeze_server.checkpoint import crc32c
-from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tensors import crc32c
+from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tfproto.checkpoint_pb2 import BundleEntryProto, BundleHeaderProto
 from tffreeze_server.tfproto.object_graph_pb2 import TrackableObjectGraph
 

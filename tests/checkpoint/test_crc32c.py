@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tffreeze_server.checkpoint import crc32c
+from tffreeze_server.tensors import crc32c
 
 
 def test_the_check_value_of_the_standard() -> None:

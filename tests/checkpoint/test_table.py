@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoint.bundle_writer import block_bytes, outcome, table_bytes, table_of_blocks, varint, with_trailer
-from tffreeze_server.checkpoint import crc32c, table
+from tffreeze_server.checkpoint import table
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tensors import crc32c
 
 ENTRIES = [(b"", b"header"), (b"a/b", b"1"), (b"a/bc", b"22" * 70), (b"a/c", b""), (b"b", b"4" * 300)]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from checkpoint.bundle_writer import outcome, read, slice_proto, table_bytes, write_v1
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import SavedTensorSlices
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.options import FreezeOptions, ModelSource
 
 FOLDER = Path(os.environ.get("TFFREEZE_MODELS", Path(__file__).resolve().parents[3] / "shared" / "models"))
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tffreeze_server.emit.emit import write_file
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.freeze.emit import write_file
-from tffreeze_server.freeze.freeze import freeze
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.freeze import freeze
+from tffreeze_server.options import FreezeOptions, ModelSource
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 MAX_SECONDS = 5.0

@@ -15,9 +15,9 @@ DIGITS = Path(__file__).resolve().parent.parent / "fixtures" / "digits"
 FREEZE = """
 import sys
 from pathlib import Path
-from tffreeze_server.freeze.emit import write_file
-from tffreeze_server.freeze.freeze import freeze
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.emit.emit import write_file
+from tffreeze_server.freeze import freeze
+from tffreeze_server.options import FreezeOptions, ModelSource
 model, output, as_text, keys = sys.argv[1:]
 options = FreezeOptions(as_text=as_text == "text", signature_keys=tuple(keys.split(",")))
 write_file(freeze(ModelSource(Path(model)), options).plan, Path(output))

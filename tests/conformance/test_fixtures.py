@@ -8,7 +8,7 @@ import pytest
 
 from conformance.harness import assert_same, freeze_file, np, run
 from conformance.real_models import read_golden
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.options import FreezeOptions, ModelSource
 
 pytestmark = pytest.mark.tensorflow
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"

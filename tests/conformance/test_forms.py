@@ -12,8 +12,8 @@ import tffreeze
 from conformance.expected_errors import EXPECTED_ERRORS
 from conformance.harness import VARIABLE_OPS, assert_same, config, freeze_file, run, tf, tf1
 from conformance.real_models import Case, golden_cases
-from tffreeze_server.freeze.emit import write_file
-from tffreeze_server.freeze.freeze import freeze
+from tffreeze_server.emit.emit import write_file
+from tffreeze_server.freeze import freeze
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("models_dir")]
 CASES = [case for case in golden_cases() if case.name not in EXPECTED_ERRORS]

@@ -12,7 +12,7 @@ from conformance.test_tf1_control_flow import Weights as Variables
 from conformance.test_tf1_control_flow import assert_freezes
 from conformance.test_tf_function import Weights, X, save
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.options import FreezeOptions, ModelSource
 
 function = pytest.importorskip("tensorflow.python.framework.function")
 pytestmark = pytest.mark.tensorflow

@@ -10,7 +10,7 @@ from conformance.expected_errors import EXPECTED_ERRORS
 from conformance.harness import assert_same, freeze_file, run, tf
 from conformance.real_models import Case, golden_cases
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.freeze.freeze import freeze
+from tffreeze_server.freeze import freeze
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("models_dir")]
 CASES = {case.name: case for case in golden_cases()}

@@ -16,8 +16,8 @@ import pytest
 from conformance.harness import assert_same, freeze_file, np, run, session_of, tf, tf1
 from conformance.real_models import read_golden
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.freeze import freeze
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.freeze import freeze
+from tffreeze_server.options import FreezeOptions, ModelSource
 
 pytestmark = pytest.mark.tensorflow
 X = [-3.0, 0.0, 8.5]

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.harness import assert_same, freeze_file, np, run, tf, tf1
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.options import FreezeOptions, ModelSource
 
 pytestmark = pytest.mark.tensorflow
 X = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]], np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.harness import assert_same, freeze_file, np, run, tf, tf1
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.options import FreezeOptions, ModelSource
 
 pytestmark = pytest.mark.tensorflow
 VALUES = {

@@ -8,15 +8,15 @@ import pytest
 
 import tffreeze.inspection
 import tffreeze.report
-import tffreeze_server.freeze.inspection
-import tffreeze_server.freeze.report
+import tffreeze_server.inspection.inspection
+import tffreeze_server.report.report
 from tffreeze.options import FreezeArguments, ModelFiles
 from tffreeze.v1 import inspection_pb2, model_pb2, options_pb2, report_pb2
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.options import FreezeOptions, ModelSource
 
 ENGINE = {
     name: thing
-    for name, thing in vars(tffreeze_server.freeze.report).items()
+    for name, thing in vars(tffreeze_server.report.report).items()
     if dataclasses.is_dataclass(thing) and isinstance(thing, type)
 }
 
@@ -45,7 +45,7 @@ def test_the_contract_has_no_report_that_the_engine_lacks() -> None:
 def test_an_inspection_is_the_same_in_engine_contract_and_client(name: str) -> None:
     """Each part of an inspection has the same fields in the same order on the way from engine to caller."""
     assert _message_names(getattr(inspection_pb2, name)) == _names(
-        getattr(tffreeze_server.freeze.inspection, name)
+        getattr(tffreeze_server.inspection.inspection, name)
     )
     assert _message_names(getattr(inspection_pb2, name)) == _names(getattr(tffreeze.inspection, name))
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 import tffreeze.report
 from tffreeze.options import FreezeArguments, options_message
 from tffreeze.v1 import freeze_service_pb2, model_pb2, options_pb2
-from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
-from tffreeze_server.freeze.report import (
+from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.report.report import (
     DroppedReport,
     InitializerReport,
     Report,
@@ -23,6 +22,7 @@ from tffreeze_server.freeze.report import (
     WarningReport,
 )
 from tffreeze_server.rpc import messages
+from tffreeze_server.tensors.data import FileRange
 
 REPORT = Report(
     kind="saved_model",

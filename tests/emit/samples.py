@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tffreeze_server.checkpoint.crc32c import extend
-from tffreeze_server.checkpoint.data import Assembled, FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
-from tffreeze_server.freeze.frozen_graph import FrozenFunction, FrozenGraph
 from tffreeze_server.graph.model import Signature, TensorInfo
 from tffreeze_server.graph.node import Node, TensorValue
+from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
+from tffreeze_server.tensors.crc32c import extend
+from tffreeze_server.tensors.data import Assembled, FileRange
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef, NodeDef
 from tffreeze_server.tfproto.tensor_pb2 import DT_FLOAT, DT_STRING, TensorProto
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tffreeze_server.checkpoint.crc32c import extend
-from tffreeze_server.freeze.emit import write_file
-from tffreeze_server.freeze.freeze import freeze
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.emit.emit import write_file
+from tffreeze_server.freeze import freeze
+from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.tensors.crc32c import extend
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"

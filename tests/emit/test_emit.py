@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from emit.samples import KERNEL, SHARD, Halves, dense_graph, write_shard
-from tffreeze_server.checkpoint.crc32c import extend
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.emit import whole_file
+from tffreeze_server.emit.emit import chunks, write_file, write_stream
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze import whole_file
-from tffreeze_server.freeze.emit import chunks, write_file, write_stream
-from tffreeze_server.freeze.measure import make_plan
-from tffreeze_server.freeze.plan import Plan
+from tffreeze_server.plan.measure import make_plan
+from tffreeze_server.plan.plan import Plan
+from tffreeze_server.tensors.crc32c import extend
+from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.tensors.files import SourceFiles
 
 
 @pytest.fixture(params=["nameless", "named"])
@@ -263,10 +263,10 @@ def test_assembled_values_are_written(tmp_path: Path) -> None:
 _GROWTH = """
 import resource, sys
 from pathlib import Path
-from tffreeze_server.checkpoint.crc32c import extend
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.freeze.emit import write_file
-from tffreeze_server.freeze.plan import Plan
+from tffreeze_server.tensors.crc32c import extend
+from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.emit.emit import write_file
+from tffreeze_server.plan.plan import Plan
 
 def peak_kb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

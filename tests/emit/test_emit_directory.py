@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from emit.samples import SHARD, dense_graph, write_shard
+from tffreeze_server.emit.directory import write_directory
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.emit_directory import write_directory
-from tffreeze_server.freeze.measure import OutputForm, make_plan
-from tffreeze_server.freeze.plan import Plan
+from tffreeze_server.plan.measure import OutputForm, make_plan
+from tffreeze_server.plan.plan import Plan
 
 
 @pytest.fixture

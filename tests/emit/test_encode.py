@@ -21,14 +21,14 @@ from emit.samples import (
     string_constant,
     write_shard,
 )
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.emit.emit import chunks
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.emit import chunks
-from tffreeze_server.freeze.encode import graph_segments
-from tffreeze_server.freeze.frozen_graph import FrozenGraph
-from tffreeze_server.freeze.measure import OutputForm, make_plan
 from tffreeze_server.graph.node import Node
+from tffreeze_server.plan.encode import graph_segments
+from tffreeze_server.plan.measure import OutputForm, make_plan
+from tffreeze_server.rewrite.frozen_graph import FrozenGraph
+from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
 from tffreeze_server.tfproto.tensor_pb2 import DT_FLOAT
 
@@ -153,7 +153,7 @@ def test_a_graph_just_below_the_limit_is_planned() -> None:
 _PRINT_DIGESTS = """
 import pathlib, sys
 from emit.samples import dense_graph, write_shard
-from tffreeze_server.freeze.measure import OutputForm, make_plan
+from tffreeze_server.plan.measure import OutputForm, make_plan
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 import dataclasses
 graph = dense_graph()

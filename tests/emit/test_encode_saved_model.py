@@ -10,11 +10,11 @@ from google.protobuf import text_format
 
 from emit.samples import dense_graph, string_constant, write_shard
 from emit.test_encode import encoded
-from tffreeze_server.freeze.emit_directory import write_directory
-from tffreeze_server.freeze.frozen_graph import FrozenGraph
-from tffreeze_server.freeze.measure import OutputForm, make_plan
+from tffreeze_server.emit.directory import write_directory
 from tffreeze_server.graph.model import Signature, TensorInfo
 from tffreeze_server.graph.node import new_node
+from tffreeze_server.plan.measure import OutputForm, make_plan
+from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import AssetFileDef, MetaGraphDef, SavedModel

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from emit.samples import SHARD, dense_graph, one_constant, string_constant, write_shard
 from emit.test_encode import encoded
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.freeze.frozen_graph import FrozenGraph
-from tffreeze_server.freeze.measure import OutputForm, make_plan
+from tffreeze_server.plan.measure import OutputForm, make_plan
+from tffreeze_server.rewrite.frozen_graph import FrozenGraph
+from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 
 TEXT = OutputForm(as_text=True)

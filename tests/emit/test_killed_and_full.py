@@ -15,10 +15,10 @@ _WRITER = """
 import resource, sys
 from pathlib import Path
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.freeze import whole_file
-from tffreeze_server.freeze.emit import write_file
-from tffreeze_server.freeze.emit_directory import write_directory
-from tffreeze_server.freeze.plan import Plan
+from tffreeze_server.emit import whole_file
+from tffreeze_server.emit.emit import write_file
+from tffreeze_server.emit.directory import write_directory
+from tffreeze_server.plan.plan import Plan
 
 target, kind, way, limit = sys.argv[1:]
 if way == "named":

@@ -9,11 +9,11 @@ import pytest
 
 from emit.samples import KERNEL, SHARD, Halves, dense_graph, kernel_range, one_constant, write_shard
 from emit.test_encode import encoded
-from tffreeze_server.checkpoint.crc32c import extend
-from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.frozen_graph import FrozenGraph
-from tffreeze_server.freeze.measure import OutputForm, make_plan
+from tffreeze_server.plan.measure import OutputForm, make_plan
+from tffreeze_server.rewrite.frozen_graph import FrozenGraph
+from tffreeze_server.tensors.crc32c import extend
+from tffreeze_server.tensors.data import FileRange
 
 HALVES = Halves(FileRange(SHARD, 4, 12, None), FileRange(SHARD, 16, 12, None), 24)
 FORMS = [OutputForm(s, t) for s in (False, True) for t in (False, True)]

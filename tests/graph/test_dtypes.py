@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tffreeze_server.graph import dtypes
+from tffreeze_server.tensors import dtypes
 
 
 @pytest.mark.tensorflow

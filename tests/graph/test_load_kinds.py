@@ -9,9 +9,9 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model import Model
+from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import AssetFileDef, MetaGraphDef, SavedModel, SaverDef
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
 from tffreeze_server.graph.large_constants import MIN_LARGE_BYTES
 from tffreeze_server.graph.load import load
+from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
 

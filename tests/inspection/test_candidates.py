@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tffreeze_server.freeze.inspect import inspect
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.inspection.inspect import inspect
+from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.tensor_pb2 import DT_FLOAT
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.freeze import freeze
-from tffreeze_server.freeze.inspect import inspect
-from tffreeze_server.freeze.inspection import Inspection, TensorInspection
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.freeze import freeze
+from tffreeze_server.inspection.inspect import inspect
+from tffreeze_server.inspection.inspection import Inspection, TensorInspection
+from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.tensor_pb2 import DT_FLOAT, DT_INT32, TensorShapeProto
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
-from tffreeze_server.checkpoint.data import Assembled, FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
-from tffreeze_server.freeze.roles import VARIABLE_OPS
-from tffreeze_server.freeze.variables import Binding, variables_of
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.variables import Binding, variables_of
+from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import resolve
+from tffreeze_server.tensors.data import Assembled, FileRange
+from tffreeze_server.tensors.files import SourceFiles
 
 tf = pytest.importorskip("tensorflow")
 np = pytest.importorskip("numpy")

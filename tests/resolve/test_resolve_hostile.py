@@ -11,10 +11,10 @@ from google.protobuf import text_format
 from resolve.support import np, saved_values
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
-from tffreeze_server.freeze.roles import VARIABLE_OPS
-from tffreeze_server.freeze.variables import Binding, variables_of
 from tffreeze_server.graph.load import load
+from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.variables import Binding, variables_of
+from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import resolve
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
 

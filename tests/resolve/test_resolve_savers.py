@@ -9,8 +9,8 @@ import pytest
 
 from resolve.support import Resolved, bare, export, failure, np, save, saved_values, tf, tf1
 from tffreeze_server.errors import Reason
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
 from tffreeze_server.graph.load import load
+from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.restore_ops import Restored, restored_by
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("graph")]

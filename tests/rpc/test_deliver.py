@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.checkpoint.crc32c import extend
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.plan import Plan
-from tffreeze_server.freeze.report import DroppedReport, Report
+from tffreeze_server.plan.plan import Plan
+from tffreeze_server.report.report import DroppedReport, Report
 from tffreeze_server.rpc.deliver import Asset, Content, Result, Splice, content_message, new_sha256
 from tffreeze_server.rpc.upload import DeclaredFile
+from tffreeze_server.tensors.crc32c import extend
+from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.tensors.files import SourceFiles
 
 REPORT = Report("graph_def", (), (), (), (), (), (), (), DroppedReport(0, 0, (), (), ()), (), 0, 0, 0, 0, "")
 

@@ -13,7 +13,7 @@ from rpc.models import DIGITS, FIXTURES, GRAPH_V1, MOVING_AVERAGE, SPLICE, Freez
 from tffreeze.v1 import freeze_service_pb2, options_pb2
 from tffreeze.v1.freeze_service_pb2 import InspectRequest, InspectSpec
 from tffreeze.v1.inspection_pb2 import VariableStatus
-from tffreeze_server.checkpoint import crc32c
+from tffreeze_server.tensors import crc32c
 
 MODELS = [
     pytest.param(DIGITS, id="digits"),

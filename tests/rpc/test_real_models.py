@@ -14,10 +14,10 @@ from rpc.harness import Served, answer, failure_of, served
 from rpc.models import SPLICE, FreezeRequest, FreezeSpec, Model
 from tffreeze.v1 import options_pb2
 from tffreeze.v1.model_pb2 import ModelSource
-from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.emit.emit import chunks
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.freeze.emit import chunks
-from tffreeze_server.freeze.freeze import freeze
+from tffreeze_server.freeze import freeze
+from tffreeze_server.tensors.files import SourceFiles
 
 pytestmark = pytest.mark.usefixtures("models_dir")
 

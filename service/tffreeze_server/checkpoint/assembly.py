@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from tffreeze_server.checkpoint import crc32c
-from tffreeze_server.checkpoint.data import MAX_CHUNK_BYTES, Assembled, FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.problems import checksum_mismatch
 from tffreeze_server.checkpoint.region import Region, intersection, within
+from tffreeze_server.tensors import crc32c
+from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
+from tffreeze_server.tensors.files import SourceFiles
 
 MAX_SPAN_BYTES = 4 * MAX_CHUNK_BYTES
 """The longest run of a stored part that is in memory at once."""

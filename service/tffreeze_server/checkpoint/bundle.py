@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tffreeze_server.checkpoint import crc32c
 from tffreeze_server.checkpoint.assembly import Concatenated, Interleaved, Part, StoredRange
 from tffreeze_server.checkpoint.bundle_index import BundleIndex, key_text
 from tffreeze_server.checkpoint.checkpoint import (
@@ -23,8 +22,6 @@ from tffreeze_server.checkpoint.checkpoint import (
     shape_of,
     value_size_bytes,
 )
-from tffreeze_server.checkpoint.data import Assembled, FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.ordered_code import PART_KEY_START, part_key
 from tffreeze_server.checkpoint.parts import (
     MAX_PARTS,
@@ -36,8 +33,10 @@ from tffreeze_server.checkpoint.parts import (
 from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, shard_not_found
 from tffreeze_server.checkpoint.region import Region, whole
 from tffreeze_server.checkpoint.strings import gather, read_strings
-from tffreeze_server.graph import dtypes
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tensors import crc32c, dtypes
+from tffreeze_server.tensors.data import Assembled, FileRange
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import BundleEntryProto
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from tffreeze_server.checkpoint import table
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.problems import file_size_bytes, malformed
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import BundleEntryProto, BundleHeaderProto
 
 VERSION = 1

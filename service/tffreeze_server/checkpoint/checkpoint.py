@@ -13,8 +13,8 @@ from google.protobuf.message import DecodeError
 from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
 from tffreeze_server.checkpoint.region import MAX_DIMENSIONS, Region, fits, whole
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.graph import dtypes
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.object_graph_pb2 import TrackableObjectGraph
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto, TensorShapeProto
 

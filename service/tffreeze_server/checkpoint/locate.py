@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from google.protobuf import text_format
 
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, not_readable
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import CheckpointState
 
 STATE_FILE = "checkpoint"

@@ -11,13 +11,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-from tffreeze_server.checkpoint import crc32c
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.problems import checksum_mismatch, malformed
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.checkpoint.table import read_varint
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tensors import crc32c
+from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.tensors.files import SourceFiles
 
 MAX_STRING_TENSOR_BYTES = 1 << 28
 """The largest string tensor that is read: it is held in memory and becomes part of the graph."""

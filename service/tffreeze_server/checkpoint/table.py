@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 import cramjam
 
-from tffreeze_server.checkpoint import crc32c
 from tffreeze_server.checkpoint.problems import checksum_mismatch, malformed
+from tffreeze_server.tensors import crc32c
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER_BYTES = 48

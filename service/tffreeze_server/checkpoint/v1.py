@@ -20,7 +20,6 @@ from google.protobuf.message import DecodeError
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.assembly import Interleaved, Part
 from tffreeze_server.checkpoint.checkpoint import Checkpoint, Entry, empty_proto, shape_of, value_size_bytes
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.parts import MAX_PARTS, box_of, covering, extents_of
 from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, unsupported_dtype
@@ -28,8 +27,9 @@ from tffreeze_server.checkpoint.region import Region, whole
 from tffreeze_server.checkpoint.strings import check_string_bounds, gather
 from tffreeze_server.checkpoint.v1_values import STRING_VAL, Decoded, is_decodable, value_runs
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph import dtypes
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tensors import dtypes
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import SavedSliceMeta, SavedTensorSliceMeta, SavedTensorSlices
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 

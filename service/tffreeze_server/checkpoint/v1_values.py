@@ -19,10 +19,10 @@ from google.protobuf.message import DecodeError
 
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.assembly import ReadAt
-from tffreeze_server.checkpoint.data import MAX_CHUNK_BYTES, Assembled
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.checkpoint.problems import malformed
-from tffreeze_server.graph import dtypes
+from tffreeze_server.tensors import dtypes
+from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled
+from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 _DATA, _TENSOR = 2, 3

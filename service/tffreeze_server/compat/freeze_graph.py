@@ -23,11 +23,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.emit.emit import chunks, write_file
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.emit import chunks, write_file
-from tffreeze_server.freeze.freeze import FreezeResult, freeze
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.freeze import FreezeResult, freeze
+from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.tensors.files import SourceFiles
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

@@ -13,11 +13,11 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.dtypes import name_of, size_bytes_of
 from tffreeze_server.graph.node import Node, TensorValue, compact, from_node_def
 from tffreeze_server.graph.wire import LENGTH, Field, FileBytes, fields
+from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.tensors.dtypes import name_of, size_bytes_of
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 

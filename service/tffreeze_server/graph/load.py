@@ -12,7 +12,6 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
 from tffreeze_server.graph.assets import assets
 from tffreeze_server.graph.detect import is_text
 from tffreeze_server.graph.locate import locate
@@ -25,6 +24,7 @@ from tffreeze_server.graph.signatures import signatures
 from tffreeze_server.graph.tags import choose
 from tffreeze_server.graph.text import HEAD_BYTES, parse_text
 from tffreeze_server.graph.wire import FileBytes, WireError
+from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
 from tffreeze_server.tfproto.op_def_pb2 import OpList
 from tffreeze_server.tfproto.saved_model_pb2 import SaverDef

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tffreeze_server.checkpoint.data import Assembled, FileRange
+from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import NodeDef
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto

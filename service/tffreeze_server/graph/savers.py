@@ -14,10 +14,10 @@ from dataclasses import replace
 from google.protobuf.message import DecodeError
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions
 from tffreeze_server.graph.model import Saver
 from tffreeze_server.graph.node import node_of, split_tensor
 from tffreeze_server.graph.signatures import INIT_OP_SIGNATURE
+from tffreeze_server.options import FreezeOptions
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SaverDef
 
 _INIT_OP_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")

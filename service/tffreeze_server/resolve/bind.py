@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.freeze.variables import Binding, Variable
-from tffreeze_server.graph import dtypes
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.graph.variables import Binding, Variable
 from tffreeze_server.resolve.evaluate import with_shape
 from tffreeze_server.resolve.restore_ops import Restored, describe
+from tffreeze_server.tensors import dtypes
 
 
 def restored(variable: Variable, checkpoint: Checkpoint, found: Restored, source: str) -> Binding:

@@ -19,8 +19,8 @@ from google.protobuf.message import DecodeError
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.errors import FreezeError, Reason, listed
-from tffreeze_server.freeze.variables import Variable
 from tffreeze_server.graph.node import node_of
+from tffreeze_server.graph.variables import Variable
 from tffreeze_server.resolve.object_paths import keys_by_name
 from tffreeze_server.resolve.restore_ops import Restored
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef

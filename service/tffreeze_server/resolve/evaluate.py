@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.roles import ROLES, Role
-from tffreeze_server.graph import dtypes
 from tffreeze_server.graph.node import Node, TensorValue, node_of, split_tensor
+from tffreeze_server.graph.roles import ROLES, Role
 from tffreeze_server.resolve.small_tensor import (
     BOOL,
     SmallTensor,
@@ -29,6 +28,7 @@ from tffreeze_server.resolve.small_tensor import (
     to_value,
 )
 from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, data_inputs, variable_of
+from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 MAX_DEPTH = 100

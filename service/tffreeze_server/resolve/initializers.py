@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.inline import flatten
-from tffreeze_server.freeze.roles import CALLS, is_write
+from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, new_node, node_of, split_tensor
 from tffreeze_server.graph.order import reachable
+from tffreeze_server.graph.roles import CALLS, is_write
 from tffreeze_server.resolve.evaluate import Evaluator
 from tffreeze_server.resolve.restore_ops import ASSIGN_OPS
 from tffreeze_server.resolve.trace import FlatGraph, VariableKey, data_inputs, variable_of

@@ -14,11 +14,11 @@ from functools import cached_property
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions
-from tffreeze_server.freeze.roles import VARIABLE_OPS
-from tffreeze_server.freeze.variables import Binding, Variable, variables_of
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, TensorValue
+from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.variables import Binding, Variable, variables_of
+from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve import bind
 from tffreeze_server.resolve.by_name import Names, names_of
 from tffreeze_server.resolve.initializers import Initializers, read_initializers

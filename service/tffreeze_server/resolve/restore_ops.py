@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 
 from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.freeze.inline import flatten
-from tffreeze_server.graph import dtypes
+from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.resolve.small_tensor import checked_shape
 from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, data_inputs, origin, variable_of
+from tffreeze_server.tensors import dtypes
 
 ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
 # By restore op: how many data inputs it has.

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph import dtypes
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto, TensorShapeProto
 
 Value = float | int | bool | bytes

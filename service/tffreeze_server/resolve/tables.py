@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.freeze.inline import flatten
-from tffreeze_server.freeze.tables import TABLE_OPS, table_key
+from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node
+from tffreeze_server.graph.table_ops import TABLE_OPS, table_key
 from tffreeze_server.resolve.restore_ops import Restored, implied_savers, restored_tensor
 from tffreeze_server.resolve.trace import SAME_VALUE, VariableKey, data_inputs, origin
 

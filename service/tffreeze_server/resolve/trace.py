@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.roles import VARIABLE_OPS
-from tffreeze_server.freeze.variables import variable_key
 from tffreeze_server.graph.node import Node, split_tensor
+from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.variables import variable_key
 
 VariableKey = tuple[str, str]
 """Container and name, as `variable_key` gives them."""

@@ -14,11 +14,11 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 
-from tffreeze_server.checkpoint.data import FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.freeze.plan import Plan, Segment
-from tffreeze_server.freeze.segments import segment_bytes
+from tffreeze_server.plan.plan import Plan, Segment
+from tffreeze_server.plan.segments import segment_bytes
+from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.tensors.files import SourceFiles
 
 _PROBE_BYTES = 1 << 18
 """Read again and again into the same place, which stays in the core's cache."""

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Protocol
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.checkpoint.data import MAX_CHUNK_BYTES, Assembled, FileRange
-from tffreeze_server.checkpoint.files import SourceFiles
+from tffreeze_server.emit.emit import chunk_pieces
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.emit import chunk_pieces
-from tffreeze_server.freeze.inspection import Inspection
-from tffreeze_server.freeze.plan import Plan, Segment
-from tffreeze_server.freeze.report import Report
-from tffreeze_server.freeze.segments import field_head
+from tffreeze_server.inspection.inspection import Inspection
+from tffreeze_server.plan.plan import Plan, Segment
+from tffreeze_server.plan.segments import field_head
+from tffreeze_server.report.report import Report
 from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
 from tffreeze_server.rpc.upload import DeclaredFile
+from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
+from tffreeze_server.tensors.files import SourceFiles
 
 # Field numbers of proto/tffreeze/v1/freeze_service.proto.
 _RESPONSE_CONTENT = 3

@@ -22,7 +22,6 @@ import grpc
 
 from tffreeze._version import __version__
 from tffreeze.v1 import freeze_service_pb2, model_pb2
-from tffreeze_server.checkpoint.files import SourceFiles
 from tffreeze_server.rpc import deliver
 from tffreeze_server.rpc.admission import Admission
 from tffreeze_server.rpc.allocator import keep_freed_megabytes
@@ -39,6 +38,7 @@ from tffreeze_server.rpc.serve import serve
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, remove
 from tffreeze_server.rpc.upload import declared_files, to_come_bytes
+from tffreeze_server.tensors.files import SourceFiles
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.freeze.plan import MAX_PROTO_BYTES
+from tffreeze_server.plan.plan import MAX_PROTO_BYTES
 
 MAX_CHUNK_BYTES = 2 << 20
 """What the contract allows for `Limits.max_chunk_bytes`."""

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tffreeze.v1 import freeze_service_pb2, inspection_pb2, model_pb2, options_pb2, report_pb2
-from tffreeze_server.checkpoint.data import FileRange
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
-from tffreeze_server.freeze.plan import Segment
-from tffreeze_server.freeze.report import Report
+from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.plan.plan import Segment
+from tffreeze_server.report.report import Report
+from tffreeze_server.tensors.data import FileRange
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from tffreeze_server.freeze.inspection import Inspection
+    from tffreeze_server.inspection.inspection import Inspection
 
 MAX_LITERAL_BYTES = 1 << 20
 """What the contract allows in one literal."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tffreeze_server.errors import FreezeError, Reason, listed
-from tffreeze_server.freeze.options import ModelSource
+from tffreeze_server.options import ModelSource
 from tffreeze_server.rpc.caller import Caller
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings

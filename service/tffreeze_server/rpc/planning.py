@@ -9,10 +9,10 @@ from pathlib import Path
 from tffreeze.v1 import model_pb2
 from tffreeze_server.checkpoint.problems import file_size_bytes
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze.freeze import freeze
-from tffreeze_server.freeze.inspect import inspect
-from tffreeze_server.freeze.inspection import Inspection
-from tffreeze_server.freeze.options import FreezeOptions, ModelSource
+from tffreeze_server.freeze import freeze
+from tffreeze_server.inspection.inspect import inspect
+from tffreeze_server.inspection.inspection import Inspection
+from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.rpc.deliver import Asset, Result
 from tffreeze_server.rpc.messages import source_from_message
 from tffreeze_server.rpc.model_roots import check_inside, check_source

@@ -1,0 +1,181 @@
+"""From a plan to bytes: a file, a directory, a stream, or chunks.
+
+Everywhere the weights are read in chunks, their crc32c checked on the way, and never held. Measured on
+1 GB, 2 cores, ext4 on NVMe, page cache warm, against `cp` (which neither checks nor waits for the disk) at
+0.26 s: read, check and write in turns takes 0.32 s; reading and checking in a thread ahead of writes of
+four chunks of 128 KB 0.28 s (chunks of 1 MB leave the core's cache: 1 s); `copy_file_range` with a second
+read for the check 0.34 s. To have it on disk before the file has its name adds 0.1 to 0.4 s and is not
+done unless asked for, as with `cp`, compilers and linkers: a killed process leaves a whole file or none
+all the same, and only a power cut within seconds could leave less.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from tffreeze_server.emit.read_ahead import read_ahead
+from tffreeze_server.emit.whole_file import checked_target, is_special, output_error, whole_file
+from tffreeze_server.plan.plan import Plan
+from tffreeze_server.tensors.data import MAX_CHUNK_BYTES
+from tffreeze_server.tensors.files import SourceFiles
+from tffreeze_server.tensors.verified import constant_name, verified_chunks
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and the bytes in all."""
+
+_WRITE_BACK_BYTES = 4 << 20
+_WRITE_CHUNKS = 4
+_MAX_WRITES_AHEAD = 4
+_MIN_THREADED_BYTES = 16 << 20
+
+
+class BinaryStream(Protocol):
+    """What `write_stream` needs of a stream."""
+
+    def write(self, data: bytes, /) -> int:
+        """Write `data` or the first part of it; give how many bytes."""
+
+
+def write_file(plan: Plan, path: Path, progress: Progress | None = None, *, fsync: bool = False) -> None:
+    """Write the plan to a file that appears whole or not at all.
+
+    A file that is there is replaced; where `path` is a device or a pipe it is written to. Permissions are
+    those of any new file.
+
+    Args:
+        plan: What to write.
+        path: Where to.
+        progress: Told of the bytes done.
+        fsync: Whether to have it on disk before it has its name, so that not even a power cut can leave less.
+
+    Raises:
+        FreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL; what reading the weights raises (`verified_chunks`).
+
+    """
+    if is_special(path):
+        _write_special(plan, path, progress)
+        return
+    target = checked_target(path, plan.files.values())
+    with SourceFiles(plan.files) as files, whole_file(target, plan.size_bytes, fsync=fsync) as descriptor:
+        batches = _batches(chunks(plan, files, MAX_CHUNK_BYTES))
+        if plan.size_bytes >= _MIN_THREADED_BYTES:
+            batches = read_ahead(batches, _MAX_WRITES_AHEAD)
+        with closing(batches):
+            _write_batches(descriptor, _counted(batches, plan.size_bytes, progress), write_back=fsync)
+
+
+def write_stream(plan: Plan, stream: BinaryStream, progress: Progress | None = None) -> None:
+    """Write the plan to a binary stream, such as a pipe.
+
+    Raises:
+        FreezeError: What reading the weights raises, with part of the plan written.
+        OSError: As the stream raises, BrokenPipeError among them.
+
+    """
+    with SourceFiles(plan.files) as files:
+        for batch in _counted(_batches(chunks(plan, files, MAX_CHUNK_BYTES), 1), plan.size_bytes, progress):
+            for piece in batch:
+                _write_all(stream.write, piece)
+
+
+def chunks(plan: Plan, files: SourceFiles, max_chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+    """Give the plan's bytes in chunks of at most `max_chunk_bytes`, small pieces put together.
+
+    Raises:
+        FreezeError: What reading the weights raises.
+
+    """
+    return map(b"".join, chunk_pieces(plan, files, max_chunk_bytes))
+
+
+def chunk_pieces(plan: Plan, files: SourceFiles, max_chunk_bytes: int) -> Iterator[list[bytes]]:
+    """Give what `chunks` gives, each chunk as pieces to be put together: once, with what goes around it.
+
+    Raises:
+        FreezeError: What reading the weights raises.
+
+    """
+    pending: list[bytes] = []
+    pending_bytes = 0
+    for piece in _pieces(plan, files, max_chunk_bytes):
+        if pending_bytes + len(piece) > max_chunk_bytes:
+            yield pending
+            pending = []
+            pending_bytes = 0
+        pending.append(piece)
+        pending_bytes += len(piece)
+    if pending_bytes:
+        yield pending
+
+
+def _write_special(plan: Plan, path: Path, progress: Progress | None) -> None:
+    try:
+        with path.open("wb") as stream:
+            write_stream(plan, stream, progress)
+    except OSError as error:
+        raise output_error(error, path) from None
+
+
+def _batches(pieces: Iterator[bytes], max_pieces: int = _WRITE_CHUNKS) -> Generator[list[bytes], None, None]:
+    while batch := list(islice(pieces, max_pieces)):
+        yield batch
+
+
+def _write_batches(descriptor: int, batches: Iterable[list[bytes]], *, write_back: bool) -> None:
+    """Write; with `write_back`, have the system begin to bring it to disk long before fsync waits for that."""
+    written_bytes = begun_bytes = 0
+    for batch in batches:
+        batch_bytes = sum(map(len, batch))
+        if os.writev(descriptor, batch) != batch_bytes:
+            # Short: the disk is nearly full. From the start of the batch again, for the error or the rest.
+            os.lseek(descriptor, written_bytes, os.SEEK_SET)
+            _write_all(partial(os.write, descriptor), b"".join(batch))
+        written_bytes += batch_bytes
+        if not write_back:
+            continue
+        if written_bytes - begun_bytes >= _WRITE_BACK_BYTES and hasattr(os, "posix_fadvise"):
+            # On Linux this starts to write dirty pages (mm/fadvise.c), and those being written stay cached.
+            os.posix_fadvise(descriptor, begun_bytes, written_bytes - begun_bytes, os.POSIX_FADV_DONTNEED)
+            begun_bytes = written_bytes
+
+
+def _write_all(write: Callable[[bytes], int], data: bytes) -> None:
+    """A write may be short: to a pipe without a buffer, to a disk that is nearly full."""
+    written_bytes = write(data)
+    while written_bytes < len(data):
+        written_bytes += write(data[written_bytes:])
+
+
+def _pieces(plan: Plan, files: SourceFiles, max_piece_bytes: int) -> Iterator[bytes]:
+    for segment in plan.segments:
+        if isinstance(segment, bytes):
+            yield from _cut(segment, max_piece_bytes)
+        else:
+            for chunk in verified_chunks(segment, files, constant_name(segment, plan.constants)):
+                yield from _cut(chunk, max_piece_bytes)
+
+
+def _cut(data: bytes, max_piece_bytes: int) -> Iterator[bytes]:
+    if len(data) <= max_piece_bytes:
+        yield data
+        return
+    for start in range(0, len(data), max_piece_bytes):
+        yield data[start : start + max_piece_bytes]
+
+
+def _counted(
+    batches: Iterable[list[bytes]], total_bytes: int, progress: Progress | None
+) -> Iterator[list[bytes]]:
+    """Report each batch when the next is asked for: it has been written by then."""
+    done_bytes = 0
+    for batch in batches:
+        yield batch
+        done_bytes += sum(map(len, batch))
+        if progress is not None:
+            progress(done_bytes, total_bytes)

@@ -1,0 +1,363 @@
+"""Function calls replaced by the bodies they call.
+
+Theory of operation. A call `c` of function `f` becomes the nodes of `f`, named `c/NODE`. What read `c:k` reads
+the body's k-th result; what read argument `a` in the body reads the call's input. What waited for `c`
+(`^c`) waits for all results and control results of the body: where something does, a NoOp keeps the name `c`.
+What `c` waited for, every node waits for that reads nothing else of the body, but what is there anyway.
+
+A data result waits for no more than it reads: an assert or a print beside it goes with the pruning, as it
+does in any pruned graph, and the report says so. Functions marked `_noinline` stay calls.
+
+Where a loop or branch of TensorFlow 1 is in the graph, a node without inputs must know in which frame of the
+loop it runs, and in which branch: it then waits for an input of the call, read by an Identity, as waiting for
+a Switch itself is waiting for either branch. Facts: `core/common_runtime/inline_function_utils.cc`, and
+`ExecutorImpl` in `core/common_runtime/executor.cc`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.graph.attrs import type_attr
+from tffreeze_server.graph.body import Body, Library, Outputs, to_body
+from tffreeze_server.graph.node import Node, new_node, node_of
+from tffreeze_server.graph.op_table import OpDefs
+from tffreeze_server.graph.order import reachable
+from tffreeze_server.graph.paths import shown
+from tffreeze_server.tensors.dtypes import base
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+
+CALL_OPS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+MAX_INLINED_NODES = 1_000_000
+"""How many nodes one graph or body may get from the calls in it."""
+MAX_CALL_DEPTH = 200
+FRAME_OPS = frozenset({"Enter", "RefEnter", "Switch", "RefSwitch"})
+MAX_INLINED_NAME_BYTES = 1 << 29
+"""How many bytes one graph or body may get as names of such nodes: each call makes them longer."""
+_Key = tuple[str, bytes]
+"""A function and the values of its attributes."""
+TIMELESS_OPS = frozenset({"Const", "VarHandleOp", "VariableV2", "Variable", "Placeholder"})
+"""Ops that give the same whenever they run: they need not wait for what the call waited for."""
+
+
+def called_function(node: Node, library: Library) -> tuple[str, Mapping[str, AttrValue]] | None:
+    """The function a node calls and the values of its attributes; None where it calls none or must stay a call."""
+    if node.op in CALL_OPS:
+        called = node.proto.attr["f"].func if "f" in node.proto.attr else None
+        name, attrs = (called.name, called.attr) if called else ("", {})
+        if name not in library:
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The node {node.name!r} calls the function {name!r}, which is not in the model's library. "
+                f"{nearest(name, library)}",
+                subject=node.name,
+            )
+    elif node.op in library:
+        name, attrs = node.op, node.proto.attr
+    else:
+        return None
+    noinline = _flag(library[name].attr, "_noinline") or _flag(node.proto.attr, "_noinline")
+    return None if noinline else (name, attrs)
+
+
+def flatten(
+    nodes: Mapping[str, Node], roots: Iterable[str], library: Mapping[str, FunctionDef], op_defs: OpDefs
+) -> dict[str, Node]:
+    """What the roots reach, with all function calls inlined.
+
+    Args:
+        nodes: The nodes of the graph, by name.
+        roots: Names of nodes. A root that is a call stays as a NoOp of its name that waits for the whole call.
+        library: The model's functions.
+        op_defs: Definitions of the ops in their bodies.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL; UNSUPPORTED_OP for recursion; UNKNOWN_OP.
+
+    """
+    roots = list(roots)
+    inliner = Inliner(Outputs(library, op_defs))
+    flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots), nodes)
+    return reachable(flat, roots)
+
+
+@dataclass(frozen=True, slots=True)
+class Inliner:
+    """Inlines calls; keeps each body it has made flat.
+
+    Attributes:
+        outputs: The library and the definitions of all ops.
+
+    """
+
+    outputs: Outputs
+    _bodies: dict[_Key, Body] = field(default_factory=dict)
+
+    def body(self, name: str, attrs: Mapping[str, AttrValue]) -> Body:
+        """The body of a function in plain form, all calls in it inlined."""
+        asked = self._instance(name, attrs)
+        pending = [asked]
+        on_the_way: dict[
+            _Key, Body
+        ] = {}  # Those whose own calls are not inlined yet, each called by the last.
+        while pending:
+            key, values = pending[-1]
+            if key not in self._bodies and key not in on_the_way:
+                if len(on_the_way) >= MAX_CALL_DEPTH:
+                    raise _recursion(key, on_the_way)
+                on_the_way[key] = to_body(self.outputs.library[key[0]], values, self.outputs)
+                called = [c for c in self._calls(on_the_way[key]) if c[0] not in self._bodies]
+                if any(k in on_the_way for k, _ in called):
+                    raise _recursion(next(k for k, _ in called if k in on_the_way), on_the_way)
+                pending += called
+            else:
+                pending.pop()
+                if key not in self._bodies:
+                    self._bodies[key] = self.flat_body(on_the_way.pop(key))
+        return self._bodies[asked[0]]
+
+    def _calls(self, body: Body) -> list[tuple[_Key, dict[str, AttrValue]]]:
+        found = [called_function(node, self.outputs.library) for node in body.nodes.values()]
+        return [self._instance(*called) for called in found if called is not None]
+
+    def _instance(self, name: str, attrs: Mapping[str, AttrValue]) -> tuple[_Key, dict[str, AttrValue]]:
+        """A function with the values of its own attributes, and what tells it from others."""
+        values = {a.name: attrs[a.name] for a in self.outputs.library[name].signature.attr if a.name in attrs}
+        return (
+            name,
+            b"".join(values[k].SerializeToString(deterministic=True) for k in sorted(values)),
+        ), values
+
+    def flat_body(self, body: Body) -> Body:
+        """The same body with the calls in it inlined."""
+        kept = frozenset(node for _, node in body.control_results)
+        nodes, aliases = inline_calls(body.nodes, self, kept, body.nodes)
+        results = tuple([follow(aliases, tensor) for tensor in body.result_tensors])
+        return Body(body.name, body.args, nodes, body.results, results, body.control_results, body.proto)
+
+
+def _recursion(key: _Key, on_the_way: Iterable[_Key]) -> FreezeError:
+    names = [name for name, _ in on_the_way]
+    return FreezeError(
+        Reason.UNSUPPORTED_OP,
+        f"The function {key[0]!r} calls itself, directly or through others, or its calls are nested deeper than "
+        f"{MAX_CALL_DEPTH}: {shown(names)}. A recursive function cannot be inlined.",
+        subject=key[0],
+    )
+
+
+def inline_calls(
+    nodes: Mapping[str, Node], inliner: Inliner, kept: frozenset[str], taken: Container[str] = ()
+) -> tuple[dict[str, Node], dict[str, str]]:
+    """Inline every call among some nodes.
+
+    Args:
+        nodes: Of a graph or a body, by name.
+        inliner: Where bodies come from.
+        kept: Names that must stay the name of a node, though they be calls.
+        taken: Names that no inlined node may get: of the whole graph, where `nodes` is a part of it, so
+            that a call is inlined under the same names whatever part is looked at.
+
+    Returns:
+        The nodes, and for each output of a former call (`call`, `call:1`) the tensor it is now.
+
+    """
+    library = inliner.outputs.library
+    found = ((node, called_function(node, library)) for node in nodes.values())
+    calls = {node.name: (node, called) for node, called in found if called is not None}
+    if not calls:
+        return dict(nodes), {}
+    waited_for = {i[1:] for node in nodes.values() for i in node.inputs if i.startswith("^")} | kept
+    framed = has_frames(nodes)
+    flat: dict[str, Node] = {}
+    aliases: dict[str, str] = {}
+    inlined_nodes = inlined_bytes = 0
+    for node in nodes.values():
+        if node.name not in calls:
+            _add(flat, node)
+            continue
+        body = inliner.body(*calls[node.name][1])
+        inlined_nodes += len(body.nodes)
+        inlined_bytes += sum(map(len, body.nodes)) + len(body.nodes) * len(node.name)
+        if inlined_nodes > MAX_INLINED_NODES or inlined_bytes > MAX_INLINED_NAME_BYTES:
+            raise _too_many(node)
+        call = _Call(node, body, framed, _free_prefix(node.name, body, taken))
+        for inlined in call.nodes(node.name in waited_for):
+            _add(flat, inlined)
+        aliases.update(call.results())
+    aliases = _resolved(aliases)
+    return {name: _read_through(node, aliases, flat) for name, node in flat.items()}, aliases
+
+
+def has_frames(nodes: Mapping[str, Node]) -> bool:
+    """Whether there are loops or branches of TensorFlow 1 among some nodes."""
+    return not FRAME_OPS.isdisjoint(map(operator.attrgetter("op"), nodes.values()))
+
+
+def follow(aliases: Mapping[str, str], tensor: str) -> str:
+    """The tensor that an output of a former call is now; any other tensor is itself."""
+    return aliases.get(tensor, tensor)
+
+
+def _resolved(aliases: Mapping[str, str]) -> dict[str, str]:
+    """The same, where each is what it is in the end: calls may hand on what other calls give."""
+    done: dict[str, str] = {}
+    for start in aliases:
+        way: dict[str, None] = {}
+        tensor = start
+        while tensor in aliases and tensor not in done:
+            if tensor in way:
+                raise FreezeError(
+                    Reason.MALFORMED_MODEL,
+                    f"The calls around {tensor!r} feed each other in a circle.",
+                    subject=tensor,
+                )
+            way[tensor] = None
+            tensor = aliases[tensor]
+        done.update(dict.fromkeys(way, done.get(tensor, tensor)))
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call and the body it is replaced by."""
+
+    node: Node
+    body: Body
+    framed: bool
+    prefix: str
+
+    def nodes(self, waited_for: bool) -> Iterator[Node]:
+        arguments = self._arguments()
+        controls = tuple([i for i in self.node.inputs if i.startswith("^")])
+        pivot = None if controls or not self.framed else self._pivot(arguments)
+        anchors = (f"^{pivot.name}",) if pivot else controls
+        used = False
+        for inner in self.body.nodes.values():
+            inlined = self._inlined(inner, arguments, controls, anchors)
+            used = used or inlined.inputs == anchors
+            yield inlined
+        if waited_for:
+            ends = [self._tensor("^" + n, arguments) for _, n in self.body.control_results]
+            ends += ["^" + self._tensor(t, arguments) for t in self.body.result_tensors]
+            yield new_node(self.node.name, "NoOp", tuple(dict.fromkeys([*ends, *(anchors or controls)])), {})
+            used = True
+        if pivot and used:
+            yield pivot
+
+    def _pivot(self, arguments: Mapping[str, str]) -> Node | None:
+        """What a node without inputs waits for, to run in the frame and branch of the call."""
+        if not arguments:
+            return None
+        name = "input"
+        while name in self.body.nodes:
+            name += "_"
+        first = self.body.args[0]
+        attrs = {"T": type_attr(base(first.dtype))}
+        return new_node(f"{self.prefix}/{name}", "Identity", (arguments[first.name],), attrs)
+
+    def results(self) -> Iterator[tuple[str, str]]:
+        arguments = self._arguments()
+        for k, tensor in enumerate(self.body.result_tensors):
+            name = f"{self.node.name}:{k}" if k else self.node.name
+            yield name, self._tensor(tensor, arguments)
+
+    def _arguments(self) -> dict[str, str]:
+        given = [i for i in self.node.inputs if not i.startswith("^")]
+        if len(given) != len(self.body.args):
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The node {self.node.name!r} gives {len(given)} inputs to the function {self.body.name!r}, "
+                f"which takes {len(self.body.args)}.",
+                subject=self.node.name,
+            )
+        return {arg.name: tensor for arg, tensor in zip(self.body.args, given, strict=True)}
+
+    def _inlined(
+        self, inner: Node, arguments: Mapping[str, str], controls: tuple[str, ...], anchors: tuple[str, ...]
+    ) -> Node:
+        inputs = tuple([self._tensor(i, arguments) for i in inner.inputs])
+        if not inner.inputs:
+            inputs = anchors if self.framed or inner.op not in TIMELESS_OPS else ()
+        elif controls and all(self._is_there(node_of(i), arguments) for i in inner.inputs):
+            inputs += controls
+        return Node(f"{self.prefix}/{inner.name}", inner.op, inputs, self._proto(inner.proto), inner.value)
+
+    def _is_there(self, name: str, arguments: Mapping[str, str]) -> bool:
+        """Whether a node of the body waits for nothing that the call waits for."""
+        if name in arguments:
+            return True
+        node = self.body.nodes.get(name)
+        return node is not None and node.op in TIMELESS_OPS and not node.inputs and not self.framed
+
+    def _tensor(self, tensor: str, arguments: Mapping[str, str]) -> str:
+        """A tensor of the body seen from outside; to wait for an argument is to wait for its tensor (`^a:1`)."""
+        if tensor.startswith("^"):
+            return "^" + self._tensor(tensor[1:], arguments)
+        name = node_of(tensor)
+        return arguments.get(name, f"{self.prefix}/{tensor}")
+
+    def _proto(self, proto: NodeDef) -> NodeDef:
+        """The inner node's attributes, its colocation and device seen from outside."""
+        device = proto.device or self.node.proto.device
+        if device == proto.device and "_class" not in proto.attr:
+            return proto
+        changed = NodeDef()
+        changed.CopyFrom(proto)
+        changed.device = device
+        if "_class" in proto.attr:
+            classes = changed.attr["_class"].list
+            inner = [b"loc:@" + self.prefix.encode() + b"/" + s[5:] for s in classes.s if s[:5] == b"loc:@"]
+            del classes.s[:]
+            classes.s.extend(inner)
+        return changed
+
+
+def _free_prefix(call: str, body: Body, taken: Container[str]) -> str:
+    """The call's name, or, where the graph has nodes of the names that would make, that name made longer."""
+    prefix = call
+    while any(f"{prefix}/{name}" in taken for name in body.nodes):
+        prefix += "_"
+    return prefix
+
+
+def _add(flat: dict[str, Node], node: Node) -> None:
+    if node.name in flat:
+        raise FreezeError(
+            Reason.MALFORMED_MODEL,
+            f"Inlining a call would make a second node {node.name!r}. Rename that node in the model.",
+            subject=node.name,
+        )
+    flat[node.name] = node
+
+
+def _too_many(node: Node) -> FreezeError:
+    return FreezeError(
+        Reason.UNSUPPORTED_MODEL,
+        f"With all calls inlined the graph has more than {MAX_INLINED_NODES} nodes, or more than "
+        f"{MAX_INLINED_NAME_BYTES >> 20} MiB of names. Functions call each other too often: mark one of them noinline.",
+        subject=node.name,
+    )
+
+
+def _read_through(node: Node, aliases: Mapping[str, str], flat: Mapping[str, Node]) -> Node:
+    """The node with outputs of former calls read where they come from now."""
+    if not any(i in aliases or (i.startswith("^") and i[1:] not in flat) for i in node.inputs):
+        return node
+    return node._replace(inputs=tuple([_now(i, aliases, flat) for i in node.inputs]))
+
+
+def _now(tensor: str, aliases: Mapping[str, str], flat: Mapping[str, Node]) -> str:
+    """An input as it is now; to wait for a tensor (`^a:1`) is to wait for the node that gives it."""
+    if not tensor.startswith("^"):
+        return follow(aliases, tensor)
+    return tensor if tensor[1:] in flat else "^" + node_of(follow(aliases, tensor[1:]))
+
+
+def _flag(attrs: Mapping[str, AttrValue], name: str) -> bool:
+    value = attrs.get(name)
+    return value is not None and value.b

@@ -1,0 +1,76 @@
+"""What is in a function library: which functions a node runs, which of them hold variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tffreeze_server.graph.body import Library
+from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+
+
+def functions_of(node: NodeDef) -> list[str]:
+    """Names of the functions that a node runs: its op may be one, its attributes may name some."""
+    return [node.op, *(f.name for key in node.attr for f in functions_named(node.attr, key))]
+
+
+def functions_named(attrs: Mapping[str, AttrValue], key: str) -> list[NameAttrList]:
+    """The functions that an attribute names."""
+    value = attrs.get(key)
+    if value is None:
+        return []
+    if value.WhichOneof("value") == "func":
+        return [value.func]
+    return list(value.list.func) if value.WhichOneof("value") == "list" else []
+
+
+class Either(Mapping[str, FunctionDef]):
+    """Two libraries as one; what is in the first counts."""
+
+    def __init__(self, first: Library, second: Library) -> None:
+        self._libraries = (first, second)
+
+    def __getitem__(self, name: str) -> FunctionDef:
+        first, second = self._libraries
+        return first[name] if name in first else second[name]
+
+    def __iter__(self) -> Iterator[str]:
+        first, second = self._libraries
+        return iter(dict.fromkeys((*first, *second)))
+
+    def __len__(self) -> int:
+        first, second = self._libraries
+        return len(first.keys() | second.keys())
+
+
+def holding(start: str, library: Library, known: Mapping[str, bool]) -> dict[str, bool]:
+    """For each function that `start` may run: whether a variable stands in it, or in one it runs.
+
+    Args:
+        start: The name of a function that is not `known`.
+        library: The model's.
+        known: The answers so far.
+
+    """
+    callers: dict[str, list[str]] = {start: []}
+    holders: list[str] = []
+    pending = [start]
+    while pending:
+        current = pending.pop()
+        for node in library[current].node_def:
+            runs = [f for f in functions_of(node) if f in library]
+            if node.op in VARIABLE_OPS or any(known.get(f) for f in runs):
+                holders.append(current)
+            for f in runs:
+                if f not in known:
+                    if f not in callers:
+                        pending.append(f)
+                    callers.setdefault(f, []).append(current)
+    found = dict.fromkeys(callers, False)
+    while holders:
+        current = holders.pop()
+        if not found[current]:
+            found[current] = True
+            holders += callers[current]
+    return found

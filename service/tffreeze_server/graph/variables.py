@@ -1,0 +1,85 @@
+"""Variables, what is known of their values, and which nodes are which variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tffreeze_server.graph.attrs import read_shape
+from tffreeze_server.graph.node import Node, TensorValue
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of a graph. Nodes with the same container and shared_name are one variable.
+
+    Attributes:
+        name: shared_name where there is one, else the name of its node.
+        container: Its resource container, mostly empty.
+        nodes: Names of its nodes, in file order.
+        op: `VarHandleOp`, `VariableV2` or `Variable`.
+        dtype: The number of a `DataType`.
+        shape: Sizes, -1 where open; None where the rank is unknown.
+
+    """
+
+    name: str
+    container: str
+    nodes: tuple[str, ...]
+    op: str
+    dtype: int
+    shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The value of a variable and where it came from.
+
+    Attributes:
+        variable: Which variable.
+        value: Its value, by reference.
+        key: The checkpoint key; empty for an initializer.
+        source: `saver`, `name`, `object_graph`, `moving_average` or `initializer`.
+        random_initializer: The node by which a loader would set it to random numbers after the restore, and
+            which does not count; mostly empty.
+
+    """
+
+    variable: Variable
+    value: TensorValue
+    key: str
+    source: str
+    random_initializer: str = ""
+
+
+ANONYMOUS_SHARED_NAME = b"cd2c89b7-88b7-44c8-ad83-06c2a9158347"
+"""The shared_name of a handle that is a new variable each time (`core/framework/resource_mgr.h`)."""
+
+
+def variable_key(node: Node) -> tuple[str, str]:
+    """Container and name of the variable that a node is; nodes with the same are one variable."""
+    attrs = node.proto.attr
+    shared = attrs["shared_name"].s if "shared_name" in attrs else b""
+    container = attrs["container"].s if "container" in attrs else b""
+    named = shared and shared != ANONYMOUS_SHARED_NAME
+    return container.decode("utf-8", "replace"), shared.decode("utf-8", "replace") if named else node.name
+
+
+def variables_of(nodes: Iterable[Node], variable_ops: frozenset[str]) -> dict[tuple[str, str], Variable]:
+    """The variables among some nodes, by container and name, in order."""
+    found: dict[tuple[str, str], Variable] = {}
+    for node in nodes:
+        if node.op not in variable_ops:
+            continue
+        key = variable_key(node)
+        if key in found:
+            found[key] = replace(found[key], nodes=(*found[key].nodes, node.name))
+            continue
+        attrs = node.proto.attr
+        dtype = attrs["dtype"].type if "dtype" in attrs else 0
+        # An op `Variable` of before 2016 writes an unknown rank as a scalar shape: treat [] as unknown there.
+        shape = read_shape(attrs["shape"].shape) if "shape" in attrs else None
+        if node.op == "Variable" and shape == ():
+            shape = None
+        found[key] = Variable(key[1], key[0], (node.name,), node.op, dtype, shape)
+    return found

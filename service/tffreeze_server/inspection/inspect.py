@@ -1,0 +1,155 @@
+"""What a model is and what would stand in the way of freezing it: the way of a freeze, stopped early.
+
+No weight is read and nothing is written. To find obstacles each signature is taken as far as the frozen graph,
+which is when all that cannot be frozen has been met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from tffreeze_server.checkpoint.checkpoint import Checkpoint
+from tffreeze_server.checkpoint.open import open_checkpoint
+from tffreeze_server.errors import FreezeError, Reason, listed
+from tffreeze_server.graph.attrs import read_shape
+from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.inline import Inliner
+from tffreeze_server.graph.load import load
+from tffreeze_server.graph.model import Model, Signature, TensorInfo
+from tffreeze_server.graph.node import Node, split_tensor
+from tffreeze_server.graph.op_args import output_types
+from tffreeze_server.inspection.candidates import candidate_outputs, input_nodes
+from tffreeze_server.inspection.inspection import (
+    AssetInspection,
+    Inspection,
+    ObstacleInspection,
+    SaverInspection,
+    SignatureInspection,
+    TensorInspection,
+)
+from tffreeze_server.inspection.variable_status import extra_keys, sources_of, variable_statuses
+from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.rewrite.rewrite import Shared, rewrite
+from tffreeze_server.tensors import dtypes
+
+
+def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
+    """Inspect a model.
+
+    Args:
+        source: Where it is.
+        options: What a freeze would be asked for; with `output_nodes` obstacles are those of that freeze.
+
+    Raises:
+        FreezeError: For a model, or a checkpoint that the caller names, which cannot be read.
+
+    """
+    model = load(source, options)
+    checkpoint, problem = _open(model, source)
+    sources = sources_of(model, checkpoint, options)
+    shared = Shared(Inliner(Outputs(model.library, model.op_defs)), sources if checkpoint else None)
+    variables = variable_statuses(sources)
+    nodes = {node.name: node for node in model.nodes}
+    inputs = input_nodes(model.nodes, model.savers, model.assets)
+    outputs = [] if model.signatures else candidate_outputs(model)
+    return Inspection(
+        kind=model.kind,
+        all_tags=model.all_tags,
+        tags=tuple(sorted(model.tags)),
+        signatures=tuple(_signature(signature, nodes) for signature in model.signatures.values()),
+        savers=tuple(SaverInspection(s.restore_op, s.filename_tensor, s.origin) for s in model.savers),
+        init_ops=model.init_ops,
+        assets=tuple(
+            AssetInspection(t, f) for t, f in sorted(model.assets.items(), key=lambda item: item[::-1])
+        ),
+        variables=variables,
+        extra_keys=extra_keys(checkpoint, variables),
+        candidate_outputs=tuple(t for node in outputs for t in _tensors_of(model, node)),
+        inputs=tuple(t for node in inputs for t in _tensors_of(model, node)),
+        obstacles=(*problem, *_obstacles(model, source, options, shared)),
+        nodes=len(model.nodes),
+        functions=len(model.library),
+    )
+
+
+def _open(model: Model, source: ModelSource) -> tuple[Checkpoint | None, tuple[ObstacleInspection, ...]]:
+    """Open the checkpoint, if there is one; the model's own that cannot be read is an obstacle."""
+    if source.checkpoint is not None:
+        return open_checkpoint(source.checkpoint, weights_present=source.weights_present), ()
+    if model.checkpoint is None:
+        return None, ()
+    try:
+        return open_checkpoint(model.checkpoint, weights_present=source.weights_present), ()
+    except FreezeError as error:
+        # None at all is an obstacle only where an output needs a variable: `_obstacles` finds that.
+        if error.reason is Reason.CHECKPOINT_NOT_FOUND:
+            return None, ()
+        return None, (ObstacleInspection(error.reason.name, error.message, error.subject),)
+
+
+def _obstacles(
+    model: Model, source: ModelSource, options: FreezeOptions, shared: Shared
+) -> tuple[ObstacleInspection, ...]:
+    """Go the way of each freeze that may be wanted; signatures that end in the same error share one."""
+    if options.output_nodes:
+        error = _error_of(model, source, options, shared)
+        return (ObstacleInspection(error.reason.name, error.message, error.subject),) if error else ()
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for key in options.signature_keys or model.signatures:
+        error = _error_of(model, source, replace(options, signature_keys=(key,)), shared)
+        if error:
+            found.setdefault((error.reason.name, error.message, error.subject), []).append(key)
+    return tuple(
+        ObstacleInspection(reason, f"For {listed(keys)}: {message}", subject)
+        for (reason, message, subject), keys in found.items()
+    )
+
+
+def _error_of(
+    model: Model, source: ModelSource, options: FreezeOptions, shared: Shared
+) -> FreezeError | None:
+    try:
+        rewrite(model, source, options, shared)
+    except FreezeError as error:
+        return error
+    return None
+
+
+def _signature(signature: Signature, nodes: Mapping[str, Node]) -> SignatureInspection:
+    return SignatureInspection(
+        signature.key,
+        signature.method_name,
+        tuple(_of_signature(key, info, nodes) for key, info in signature.inputs.items()),
+        tuple(_of_signature(key, info, nodes) for key, info in signature.outputs.items()),
+    )
+
+
+def _of_signature(key: str, info: TensorInfo, nodes: Mapping[str, Node]) -> TensorInspection:
+    name, index = split_tensor(info.tensor)
+    op = nodes[name].op if name in nodes else ""
+    return TensorInspection(key, f"{name}:{index}", _dtype_name(info.dtype), info.shape, op)
+
+
+def _tensors_of(model: Model, node: Node) -> Iterator[TensorInspection]:
+    """All outputs of a node; its first, where its op is not known."""
+    definition = model.op_defs.find(node.op)
+    try:
+        types = output_types(definition, node.proto.attr, node=node.name) if definition else (0,)
+    except FreezeError:
+        types = (0,)
+    for index, dtype in enumerate(types):
+        yield TensorInspection("", f"{node.name}:{index}", _dtype_name(dtype), _shape(node, index), node.op)
+
+
+def _dtype_name(dtype: int) -> str:
+    return dtypes.name_of(dtypes.base(dtype)) if dtype else ""
+
+
+def _shape(node: Node, index: int) -> tuple[int, ...] | None:
+    """The shape that the exporter noted, or that a Placeholder is of."""
+    attrs = node.proto.attr
+    for key in ("_output_shapes", "output_shapes"):
+        if key in attrs and index < len(attrs[key].list.shape):
+            return read_shape(attrs[key].list.shape[index])
+    return read_shape(attrs["shape"].shape) if "shape" in attrs else None

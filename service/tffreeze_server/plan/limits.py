@@ -1,0 +1,69 @@
+"""The size a protobuf message may have, checked before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.plan.plan import MAX_PROTO_BYTES, Segment
+from tffreeze_server.plan.segments import size_bytes
+from tffreeze_server.rewrite.frozen_graph import FrozenGraph
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+
+_MAX_CONSTANTS_IN_MESSAGE = 5
+
+
+def check_weights_size(graph: FrozenGraph) -> None:
+    """Refuse a graph whose constants alone pass the limit.
+
+    Raises:
+        FreezeError: GRAPH_TOO_LARGE.
+
+    """
+    _check(graph, sum(_value_bytes(value) for _, value in constants(graph)))
+
+
+def check_encoded_size(graph: FrozenGraph, segments: Iterable[Segment]) -> None:
+    """Refuse an encoded graph that passes the limit.
+
+    Raises:
+        FreezeError: GRAPH_TOO_LARGE.
+
+    """
+    _check(graph, size_bytes(segments))
+
+
+def constants(graph: FrozenGraph) -> Iterator[tuple[str, TensorValue]]:
+    """Give the name and value of each constant held by reference, function bodies too."""
+    for node in graph.nodes:
+        if node.value is not None:
+            yield node.name, node.value
+    for function in graph.functions:
+        for name in sorted(function.values):
+            yield f"{function.proto.signature.name}/{name}", function.values[name]
+
+
+def _check(graph: FrozenGraph, size: int) -> None:
+    if size <= MAX_PROTO_BYTES:
+        return
+    raise FreezeError(
+        Reason.GRAPH_TOO_LARGE,
+        f"The frozen graph would be {size:,} bytes, and a protobuf message ends at {MAX_PROTO_BYTES:,} "
+        f"(2 GiB), whatever reads it. {_largest(graph)} "
+        "Leave large variables as variables (--deny), or freeze parts of the model by asking for other "
+        "outputs (--signature, --output-nodes).",
+    )
+
+
+def _largest(graph: FrozenGraph) -> str:
+    sized = [(name, _value_bytes(value)) for name, value in constants(graph)]
+    sized.sort(key=lambda item: (-item[1], item[0]))
+    if not sized:
+        return "It has no large constants: it is the nodes themselves."
+    shown = ", ".join(f"{name!r} ({size:,} bytes)" for name, size in sized[:_MAX_CONSTANTS_IN_MESSAGE])
+    return f"Its largest constants are {shown}."
+
+
+def _value_bytes(value: TensorValue) -> int:
+    return value.data.ByteSize() if isinstance(value.data, TensorProto) else value.data.length_bytes

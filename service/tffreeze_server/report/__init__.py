@@ -1,0 +1,1 @@
+"""What a freeze did, for people and programs."""

@@ -1,0 +1,170 @@
+"""From the stages' results to the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
+from tffreeze_server.graph.model import Model
+from tffreeze_server.graph.node import Node, TensorValue, node_of, split_tensor
+from tffreeze_server.graph.roles import VARIABLE_OPS, is_write
+from tffreeze_server.graph.variables import Binding, variables_of
+from tffreeze_server.plan.encode_text import EscapedText
+from tffreeze_server.plan.plan import Plan
+from tffreeze_server.report.report import (
+    DroppedReport,
+    InitializerReport,
+    Report,
+    TensorReport,
+    VariableReport,
+)
+from tffreeze_server.report.warn import warnings_of
+from tffreeze_server.rewrite.frozen_graph import FrozenGraph
+from tffreeze_server.rewrite.outputs import Endpoint
+from tffreeze_server.rewrite.rewrite import Rewritten
+from tffreeze_server.tensors import dtypes
+from tffreeze_server.tensors.data import Assembled, FileRange
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+
+_EFFECT_OPS = frozenset(
+    ("Assert", "Print", "PrintV2", "PyFunc", "EagerPyFunc", "WriteFile", "SaveV2", "Save")
+)
+
+
+def build_report(model: Model, rewritten: Rewritten, plan: Plan) -> Report:
+    """Tell what was made from what.
+
+    Args:
+        model: What was frozen.
+        rewritten: The frozen graph and how it came to be.
+        plan: How it will be written.
+
+    """
+    graph = rewritten.graph
+    dropped = _dropped(model, rewritten)
+    return Report(
+        kind=model.kind,
+        tags=tuple(sorted(model.tags)),
+        signature_keys=tuple(signature.key for signature in graph.signatures),
+        inputs=_tensors(rewritten.original_inputs, rewritten.inputs),
+        outputs=_tensors(rewritten.original_outputs, rewritten.outputs),
+        variables=_variables(rewritten),
+        kept_variables=rewritten.kept,
+        initializers=_initializers(rewritten),
+        dropped=dropped,
+        warnings=warnings_of(model.op_defs, rewritten, dropped.side_effects),
+        nodes=len(graph.nodes),
+        functions=len(graph.functions),
+        size_bytes=plan.size_bytes,
+        weights_bytes=sum(_weights_bytes(model, plan)),
+        crc32c=f"{plan.crc32c:08x}",
+    )
+
+
+def _tensors(originals: tuple[Endpoint, ...], ends: tuple[Endpoint, ...]) -> tuple[TensorReport, ...]:
+    return tuple(
+        TensorReport(
+            signature_key=end.signature_key,
+            key=end.key,
+            original=_full_name(original.tensor),
+            tensor=_full_name(end.tensor),
+            dtype=dtypes.name_of(end.dtype) if end.dtype else "",
+            shape=end.shape,
+        )
+        for original, end in zip(originals, ends, strict=True)
+    )
+
+
+def _variables(rewritten: Rewritten) -> tuple[VariableReport, ...]:
+    constants = _constant_names(rewritten.graph)
+    constants |= {old: new for old, new in rewritten.renamed.items() if new in constants}
+    return tuple(_variable(binding, constants, rewritten.checkpoint) for binding in rewritten.bindings)
+
+
+def _variable(binding: Binding, constants: dict[str, str], checkpoint: Checkpoint | None) -> VariableReport:
+    variable, value = binding.variable, binding.value
+    entry = checkpoint.entries.get(binding.key) if checkpoint is not None and binding.key else None
+    return VariableReport(
+        name=variable.name,
+        node=next((constants[name] for name in variable.nodes if name in constants), ""),
+        key=binding.key,
+        source=binding.source,
+        dtype=dtypes.name_of(value.dtype),
+        shape=value.shape,
+        size_bytes=value_size_bytes(value),
+        shards=entry.shards if entry is not None else (),
+    )
+
+
+def value_size_bytes(value: TensorValue) -> int:
+    """Measure a value: its elements, or the characters of its strings."""
+    if not isinstance(value.data, TensorProto):
+        return value.data.length_bytes
+    if value.dtype == dtypes.STRING:
+        return sum(len(text) for text in value.data.string_val)
+    return math.prod(value.shape) * dtypes.size_bytes_of(value.dtype)
+
+
+def _constant_names(graph: FrozenGraph) -> dict[str, str]:
+    """The full name of each constant by its name; those of the graph go before those in bodies."""
+    names = {node.name: node.name for node in graph.nodes if node.op == "Const"}
+    for function in graph.functions:
+        for node in function.proto.node_def:
+            if node.op == "Const":
+                names.setdefault(node.name, f"{function.proto.signature.name}/{node.name}")
+    return names
+
+
+def _initializers(rewritten: Rewritten) -> tuple[InitializerReport, ...]:
+    nodes = {node.name: node for node in rewritten.graph.nodes} if rewritten.initializers else {}
+    return tuple(
+        InitializerReport(i.op, i.table, _asset(rewritten.graph, nodes, i.file))
+        for i in rewritten.initializers
+    )
+
+
+def _asset(graph: FrozenGraph, nodes: Mapping[str, Node], tensor: str) -> str:
+    """The asset whose path a tensor is, perhaps through the Identity that a variable's read became."""
+    node = nodes.get(node_of(tensor))
+    while node is not None and node.op == "Identity":
+        node = nodes.get(node_of(node.inputs[0]))
+    return graph.assets.get(node.name, "") if node else ""
+
+
+def _dropped(model: Model, rewritten: Rewritten) -> DroppedReport:
+    known = {binding.variable.name for binding in rewritten.bindings} | set(rewritten.kept)
+    everything = variables_of(model.nodes, VARIABLE_OPS).values()
+    kept_functions = {function.proto.signature.name for function in rewritten.graph.functions}
+    return DroppedReport(
+        nodes=len(model.nodes) - rewritten.top,
+        functions=len(model.library.keys() - kept_functions),
+        variables=tuple(variable.name for variable in everything if variable.name not in known),
+        checkpoint_keys=_unused_keys(rewritten),
+        side_effects=tuple(node.name for node in rewritten.unused if _has_effect(node)),
+    )
+
+
+def _unused_keys(rewritten: Rewritten) -> tuple[str, ...]:
+    if rewritten.checkpoint is None:
+        return ()
+    used = {binding.key for binding in rewritten.bindings} | {OBJECT_GRAPH_KEY}
+    return tuple(key for key in rewritten.checkpoint.entries if key not in used)
+
+
+def _has_effect(node: Node) -> bool:
+    return node.op in _EFFECT_OPS or "Summary" in node.op or is_write(node.op)
+
+
+def _weights_bytes(model: Model, plan: Plan) -> Iterator[int]:
+    """The length of each segment that comes from the checkpoint, not from the model's own file."""
+    for segment in plan.segments:
+        data = segment.data if isinstance(segment, EscapedText) else segment
+        if isinstance(data, Assembled) or (isinstance(data, FileRange) and data.file not in model.files):
+            assert not isinstance(segment, bytes)
+            yield segment.length_bytes
+
+
+def _full_name(tensor: str) -> str:
+    node, index = split_tensor(tensor)
+    return f"{node}:{index}"

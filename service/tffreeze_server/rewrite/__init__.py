@@ -1,0 +1,1 @@
+"""From a model and the values of its variables to the frozen graph, weights still references."""

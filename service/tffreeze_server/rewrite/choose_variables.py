@@ -1,0 +1,93 @@
+"""Which variables are frozen and which stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.graph.body import Library
+from tffreeze_server.graph.library import functions_of
+from tffreeze_server.graph.model import Model
+from tffreeze_server.graph.node import Node, from_node_def
+from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.variables import Variable, variable_key, variables_of
+from tffreeze_server.options import FreezeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The variables that outputs reach.
+
+    Attributes:
+        frozen: Those to freeze.
+        kept: Those to leave as they are.
+
+    """
+
+    frozen: tuple[Variable, ...]
+    kept: tuple[Variable, ...]
+
+
+def choose_variables(model: Model, nodes: Mapping[str, Node], options: FreezeOptions) -> Chosen:
+    """Apply the allow-list and the deny-list, which name variables or their nodes.
+
+    Raises:
+        FreezeError: VARIABLE_NOT_FOUND for a name that is no variable of the model.
+
+    """
+    everywhere = [*nodes.values(), *_in_functions(nodes.values(), model.library)]
+    reached = variables_of(everywhere, VARIABLE_OPS)
+    _check_names(model, reached.values(), (*options.allow, *options.deny))
+    frozen: list[Variable] = []
+    kept: list[Variable] = []
+    for variable in reached.values():
+        (kept if _stays(options, {variable.name, *variable.nodes}) else frozen).append(variable)
+    return Chosen(tuple(frozen), tuple(kept))
+
+
+def keeps(options: FreezeOptions) -> Callable[[Node], bool] | None:
+    """Whether the variable that a node is stays one; None where no list is given."""
+    if not options.allow and not options.deny:
+        return None
+    return lambda node: _stays(options, {node.name, variable_key(node)[1]})
+
+
+def _stays(options: FreezeOptions, names: set[str]) -> bool:
+    return not names.isdisjoint(options.deny) or (bool(options.allow) and names.isdisjoint(options.allow))
+
+
+def _in_functions(nodes: Iterable[Node], library: Library) -> list[Node]:
+    """The variables that stand in functions which the nodes run."""
+    if not library:
+        return []
+    found: list[Node] = []
+    seen: set[str] = set()
+    pending = [f for node in nodes for f in (node.op, *functions_of(node.proto)) if f in library]
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for proto in library[name].node_def:
+            if proto.op in VARIABLE_OPS:
+                found.append(from_node_def(proto))
+            pending += [f for f in functions_of(proto) if f in library]
+    return found
+
+
+def _check_names(model: Model, reached: Iterable[Variable], names: Iterable[str]) -> None:
+    known = {name for v in reached for name in (v.name, *v.nodes)}
+    unknown = [name for name in names if name not in known]
+    if not unknown:
+        return
+    everything = variables_of(model.nodes, VARIABLE_OPS).values()
+    known |= {name for v in everything for name in (v.name, *v.nodes)}
+    for name in unknown:
+        if name not in known:
+            raise FreezeError(
+                Reason.VARIABLE_NOT_FOUND,
+                f"The allow-list or deny-list names {name!r}, which is no variable of the model. "
+                f"{nearest(name, known)}",
+                subject=name,
+            )

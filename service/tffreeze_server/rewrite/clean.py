@@ -1,0 +1,126 @@
+"""What dangles after the variables are gone: waits for constants, colocation, devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+
+STATIC_OPS = frozenset({"Identity", "NoOp"})
+"""Ops that are as constant as what they read."""
+READING_OPS = frozenset({"ReadVariableOp", "VariableShape", "VarIsInitializedOp", "Identity"})
+"""Ops whose only input is a variable, and that only read it."""
+
+
+def without_waits_for_reads(nodes: Mapping[str, Node], stays: Callable[[Node], bool]) -> dict[str, Node]:
+    """The nodes without control inputs on what only reads a variable that will be a constant.
+
+    A function waits for all it reads, whatever of it is needed: without this, a variable would be asked for
+    that no output needs. What such a read waits for is waited for in its stead.
+
+    Args:
+        nodes: By name; without loops of TensorFlow 1, where such a wait says in which frame a node runs.
+        stays: Whether the variable that a node is stays a variable.
+
+    """
+    instead: dict[str, tuple[str, ...]] = {}
+    for name, node in nodes.items():
+        read = nodes.get(node.inputs[0]) if node.op in READING_OPS and node.inputs else node
+        if read is not None and read.op in VARIABLE_OPS and not stays(read):
+            instead[name] = tuple([i for i in node.inputs if i.startswith("^")])
+    if not instead:
+        return dict(nodes)
+    return {name: _waiting(node, instead) for name, node in nodes.items()}
+
+
+def _waiting(node: Node, instead: Mapping[str, tuple[str, ...]]) -> Node:
+    """A node that waits for `instead[a]`, and what is waited for instead of that, where it waited for `^a`."""
+    if not node.inputs or not node.inputs[-1].startswith("^"):  # Control inputs come last.
+        return node
+    inputs: dict[str, None] = {}
+    data = [i for i in node.inputs if not i.startswith("^")]
+    pending = [i for i in reversed(node.inputs) if i.startswith("^")]
+    seen: set[str] = set()
+    while pending:
+        wait = pending.pop()
+        if wait in seen:
+            continue
+        seen.add(wait)
+        if wait[1:] in instead:
+            pending += reversed(instead[wait[1:]])
+        else:
+            inputs[wait] = None
+    return node._replace(inputs=(*data, *inputs))
+
+
+def without_static_waits(nodes: Iterable[Node]) -> dict[str, Node]:
+    """The nodes without control inputs on what is constant.
+
+    A constant that itself waits for nothing is there from the start, outside every loop and branch: to wait
+    for it, or for an Identity or NoOp that reads nothing else, is to wait for nothing.
+
+    Args:
+        nodes: Each after its inputs.
+
+    """
+    static: set[str] = set()
+    cleaned: dict[str, Node] = {}
+    for node in nodes:
+        if any(i.startswith("^") and i[1:] in static for i in node.inputs):
+            kept = tuple([i for i in node.inputs if not (i.startswith("^") and i[1:] in static)])
+            node = node._replace(inputs=kept)  # noqa: PLW2901  the node from here on is the cleaned one
+        if (node.op == "Const" and not node.inputs) or (
+            node.op in STATIC_OPS and all(node_of(i) in static for i in node.inputs)
+        ):
+            static.add(node.name)
+        cleaned[node.name] = node
+    return cleaned
+
+
+def without_dangling_colocation(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """The nodes, colocated only with what is there."""
+    return {name: _colocated(node, nodes.keys()) for name, node in nodes.items()}
+
+
+def without_devices(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """The nodes, placed nowhere."""
+    return {name: _unplaced(node) for name, node in nodes.items()}
+
+
+def function_without_devices(function: FunctionDef) -> FunctionDef:
+    """A function whose nodes are placed nowhere."""
+    cleared = FunctionDef()
+    cleared.CopyFrom(function)
+    for node in cleared.node_def:
+        node.device = ""
+    return cleared
+
+
+def _colocated(node: Node, names: Collection[str]) -> Node:
+    if (isinstance(node.source, bytes) and b"_class" not in node.source) or "_class" not in node.proto.attr:
+        return node
+    classes = [s for s in node.proto.attr["_class"].list.s if s[:5] != b"loc:@" or _name(s) in names]
+    if len(classes) == len(node.proto.attr["_class"].list.s):
+        return node
+    proto = NodeDef()
+    proto.CopyFrom(node.proto)
+    del proto.attr["_class"].list.s[:]
+    proto.attr["_class"].list.s.extend(classes)
+    if not classes:
+        del proto.attr["_class"]
+    return node._replace(source=proto)
+
+
+def _name(location: bytes) -> str:
+    return location[5:].decode("utf-8", "replace")
+
+
+def _unplaced(node: Node) -> Node:
+    if not node.proto.device:
+        return node
+    proto = NodeDef()
+    proto.CopyFrom(node.proto)
+    proto.device = ""
+    return node._replace(source=proto)

@@ -1,0 +1,270 @@
+"""The graph that the outputs reach, all calls inlined, cut where the caller wants it cut."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.graph.attrs import shape_attr, type_attr, types_attr
+from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.inline import Inliner, called_function, follow, has_frames, inline_calls
+from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
+from tffreeze_server.graph.op_args import output_ranges, output_types
+from tffreeze_server.graph.order import reachable
+from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
+from tffreeze_server.rewrite.clean import without_waits_for_reads
+from tffreeze_server.rewrite.outputs import Wanted, canonical
+from tffreeze_server.tensors.dtypes import base, is_ref
+
+
+@dataclass(frozen=True, slots=True)
+class FlatGraph:
+    """What the outputs reach.
+
+    Attributes:
+        nodes: By name, each after its inputs.
+        unused: Nodes of inlined bodies that no output needs.
+        tensors: For each wanted tensor (`node`, `node:1`), and each that the graph was cut at, the one that
+            stands for it here.
+        cuts: The tensors that the graph was cut at.
+        top: How many nodes of the model's own graph were reached.
+
+    """
+
+    nodes: dict[str, Node]
+    unused: tuple[Node, ...]
+    tensors: Mapping[str, str]
+    cuts: tuple[str, ...]
+    top: int
+
+
+Keeps = Callable[[Node], bool]
+"""Whether the variable that a node is stays a variable."""
+
+
+def flat_graph(
+    nodes: Mapping[str, Node],
+    wanted: Wanted,
+    cuts: tuple[str, ...],
+    inliner: Inliner,
+    keeps: Keeps | None = None,
+) -> FlatGraph:
+    """Inline, cut and prune.
+
+    An output that is a call asked for by name keeps that name. So does any output that is a call where
+    variables stay: it then waits for what the call writes to them.
+
+    Args:
+        nodes: Of the model's graph, by name.
+        wanted: What is to be kept.
+        cuts: Tensors that become inputs (Placeholders) of the graph.
+        inliner: Knows the model's functions.
+        keeps: Which variables stay variables; None where none does.
+
+    Raises:
+        FreezeError: OUTPUT_NOT_FOUND, INPUT_NOT_FOUND, MALFORMED_MODEL, UNSUPPORTED_OP, UNKNOWN_OP.
+
+    """
+    cuts = tuple(dict.fromkeys(map(canonical, cuts)))
+    tensors = list(dict.fromkeys([e.tensor for e in (*wanted.outputs, *wanted.inputs)] + [*wanted.named]))
+    whole = reachable(nodes, [_top(nodes, name) for name in tensors])
+    now = {tensor: tensor for tensor in tensors}
+    reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
+    if cuts:  # What is above a cut need not even be read.
+        reached = reachable(reached, [node_of(t) for t in now.values()])
+    flat, aliases = _inlined(reached, nodes, wanted, inliner, keeps)
+    now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
+    flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
+    for asked, tensor in now.items():
+        _check_there(flat, asked, tensor, inliner.outputs)
+    if not has_frames(flat):
+        flat = without_waits_for_reads(flat, keeps or (lambda _: False))
+    is_same = len(flat) == len(whole) and all(map(operator.is_, flat.values(), whole.values()))
+    ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
+    unused = () if is_same else tuple(node for name, node in flat.items() if name not in ordered)
+    return FlatGraph(ordered, unused, now, cuts, len(whole))
+
+
+def _inlined(
+    reached: Mapping[str, Node],
+    nodes: Mapping[str, Node],
+    wanted: Wanted,
+    inliner: Inliner,
+    keeps: Keeps | None,
+) -> tuple[dict[str, Node], dict[str, str]]:
+    """What was reached with its calls inlined, a stand-in for each that must keep its name; as `inline_calls`."""
+    library = inliner.outputs.library
+    asked = [node_of(t) for t in (*wanted.named, *(e.tensor for e in wanted.outputs if keeps))]
+    calls = [
+        n for n in dict.fromkeys(asked) if n in reached and called_function(reached[n], library) is not None
+    ]
+    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes)
+    ends = {name: flat[name].inputs if name in flat else () for name in calls}
+    writing = _writing(flat, [node_of(w) for waits in ends.values() for w in waits], keeps) if keeps else None
+    for name, waits in ends.items():
+        kept = waits if writing is None else tuple(w for w in waits if node_of(w) in writing)
+        flat[name] = _stand_in(reached[name], aliases, inliner.outputs, kept)
+    return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}
+
+
+def _cut_all(
+    nodes: dict[str, Node], cuts: Sequence[str], now: dict[str, str], outputs: Outputs
+) -> dict[str, Node]:
+    """The nodes with Placeholders where they are to be cut; `now` says what stands for what."""
+    if not cuts:
+        return nodes
+    changed = dict(nodes)
+    for tensor in cuts:
+        made = _cut(changed, tensor, outputs)
+        for asked, current in now.items():
+            if current == tensor:
+                now[asked] = made
+        now[tensor] = made
+    return changed
+
+
+def _top(nodes: Mapping[str, Node], tensor: str) -> str:
+    """The node of the model's graph that a tensor belongs to; for one inside a call, the call."""
+    name = node_of(tensor)
+    if name in nodes:
+        return name
+    parts = name.split("/")
+    for length in range(len(parts) - 1, 0, -1):
+        call = "/".join(parts[:length])
+        if call in nodes:
+            return call
+    raise FreezeError(
+        Reason.OUTPUT_NOT_FOUND,
+        f"There is no node {name!r} in the graph. {nearest(name, nodes)}",
+        subject=name,
+    )
+
+
+def _check_there(flat: Mapping[str, Node], asked: str, tensor: str, outputs: Outputs) -> None:
+    name, index = split_tensor(tensor)
+    node = flat.get(name)
+    if node is None:
+        raise FreezeError(
+            Reason.OUTPUT_NOT_FOUND,
+            f"There is no node {node_of(asked)!r} in the graph, calls inlined. {nearest(asked, flat)}",
+            subject=asked,
+        )
+    definition = outputs.definition(node.op) if index else None
+    count = (
+        sum(r.length for r in output_ranges(definition, node.proto.attr, node=name))
+        if definition
+        else index + 1
+    )
+    if index >= count:
+        raise FreezeError(
+            Reason.OUTPUT_NOT_FOUND,
+            f"There is no tensor {asked!r}: the node {name!r} (op {node.op!r}) has {count} outputs.",
+            subject=asked,
+        )
+
+
+def _writing(flat: Mapping[str, Node], roots: Iterable[str], keeps: Keeps) -> set[str]:
+    """The nodes, of those that are reached, that write to a variable that stays, or wait for one that does."""
+    nodes = reachable(flat, roots)
+    found: set[str] = set()
+    before = -1
+    while before != len(found):  # A second time for what comes around in a loop.
+        before = len(found)
+        for name, node in nodes.items():
+            if any(node_of(i) in found for i in node.inputs) or _writes(flat, node, keeps):
+                found.add(name)
+    return found
+
+
+def _writes(flat: Mapping[str, Node], node: Node, keeps: Keeps) -> bool:
+    """Whether a node, or a function it may run, writes to a variable that stays."""
+    if is_write(node.op):
+        return _is_kept(flat, node.inputs[:1], keeps)
+    return node.op in CALLS and _is_kept(flat, node.inputs, keeps)
+
+
+def _is_kept(flat: Mapping[str, Node], tensors: Iterable[str], keeps: Keeps) -> bool:
+    """Whether one of these tensors is the handle or buffer of a variable that stays."""
+    for tensor in tensors:
+        handle = flat.get(node_of(tensor))
+        seen: set[str] = set()
+        while handle is not None and handle.name not in seen:
+            if handle.op in VARIABLE_OPS:
+                if keeps(handle):
+                    return True
+                break
+            seen.add(handle.name)
+            hands_on = ROLES.get(handle.op) in (Role.HAND_ON, Role.REF_HAND_ON) and handle.inputs
+            handle = flat.get(node_of(handle.inputs[0])) if hands_on else None
+    return False
+
+
+def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waits: tuple[str, ...]) -> Node:
+    """A node that keeps the name of a call: an output asked for by that name must be there."""
+    definition = outputs.definition(call.op)
+    types = output_types(definition, call.proto.attr, node=call.name) if definition else ()
+    names = [call.name if k == 0 else f"{call.name}:{k}" for k in range(len(types))]
+    results = tuple(follow(aliases, name) for name in names)
+    if len(types) == 1:
+        return new_node(call.name, "Identity", results + waits, {"T": type_attr(types[0])})
+    if not types:
+        return new_node(call.name, "NoOp", waits, {})
+    return new_node(call.name, "IdentityN", results + waits, {"T": types_attr(types)})
+
+
+def _cut(flat: dict[str, Node], tensor: str, outputs: Outputs) -> str:
+    """Put a Placeholder in place of a tensor; its name."""
+    name, index = split_tensor(tensor)
+    node = flat.get(name)
+    if node is None:
+        raise FreezeError(
+            Reason.INPUT_NOT_FOUND,
+            f"The graph is to be cut at {tensor!r}, but no output reaches a node {name!r}. {nearest(name, flat)}",
+            subject=tensor,
+        )
+    definition = outputs.definition(node.op)
+    types = output_types(definition, node.proto.attr, node=name) if definition else ()
+    if index >= len(types):
+        raise FreezeError(
+            Reason.INPUT_NOT_FOUND,
+            f"The graph is to be cut at {tensor!r}, but {name!r} (op {node.op!r}) is known to have "
+            f"{len(types)} outputs.",
+            subject=tensor,
+        )
+    for reader in flat.values() if is_ref(types[index]) else ():
+        if any(i == tensor and outputs.takes_buffer(reader, k) for k, i in enumerate(reader.inputs)):
+            raise FreezeError(
+                Reason.INVALID_OPTION,
+                f"The graph is to be cut at {tensor!r}, the buffer of a variable, which the node {reader.name!r} "
+                f"(op {reader.op!r}) asks for itself, not for its value. Cut at a tensor that is read from it.",
+                subject=tensor,
+            )
+    attrs = {"dtype": type_attr(base(types[index])), "shape": shape_attr(_known_shape(node, index))}
+    if len(types) == 1:
+        flat[name] = new_node(name, "Placeholder", (), attrs)
+        return name
+    made = f"{name}_{index}"
+    while made in flat:
+        made += "_"
+    flat[made] = new_node(made, "Placeholder", (), attrs)
+    for reader in list(flat.values()):
+        if tensor in reader.inputs:
+            inputs = tuple(made if i == tensor else i for i in reader.inputs)
+            flat[reader.name] = reader._replace(inputs=inputs)
+    return made
+
+
+def _known_shape(node: Node, index: int) -> tuple[int, ...] | None:
+    """The shape that the exporter noted for an output, if it did."""
+    for key in ("_output_shapes", "output_shapes", "shape"):
+        value = node.proto.attr.get(key)
+        if value is None:
+            continue
+        if value.WhichOneof("value") == "shape" and index == 0:
+            return None if value.shape.unknown_rank else tuple(d.size for d in value.shape.dim)
+        if index < len(value.list.shape):
+            shape = value.list.shape[index]
+            return None if shape.unknown_rank else tuple(d.size for d in shape.dim)
+    return None

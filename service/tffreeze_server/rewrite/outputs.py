@@ -1,0 +1,111 @@
+"""Which tensors a caller wants, and which inputs belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tffreeze_server.errors import FreezeError, Reason, listed, nearest
+from tffreeze_server.graph.model import Model, Signature, TensorInfo
+from tffreeze_server.options import FreezeOptions
+
+DEFAULT_SIGNATURE_KEY = "serving_default"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A tensor at an end of the graph.
+
+    Attributes:
+        signature_key: Of the signature it belongs to; empty where it was asked for by name.
+        key: In the signature; else the name that was asked for.
+        tensor: `node` or `node:1`.
+        dtype: The number of a `DataType`; 0 where unknown.
+        shape: Sizes, -1 where open; None where the rank is unknown.
+
+    """
+
+    signature_key: str
+    key: str
+    tensor: str
+    dtype: int
+    shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be kept.
+
+    Attributes:
+        signatures: The signatures that were chosen.
+        inputs: Their inputs.
+        outputs: Their outputs.
+        named: Outputs asked for by name, a node (`a`) or a tensor (`a:1`); they keep their names.
+
+    """
+
+    signatures: tuple[Signature, ...]
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    named: tuple[str, ...]
+
+
+def wanted(model: Model, options: FreezeOptions) -> Wanted:
+    """Choose signatures and outputs.
+
+    Raises:
+        FreezeError: SIGNATURE_NOT_FOUND; OUTPUTS_NEEDED where nothing says what is wanted.
+
+    """
+    keys = options.signature_keys or (() if options.output_nodes else _default_keys(model))
+    signatures = tuple(_signature(model, key) for key in dict.fromkeys(keys))
+    return Wanted(
+        signatures,
+        tuple(e for s in signatures for e in _endpoints(s, s.inputs)),
+        tuple(e for s in signatures for e in _endpoints(s, s.outputs)),
+        tuple(dict.fromkeys(canonical(name) for name in options.output_nodes)),
+    )
+
+
+def canonical(tensor: str) -> str:
+    """The one name of a tensor or node: `a` of `a`, `a:0` and `^a`."""
+    return tensor.removeprefix("^").removesuffix(":0")
+
+
+def _default_keys(model: Model) -> tuple[str, ...]:
+    if DEFAULT_SIGNATURE_KEY in model.signatures:
+        return (DEFAULT_SIGNATURE_KEY,)
+    if len(model.signatures) == 1:
+        return tuple(model.signatures)
+    if model.signatures:
+        raise FreezeError(
+            Reason.OUTPUTS_NEEDED,
+            f"The model has the signatures {listed(model.signatures)} and none of them is "
+            f"{DEFAULT_SIGNATURE_KEY!r}. Say which with --signature KEY (several are possible), or name outputs "
+            "with --output-nodes.",
+            subject=model.name,
+        )
+    raise FreezeError(
+        Reason.OUTPUTS_NEEDED,
+        "The model has no signature, so nothing says which outputs are wanted. Name them with --output-nodes A,B; "
+        f"`tffreeze inspect {model.name}` lists likely ones.",
+        subject=model.name,
+    )
+
+
+def _signature(model: Model, key: str) -> Signature:
+    if key in model.signatures:
+        return model.signatures[key]
+    raise FreezeError(
+        Reason.SIGNATURE_NOT_FOUND,
+        f"The model {model.name!r} (tags {sorted(model.tags)}) has no signature {key!r}. "
+        f"{nearest(key, model.signatures)}",
+        subject=key,
+    )
+
+
+def _endpoints(signature: Signature, tensors: Mapping[str, TensorInfo]) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(signature.key, key, canonical(info.tensor), info.dtype, info.shape)
+        for key, info in tensors.items()
+    )

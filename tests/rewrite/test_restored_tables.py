@@ -1,0 +1,72 @@
+"""Tables whose contents are in the checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tffreeze_server.emit.emit import write_file
+from tffreeze_server.freeze import freeze
+from tffreeze_server.options import FreezeOptions, ModelSource
+
+tf = pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.tensorflow
+
+
+def run(path: Path, output: str, feeds: dict[str, object], initializers: list[str]) -> object:
+    """Run a frozen graph, its tables filled first."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(tf.compat.v1.GraphDef.FromString(path.read_bytes()), name="")
+        session.run([session.graph.get_operation_by_name(op) for op in initializers])
+        return session.run(output, feeds).tolist()
+
+
+def test_a_mutable_table_of_tensorflow_2_is_filled_from_the_checkpoint(tmp_path: Path) -> None:
+    """What was inserted before the save is found after the freeze, and the report names the op that imports it."""
+
+    class Lookup(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+            self.table.insert(tf.constant(["one", "two"]), tf.constant([1, 2], tf.int64))
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="word")])
+        def find(self, word: object) -> object:
+            return {"number": self.table.lookup(word)}
+
+    module = Lookup()
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"serving_default": module.find})
+
+    result = freeze(ModelSource(tmp_path / "model"), FreezeOptions())
+    write_file(result.plan, tmp_path / "frozen.pb")
+
+    initializers = [i.op for i in result.report.initializers]
+    assert 1 == len(initializers)
+    (word,), (number,) = result.report.inputs, result.report.outputs
+    found = run(tmp_path / "frozen.pb", number.tensor, {word.tensor: ["two", "six", "one"]}, initializers)
+    assert [2, -1, 1] == found
+
+
+def test_a_mutable_table_of_tensorflow_1_is_filled_from_the_checkpoint(tmp_path: Path) -> None:
+    """A saver that restores a table beside variables says where its contents are."""
+    tf1 = tf.compat.v1
+    with tf.Graph().as_default(), tf1.Session() as session:
+        table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1, name="words")
+        scale = tf1.get_variable("scale", initializer=tf.constant(10, tf.int64), use_resource=True)
+        word = tf1.placeholder(tf.string, [None], "word")
+        tf.multiply(table.lookup(word), scale, name="number")
+        saver = tf1.train.Saver()
+        session.run(tf1.global_variables_initializer())
+        session.run(table.insert(tf.constant(["one", "two"]), tf.constant([1, 2], tf.int64)))
+        saver.save(session, str(tmp_path / "model"))
+
+    result = freeze(
+        ModelSource(tmp_path / "model.meta", checkpoint=tmp_path / "model"),
+        FreezeOptions(output_nodes=("number",)),
+    )
+    write_file(result.plan, tmp_path / "frozen.pb")
+
+    initializers = [i.op for i in result.report.initializers]
+    found = run(tmp_path / "frozen.pb", "number:0", {"word:0": ["two", "six", "one"]}, initializers)
+    assert [20, -10, 10] == found
