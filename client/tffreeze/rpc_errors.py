@@ -56,7 +56,7 @@ def _details(error: grpc.RpcError) -> tuple[Any, float | None]:
     try:
         status.ParseFromString(trailers.get(DETAILS_KEY, b""))
         return _unpacked(status)
-    except (DecodeError, TypeError):
+    except (DecodeError, TypeError, UnicodeDecodeError):
         return None, None
 
 

@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.problems import file_size_bytes, malformed
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.parse import parse
 from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import BundleEntryProto, BundleHeaderProto
 
@@ -81,7 +82,7 @@ def read_index(path: Path) -> BundleIndex:
     if HEADER_KEY not in records:
         raise malformed(file, "it has no header")
     try:
-        header = BundleHeaderProto.FromString(records.pop(HEADER_KEY))
+        header = parse(BundleHeaderProto, records.pop(HEADER_KEY))
     except DecodeError:
         raise malformed(file, "its header cannot be parsed") from None
     _check_header(file, header)
@@ -133,7 +134,7 @@ def _check_disjoint(file: str, places: Iterable[tuple[int, int, bytes]]) -> None
 
 def _parse(file: str, key: bytes, value: bytes) -> BundleEntryProto:
     try:
-        return BundleEntryProto.FromString(value)
+        return parse(BundleEntryProto, value)
     except DecodeError:
         text = key_text(key)
         raise malformed(file, f"the entry of {text!r} cannot be parsed", text) from None

@@ -14,6 +14,7 @@ from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
 from tffreeze_server.checkpoint.region import MAX_DIMENSIONS, Region, fits, whole
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.parse import parse
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.object_graph_pb2 import TrackableObjectGraph
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto, TensorShapeProto
@@ -111,7 +112,7 @@ class Checkpoint(abc.ABC):
         if not isinstance(proto, TensorProto) or len(proto.string_val) != 1:
             raise malformed(self.name, "its object graph is not one string", OBJECT_GRAPH_KEY)
         try:
-            return TrackableObjectGraph.FromString(proto.string_val[0])
+            return parse(TrackableObjectGraph, proto.string_val[0])
         except DecodeError:
             raise malformed(self.name, "its object graph cannot be parsed", OBJECT_GRAPH_KEY) from None
 

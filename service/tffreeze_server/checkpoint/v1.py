@@ -28,6 +28,7 @@ from tffreeze_server.checkpoint.strings import check_string_bounds, gather
 from tffreeze_server.checkpoint.v1_values import STRING_VAL, Decoded, is_decodable, value_runs
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import TensorValue
+from tffreeze_server.parse import parse
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import SavedSliceMeta, SavedTensorSliceMeta, SavedTensorSlices
@@ -77,7 +78,7 @@ def _read_meta(path: Path) -> tuple[table.Table, SavedTensorSliceMeta]:
         opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES)
         found = table.find(opened, META_KEY, read)
     try:
-        meta = SavedTensorSlices.FromString(bytes(found or b"")).meta
+        meta = parse(SavedTensorSlices, bytes(found or b"")).meta
     except DecodeError:
         raise malformed(file, "its list of tensors cannot be parsed") from None
     if found is None:

@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.assembly import ReadAt
 from tffreeze_server.checkpoint.problems import malformed
+from tffreeze_server.parse import parse
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled
 from tffreeze_server.tensors.files import SourceFiles
@@ -170,7 +171,7 @@ def _decode_varints(value: Decoded, run: memoryview) -> Iterator[bytes]:
         try:
             # No varint is as long as a window: an empty one does not parse as a list.
             window = bytes(run[start:end] or run[start:])
-            proto = TensorProto.FromString(_tag(field) + _varint(len(window)) + window)
+            proto = parse(TensorProto, _tag(field) + _varint(len(window)) + window)
             elements = array.array(element, getattr(proto, name))
         except (DecodeError, OverflowError):
             raise malformed(

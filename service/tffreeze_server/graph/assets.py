@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import split_tensor
+from tffreeze_server.parse import parse
 from tffreeze_server.tfproto.saved_model_pb2 import AssetFileDef, MetaGraphDef
 
 _COLLECTION = "saved_model_assets"
@@ -32,7 +33,7 @@ def _listed(meta_graph: MetaGraphDef) -> Iterator[AssetFileDef]:
         return
     for packed in meta_graph.collection_def[_COLLECTION].any_list.value:
         try:
-            yield AssetFileDef.FromString(packed.value)
+            yield parse(AssetFileDef, packed.value)
         except DecodeError:
             raise _malformed("an asset that cannot be read", _COLLECTION) from None
 

@@ -25,6 +25,7 @@ from tffreeze_server.graph.tags import choose
 from tffreeze_server.graph.text import HEAD_BYTES, parse_text
 from tffreeze_server.graph.wire import FileBytes, WireError
 from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.parse import parse
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
 from tffreeze_server.tfproto.op_def_pb2 import OpList
 from tffreeze_server.tfproto.saved_model_pb2 import SaverDef
@@ -157,7 +158,7 @@ def _read_small(path: Path | None, message_type: type[M]) -> M | None:
     if is_text(content[:HEAD_BYTES], message_type):
         return parse_text(content, message_type, path.name)
     try:
-        return message_type.FromString(content)
+        return parse(message_type, content)
     except DecodeError:
         raise _malformed(path.name, f"it is no {message_type.DESCRIPTOR.name}, binary or text") from None
 

@@ -14,6 +14,7 @@ from tffreeze_server.graph.large_constants import Range, read_graph
 from tffreeze_server.graph.node import Node, from_node_def
 from tffreeze_server.graph.text import parse_text
 from tffreeze_server.graph.wire import LENGTH, VARINT, FileBytes, fields, read_varint
+from tffreeze_server.parse import parse
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
 
@@ -94,7 +95,7 @@ def _read_meta_graph(data: FileBytes, whole: Range) -> Part:
             graph.append(Range(field.value, field.end))
         else:
             rest.append(data.read(field.start, field.end))
-    return Part(MetaGraphDef.FromString(b"".join(rest)), tuple(graph))
+    return Part(parse(MetaGraphDef, b"".join(rest)), tuple(graph))
 
 
 def _read_text(data: FileBytes, message_type: ModelType) -> ModelFile:

@@ -18,6 +18,7 @@ from tffreeze_server.graph.model import Saver
 from tffreeze_server.graph.node import node_of, split_tensor
 from tffreeze_server.graph.signatures import INIT_OP_SIGNATURE
 from tffreeze_server.options import FreezeOptions
+from tffreeze_server.parse import parse
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SaverDef
 
 _INIT_OP_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
@@ -72,7 +73,7 @@ def _found(given: SaverDef | None, meta_graph: MetaGraphDef | None) -> Iterator[
     listed = meta_graph.collection_def.get("savers")
     for data in listed.bytes_list.value if listed else ():
         try:
-            saver = _saver(SaverDef.FromString(data), "the collection 'savers'")
+            saver = _saver(parse(SaverDef, data), "the collection 'savers'")
         except DecodeError:
             raise FreezeError(
                 Reason.MALFORMED_MODEL,

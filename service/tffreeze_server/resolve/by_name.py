@@ -21,6 +21,7 @@ from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.graph.node import node_of
 from tffreeze_server.graph.variables import Variable
+from tffreeze_server.parse import parse
 from tffreeze_server.resolve.object_paths import keys_by_name
 from tffreeze_server.resolve.restore_ops import Restored
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
@@ -145,7 +146,7 @@ def _stated_slices(meta_graph: MetaGraphDef) -> Iterator[tuple[str, Restored]]:
         found = meta_graph.collection_def.get(collection)
         for data in found.bytes_list.value if found is not None else ():
             try:
-                variable = VariableDef.FromString(data)
+                variable = parse(VariableDef, data)
             except DecodeError:
                 continue  # a collection of that name may hold anything
             info = variable.save_slice_info_def

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import Reason
+from tffreeze_server.parse import parse
 from tffreeze_server.rpc.field_error import FieldError
 
 RequestType = type[freeze_service_pb2.FreezeRequest] | type[freeze_service_pb2.InspectRequest]
@@ -41,7 +42,7 @@ def read_chunk(request_type: RequestType, message: bytes) -> Chunk:
     if chunk is not None:
         return chunk
     try:
-        request = request_type.FromString(message)
+        request = parse(request_type, message)
     except DecodeError:
         raise _malformed("A message is not one of this contract: it cannot be parsed.") from None
     if not request.HasField("chunk"):

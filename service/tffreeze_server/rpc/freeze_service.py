@@ -33,7 +33,7 @@ from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
 from tffreeze_server.rpc.planners import Planners
 from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
-from tffreeze_server.rpc.receive import Request, first_message, parse, receive_files
+from tffreeze_server.rpc.receive import Request, client_message, first_message, receive_files
 from tffreeze_server.rpc.serve import serve
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, remove
@@ -110,7 +110,7 @@ class FreezeService:
 
         async def body(call: Call) -> bytes:
             self._admission.check_open()
-            parse(freeze_service_pb2.GetCapabilitiesRequest, request)
+            client_message(freeze_service_pb2.GetCapabilitiesRequest, request)
             return self._capabilities(call).SerializeToString()
 
         return await serve(self._call("GetCapabilities", context), body)

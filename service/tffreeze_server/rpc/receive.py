@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import Reason
+from tffreeze_server.parse import parse
 from tffreeze_server.rpc import spool
 from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.chunk import Chunk, read_chunk
@@ -32,7 +33,7 @@ Request = TypeVar("Request", freeze_service_pb2.FreezeRequest, freeze_service_pb
 AnyMessage = TypeVar("AnyMessage", bound=Message)
 
 
-def parse(message_type: type[AnyMessage], message: bytes) -> AnyMessage:
+def client_message(message_type: type[AnyMessage], message: bytes) -> AnyMessage:
     """Read a message of the client.
 
     Raises:
@@ -40,7 +41,7 @@ def parse(message_type: type[AnyMessage], message: bytes) -> AnyMessage:
 
     """
     try:
-        return message_type.FromString(message)
+        return parse(message_type, message)
     except DecodeError:
         raise _malformed("A message is not one of this contract: it cannot be parsed.") from None
 
@@ -56,7 +57,7 @@ async def first_message(call: Call, request_type: type[Request]) -> Request:
     if message is None:
         await call.give_time_to_vanish()
         raise _malformed("The stream ended before the first message: a spec must come first.")
-    request = parse(request_type, message)
+    request = client_message(request_type, message)
     if not request.HasField("spec"):
         raise _malformed("The first message holds no spec. Send it before the files.")
     return request

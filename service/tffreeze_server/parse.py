@@ -1,0 +1,23 @@
+"""Parsing messages that somebody else wrote."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+M = TypeVar("M", bound=Message)
+
+
+def parse(message_type: type[M], data: bytes) -> M:
+    """Parse a binary message.
+
+    Raises:
+        DecodeError: It is no such message. For a string that is not UTF-8, protobuf in pure Python (the
+            only kind of before 4.21 for these Pythons) raises UnicodeDecodeError, which becomes this.
+
+    """
+    try:
+        return message_type.FromString(data)
+    except UnicodeDecodeError as error:
+        raise DecodeError(str(error)) from None
