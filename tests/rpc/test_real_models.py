@@ -9,6 +9,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+pytest.importorskip("numpy", reason="the golden outputs are numpy's files")
+
 from conformance.real_models import FOLDER, Case, golden_cases
 from rpc.harness import Served, answer, failure_of, served
 from rpc.models import SPLICE, FreezeRequest, FreezeSpec, Model

@@ -80,6 +80,9 @@ def announce(settings: ServerSettings, port: int) -> None:
     address = listening_address(settings)
     if settings.unix_socket is None:
         address = f"{address.rpartition(':')[0]}:{port}"
+    # First: who reads the log may look for the file.
+    if settings.port_file is not None:
+        write_port_file(settings.port_file, port)
     logs.event(
         logging.INFO,
         "listening",
@@ -90,5 +93,3 @@ def announce(settings: ServerSettings, port: int) -> None:
         version=__version__,
         pid=os.getpid(),
     )
-    if settings.port_file is not None:
-        write_port_file(settings.port_file, port)
