@@ -106,6 +106,9 @@ CALLS: Mapping[str, Call] = MappingProxyType(
     }
 )
 
+ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
+"""Writes that say the whole value: what restore ops and initializers are made of."""
+
 WRITE_PREFIXES = (
     "Assign",
     "Apply",

@@ -33,6 +33,7 @@ INITIALIZER_OPS = frozenset(
         "LookupTableInsertV2",
     }
 )
+IMPORT_OPS = frozenset({"LookupTableImport", "LookupTableImportV2"})
 TEXT_FILE_OPS = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 from tffreeze_server.errors import listed
 from tffreeze_server.graph.op_table import OpDefs
+from tffreeze_server.graph.random_ops import is_random
 from tffreeze_server.graph.roles import CALLS, ROLES, is_write
 from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS
 from tffreeze_server.graph.variables import Binding
 from tffreeze_server.report.report import WarningReport
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.rewrite import Rewritten
-
-_RANDOM_OPS = frozenset(("TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial"))
 
 
 def warnings_of(
@@ -89,7 +88,7 @@ def _stateful(op_defs: OpDefs, graph: FrozenGraph) -> Iterator[WarningReport]:
         definition = op_defs.find(op)
         if definition is None or not definition.is_stateful or _is_told_otherwise(op):
             continue
-        if _is_random(op):
+        if is_random(op):
             code, says = "RANDOM_OP", "gives other numbers each time it runs"
         else:
             code, says = "STATEFUL_OP", "has state or an effect that is not in the graph"
@@ -112,7 +111,3 @@ def _is_told_otherwise(op: str) -> bool:
     if op in TABLE_OPS or op.startswith("LookupTable"):
         return True
     return op in INITIALIZER_OPS or op in ROLES or op in CALLS or is_write(op)
-
-
-def _is_random(op: str) -> bool:
-    return op.startswith("Random") or op in _RANDOM_OPS or op.endswith("CandidateSampler")

@@ -16,14 +16,12 @@ from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, new_node, node_of, split_tensor
 from tffreeze_server.graph.order import reachable
-from tffreeze_server.graph.roles import CALLS, is_write
+from tffreeze_server.graph.random_ops import is_random
+from tffreeze_server.graph.roles import ASSIGN_OPS, CALLS, is_write
 from tffreeze_server.resolve.evaluate import Evaluator
-from tffreeze_server.resolve.restore_ops import ASSIGN_OPS
 from tffreeze_server.resolve.trace import FlatGraph, VariableKey, data_inputs, variable_of
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
-RANDOM_OPS = frozenset({"RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal"})
-"""What initializers of weights draw from (`core/ops/random_ops.cc`)."""
 _CONDITIONALS = frozenset({"If", "StatelessIf"})
 _MAX_NESTED_CONDITIONALS = 20
 
@@ -65,7 +63,7 @@ class Initializers:
         for node in self.assignments.get(key, ()):
             if node.op in ASSIGN_OPS and not self.evaluator.is_dead(node.name):
                 origin = reachable(self.flat, [node_of(data_inputs(node)[1])])
-                if any(n.op in RANDOM_OPS for n in origin.values()):
+                if any(is_random(n.op) for n in origin.values()):
                     return node.name
         return ""
 

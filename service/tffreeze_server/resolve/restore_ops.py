@@ -19,11 +19,11 @@ from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.roles import ASSIGN_OPS
 from tffreeze_server.resolve.small_tensor import checked_shape
 from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, data_inputs, origin, variable_of
 from tffreeze_server.tensors import dtypes
 
-ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
 # By restore op: how many data inputs it has.
 _RESTORE_OPS = {"RestoreV2": 3, "Restore": 2, "RestoreSlice": 3}
 _SAME_FILENAME = SAME_VALUE | {"PlaceholderWithDefault", "ShardedFilename"}

@@ -13,11 +13,9 @@ from tffreeze_server.errors import FreezeError
 from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node
-from tffreeze_server.graph.table_ops import TABLE_OPS, table_key
+from tffreeze_server.graph.table_ops import IMPORT_OPS, TABLE_OPS, table_key
 from tffreeze_server.resolve.restore_ops import Restored, implied_savers, restored_tensor
 from tffreeze_server.resolve.trace import SAME_VALUE, VariableKey, data_inputs, origin
-
-IMPORT_OPS = frozenset({"LookupTableImport", "LookupTableImportV2"})
 
 
 @dataclass(frozen=True, slots=True)

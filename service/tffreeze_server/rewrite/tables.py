@@ -13,9 +13,9 @@ from tffreeze_server.graph.inline import Inliner, inline_calls
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, new_node, node_of
 from tffreeze_server.graph.order import reachable
+from tffreeze_server.graph.roles import ASSIGN_OPS
 from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS, TEXT_FILE_OPS, table_key
 
-ASSIGN_OPS = frozenset({"Assign", "AssignVariableOp"})
 COLLECTION = "table_initializer"
 """Where TensorFlow 1 lists the ops that fill tables."""
 
