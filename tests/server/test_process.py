@@ -16,6 +16,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
+from rpc.models import large_model, large_request
 from server.running import (
     NOT_SERVING,
     SERVING,
@@ -29,6 +30,7 @@ from server.running import (
     error_of,
     running,
 )
+from tffreeze.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from tffreeze_server.rpc.process import exit_codes
 from tffreeze_server.rpc.process.reflection import NAMES
 
@@ -90,17 +92,30 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGTERM)
         server.log.wait("draining")
         assert exit_codes.CALLS_CUT == server.stop()
-        code, _ = error_of(upload.finish)
-        assert code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        assert (grpc.StatusCode.UNAVAILABLE, "DRAINING") == error_of(upload.finish)
         server.log.wait_for_end()
+        assert ["DRAINING"] == [call["reason"] for call in server.log.find("call")]
         assert [] == [file for file in (tmp_path / "spool").rglob("*") if file.name == "graph.pb"]
 
 
 def test_calls_are_cut_off_when_the_time_to_drain_is_over(tmp_path: Path) -> None:
-    """--drain-seconds bounds how long the end takes."""
+    """--drain-seconds bounds how long the end takes; the caller is told DRAINING, which is worth a retry."""
     with running(tmp_path, "--drain-seconds", "0.1") as server, server.channel() as channel:
-        Upload(server, channel)
+        upload = Upload(server, channel)
         assert exit_codes.CALLS_CUT == server.stop()
+        assert (grpc.StatusCode.UNAVAILABLE, "DRAINING") == error_of(upload.finish)
+
+
+def test_a_client_that_does_not_read_is_cut_off_too(tmp_path: Path) -> None:
+    """Who cannot be told why does not hold up the end."""
+    large_model(tmp_path / "large")
+    flags = ("--drain-seconds", "0.1", "--model-root", f"large={tmp_path / 'large'}")
+    with running(tmp_path, *flags) as server, server.channel() as channel:
+        call = FreezeServiceStub(channel).Freeze(iter([large_request()]))
+        assert ["progress", "started", "content"] == [next(call).WhichOneof("message") for _ in range(3)]
+        assert exit_codes.CALLS_CUT == server.stop()
+        server.log.wait_for_end()
+        assert ["DRAINING"] == [ended["reason"] for ended in server.log.find("call")]
 
 
 def test_a_watcher_and_an_open_reflection_do_not_hold_up_the_end(tmp_path: Path) -> None:

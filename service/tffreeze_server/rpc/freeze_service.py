@@ -34,7 +34,7 @@ from tffreeze_server.rpc.observer import Clock, Observer, Stage
 from tffreeze_server.rpc.planners import Planners
 from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
 from tffreeze_server.rpc.receive import Request, client_message, first_message, receive_files
-from tffreeze_server.rpc.serve import serve
+from tffreeze_server.rpc.serve import Cutoff, serve
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, remove
 from tffreeze_server.rpc.upload import declared_files, to_come_bytes
@@ -69,6 +69,7 @@ class FreezeService:
         self._spool = Spool(settings.spool_dir, settings.max_spool_bytes, observer.spool_changed)
         self._disk = ThreadPoolExecutor(settings.max_jobs + 2, "disk")
         self._planners = Planners(settings.planning_processes)
+        self._cutoff = Cutoff()
         self._active = 0
         self._nothing_active = asyncio.Event()
         self._nothing_active.set()
@@ -90,6 +91,10 @@ class FreezeService:
         self._admission.drain()
         await self._nothing_active.wait()
 
+    def cut_off(self) -> None:
+        """End the calls that still run with DRAINING."""
+        self._cutoff.cut()
+
     async def close(self) -> None:
         """End the planners and give the spool back. After the server has stopped."""
         loop = asyncio.get_running_loop()
@@ -99,11 +104,11 @@ class FreezeService:
 
     async def freeze(self, _: object, context: Context) -> bytes:
         """Serve `Freeze`: bytes of FreezeRequests in, of FreezeResponses out."""
-        return await serve(self._call("Freeze", context), self._freeze)
+        return await serve(self._call("Freeze", context), self._freeze, self._cutoff)
 
     async def inspect(self, _: object, context: Context) -> bytes:
         """Serve `Inspect`: bytes of InspectRequests in, of an InspectResponse out."""
-        return await serve(self._call("Inspect", context), self._inspect)
+        return await serve(self._call("Inspect", context), self._inspect, self._cutoff)
 
     async def get_capabilities(self, request: bytes, context: Context) -> bytes:
         """Serve `GetCapabilities`: bytes of its request in, of its response out."""
@@ -113,7 +118,7 @@ class FreezeService:
             client_message(freeze_service_pb2.GetCapabilitiesRequest, request)
             return self._capabilities(call).SerializeToString()
 
-        return await serve(self._call("GetCapabilities", context), body)
+        return await serve(self._call("GetCapabilities", context), body, self._cutoff)
 
     def _call(self, method: str, context: Context) -> Call:
         return Call(method, context, self._settings, self._observer, self._clock)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.call import Call
@@ -13,7 +14,30 @@ from tffreeze_server.rpc.observer import CallOutcome
 from tffreeze_server.rpc.status import abort
 
 
-async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]]) -> bytes:
+class Cutoff:
+    """Ends the calls that run when there is no more time for them: each is told DRAINING."""
+
+    def __init__(self) -> None:
+        self.is_now = False
+        self._limits: set[asyncio.Timeout] = set()
+
+    def cut(self) -> None:
+        """End them."""
+        self.is_now = True
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+    @contextlib.contextmanager
+    def over(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """Let a call that has entered its limit be cut off."""
+        self._limits.add(limit)
+        try:
+            yield
+        finally:
+            self._limits.discard(limit)
+
+
+async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cutoff) -> bytes:
     """Run the body of a call.
 
     Returns:
@@ -26,7 +50,7 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]]) -> bytes:
     """
     with call.until_gone:
         try:
-            response = await _in_time(call, body)
+            response = await _in_time(call, body, cutoff)
         except asyncio.CancelledError:
             call.observer.ended(_outcome(call, _gone(call)))
             raise
@@ -39,16 +63,21 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]]) -> bytes:
         return response
 
 
-async def _in_time(call: Call, body: Callable[[Call], Awaitable[bytes]]) -> bytes:
+async def _in_time(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cutoff) -> bytes:
     seconds = call.settings.max_call_seconds
     limit = asyncio.timeout(seconds or None)
     try:
         async with limit:
-            await call.greet()
-            return await body(call)
+            with cutoff.over(limit):
+                await call.greet()
+                return await body(call)
     except TimeoutError:
         if not limit.expired():
             raise
+        if cutoff.is_now:
+            raise FreezeError(
+                Reason.DRAINING, "The server ended before the call did. Try again, at another server."
+            ) from None
         raise FreezeError(
             Reason.DEADLINE_EXCEEDED,
             f"The call took longer than {seconds:g} seconds, which is what this server allows.",

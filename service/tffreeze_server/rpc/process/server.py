@@ -2,7 +2,8 @@
 
 Start: the port, then the spool, then calls are served and whoever waits is told. End, asked by a signal: health
 says NOT_SERVING and new calls are refused with DRAINING while those that run go on; when they have ended, or
-`drain_seconds` are over, or a second signal has come, the port is closed and what is left is cut off.
+`drain_seconds` are over, or a second signal has come, the port is closed and what is left is cut off: with
+DRAINING where the client still reads.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from tffreeze_server.rpc.process.tokens import load_tokens
 from tffreeze_server.rpc.spool import SpoolUnusableError
 
 _CLEAN_UP_SECONDS = 5.0
+
+_PARTING_SECONDS = 1.0
+"""How long a call that is cut off has to tell its client why."""
 
 METHODS = frozenset(
     f"{SERVICE_NAME}/{method.name}"
@@ -116,10 +120,15 @@ class Server:
         self._health.end()
         if self._reflection is not None:
             self._reflection.end()
+        if not finished:
+            self._service.cut_off()
+            stop = asyncio.ensure_future(self._server.stop(_PARTING_SECONDS))
+            await asyncio.wait({stop}, timeout=_PARTING_SECONDS + _CLEAN_UP_SECONDS)
+            return False
         # What is left are last bytes on their way to clients: they have the rest of the time.
-        grace = max(0.0, until - time.monotonic()) if finished else 0.0
+        grace = max(0.0, until - time.monotonic())
         stop = asyncio.ensure_future(self._server.stop(grace))
-        finished &= await ending.finished_before(stop, grace + _CLEAN_UP_SECONDS)
+        finished = await ending.finished_before(stop, grace + _CLEAN_UP_SECONDS)
         if not stop.done():
             await asyncio.wait({asyncio.ensure_future(self._server.stop(0))}, timeout=_CLEAN_UP_SECONDS)
         return finished
