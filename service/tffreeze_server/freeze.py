@@ -55,5 +55,5 @@ def freeze(source: ModelSource, options: FreezeOptions) -> FreezeResult:
         )
     files = {**model.files, **(rewritten.checkpoint.files if rewritten.checkpoint else {})}
     form = OutputForm(options.as_saved_model, options.as_text, model.tags, model.meta_graph)
-    plan = make_plan(rewritten.graph, files, form, weights_present=source.weights_present)
-    return FreezeResult(plan, build_report(model, rewritten, plan), rewritten.graph)
+    plan = make_plan(rewritten.finished.graph, files, form, weights_present=source.weights_present)
+    return FreezeResult(plan, build_report(model, rewritten, plan), rewritten.finished.graph)

@@ -41,14 +41,14 @@ def build_report(model: Model, rewritten: Rewritten, plan: Plan) -> Report:
         plan: How it will be written.
 
     """
-    graph = rewritten.graph
+    graph = rewritten.finished.graph
     dropped = _dropped(model, rewritten)
     return Report(
         kind=model.kind,
         tags=tuple(sorted(model.tags)),
         signature_keys=tuple(signature.key for signature in graph.signatures),
-        inputs=_tensors(rewritten.original_inputs, rewritten.inputs),
-        outputs=_tensors(rewritten.original_outputs, rewritten.outputs),
+        inputs=_tensors(rewritten.finished.original_inputs, rewritten.finished.inputs),
+        outputs=_tensors(rewritten.finished.original_outputs, rewritten.finished.outputs),
         variables=_variables(rewritten),
         kept_variables=rewritten.kept,
         initializers=_initializers(rewritten),
@@ -77,8 +77,8 @@ def _tensors(originals: tuple[Endpoint, ...], ends: tuple[Endpoint, ...]) -> tup
 
 
 def _variables(rewritten: Rewritten) -> tuple[VariableReport, ...]:
-    constants = _constant_names(rewritten.graph)
-    constants |= {old: new for old, new in rewritten.renamed.items() if new in constants}
+    constants = _constant_names(rewritten.finished.graph)
+    constants |= {old: new for old, new in rewritten.finished.renamed.items() if new in constants}
     return tuple(_variable(binding, constants, rewritten.checkpoint) for binding in rewritten.bindings)
 
 
@@ -117,9 +117,9 @@ def _constant_names(graph: FrozenGraph) -> dict[str, str]:
 
 
 def _initializers(rewritten: Rewritten) -> tuple[InitializerReport, ...]:
-    nodes = {node.name: node for node in rewritten.graph.nodes} if rewritten.initializers else {}
+    nodes = {node.name: node for node in rewritten.finished.graph.nodes} if rewritten.initializers else {}
     return tuple(
-        InitializerReport(i.op, i.table, _asset(rewritten.graph, nodes, i.file))
+        InitializerReport(i.op, i.table, _asset(rewritten.finished.graph, nodes, i.file))
         for i in rewritten.initializers
     )
 
@@ -135,7 +135,7 @@ def _asset(graph: FrozenGraph, nodes: Mapping[str, Node], tensor: str) -> str:
 def _dropped(model: Model, rewritten: Rewritten) -> DroppedReport:
     known = {binding.variable.name for binding in rewritten.bindings} | set(rewritten.kept)
     everything = variables_of(model.nodes, VARIABLE_OPS).values()
-    kept_functions = {function.proto.signature.name for function in rewritten.graph.functions}
+    kept_functions = {function.proto.signature.name for function in rewritten.finished.graph.functions}
     return DroppedReport(
         nodes=len(model.nodes) - rewritten.top,
         functions=len(model.library.keys() - kept_functions),

@@ -28,10 +28,10 @@ def warnings_of(
     """
     return (
         *_tables(rewritten),
-        *_assets(rewritten.graph),
+        *_assets(rewritten.finished.graph),
         *_random_initializers(rewritten.bindings),
         *_side_effects(side_effects),
-        *_stateful(op_defs, rewritten.graph),
+        *_stateful(op_defs, rewritten.finished.graph),
     )
 
 

@@ -1,13 +1,17 @@
 """A process that plans: answers one request after the other over a pipe, until the pipe ends.
 
 Started by `planners` as `python -m tffreeze_server.rpc.planner DESCRIPTOR`. It heeds no signal but SIGKILL: who
-stops the server stops it by closing the pipe, which the kernel does too when the server is killed.
+stops the server stops it by closing the pipe, which the kernel does too when the server is killed. A thread waits
+for that, so that it ends in the middle of its work too.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -28,6 +32,7 @@ def main(descriptor: int) -> None:
     """Answer requests."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(descriptor,), name="server-watch", daemon=True).start()
     with Connection(descriptor) as pipe:
         while True:
             try:
@@ -35,6 +40,14 @@ def main(descriptor: int) -> None:
                 _reply(pipe, request)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 return
+
+
+def _end_with(descriptor: int) -> None:
+    """End the process when the other end of its pipe is closed. There is nothing to clean up."""
+    poll = select.poll()
+    poll.register(descriptor, 0)  # nothing but POLLHUP, which cannot be left out
+    poll.poll()
+    os._exit(0)
 
 
 def _reply(pipe: Connection, request: Request) -> None:

@@ -26,6 +26,7 @@ from tffreeze_server.rpc.process import exit_codes, logs, metrics
 from tffreeze_server.rpc.process.config import Raw, ServerSettings
 from tffreeze_server.rpc.process.ending import Ending
 from tffreeze_server.rpc.process.logs import event
+from tffreeze_server.rpc.process.orphans import bury_orphans
 from tffreeze_server.rpc.process.surroundings import announce, metrics_served, prepared
 from tffreeze_server.rpc.process.task import READY, encode_task
 
@@ -82,6 +83,7 @@ class _Slot:
 
     number: int
     process: asyncio.subprocess.Process | None = None
+    starting: bool = False
     serving: bool = False
     served: bool = False
     deaths: int = 0
@@ -131,6 +133,7 @@ class Supervisor:
         with hold_port(self._settings.host, self._settings.port) as held:
             self._port = held.getsockname()[1]
             self._raw["port"] = Raw(self._port, "")
+            bury_orphans(self._may_be_worker)
             keepers = [asyncio.ensure_future(self._keep(slot)) for slot in self._slots]
             try:
                 await self._end_when_asked(keepers)
@@ -162,6 +165,11 @@ class Supervisor:
                 with contextlib.suppress(ProcessLookupError):
                     slot.process.send_signal(number)
 
+    def _may_be_worker(self, pid: int) -> bool:
+        return any(
+            slot.starting or (slot.process is not None and slot.process.pid == pid) for slot in self._slots
+        )
+
     async def _keep(self, slot: _Slot) -> int:
         """Start a worker, and another when it dies, until asked to end; give the last exit code."""
         while True:
@@ -192,14 +200,18 @@ class Supervisor:
         started = time.monotonic()
         slot.served = False
         ours, theirs = socket.socketpair()
-        with theirs:
-            slot.process = await asyncio.create_subprocess_exec(
-                # -P: what lies in the working directory is not to be imported
-                *(sys.executable, "-P", "-m", WORKER_MODULE),
-                stdin=theirs.fileno(),
-                env=self._environment,
-                process_group=0,
-            )
+        slot.starting = True
+        try:
+            with theirs:
+                slot.process = await asyncio.create_subprocess_exec(
+                    # -P: what lies in the working directory is not to be imported
+                    *(sys.executable, "-P", "-m", WORKER_MODULE),
+                    stdin=theirs.fileno(),
+                    env=self._environment,
+                    process_group=0,
+                )
+        finally:
+            slot.starting = False
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
             await self._follow(slot, reader, writer)

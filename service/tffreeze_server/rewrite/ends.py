@@ -1,0 +1,83 @@
+"""Inputs and outputs: as the model names them, and as the flat graph does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.node import Node, node_of, split_tensor
+from tffreeze_server.graph.op_args import output_types
+from tffreeze_server.rewrite.flat_graph import FlatGraph
+from tffreeze_server.rewrite.outputs import Endpoint, Wanted
+from tffreeze_server.rewrite.rename_io import PLACEHOLDERS
+from tffreeze_server.tensors.dtypes import base
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What is known of inputs and outputs once the graph is flat.
+
+    Attributes:
+        asked: What the caller wants.
+        flat: What that reaches.
+        outputs: Knows the outputs of ops.
+        init_ops: Nodes to run once before the outputs.
+
+    """
+
+    asked: Wanted
+    flat: FlatGraph
+    outputs: Outputs
+    init_ops: tuple[str, ...]
+
+    def original_outputs(self, nodes: Mapping[str, Node]) -> tuple[Endpoint, ...]:
+        """Outputs as the model names them; those asked for by name with all they give in the converted graph."""
+        named = []
+        for name in self.asked.named:
+            node = self.flat.nodes[node_of(self.flat.tensors[name])]
+            types = self._types(nodes.get(node.name, node)) or self._types(node)
+            if name == node.name and len(types) > 1:
+                named += [
+                    Endpoint("", f"{name}:{k}" if k else name, f"{name}:{k}" if k else name, t, None)
+                    for k, t in enumerate(types)
+                ]
+            else:
+                index = split_tensor(self.flat.tensors[name])[1]
+                named.append(Endpoint("", name, name, types[index] if index < len(types) else 0, None))
+        return (*self.asked.outputs, *named)
+
+    def original_inputs(self) -> tuple[Endpoint, ...]:
+        """Inputs as the model names them: of the signatures and where it was cut, or else all Placeholders."""
+        origin = {new: old for old, new in self.flat.tensors.items()}
+        placeholders = [n for n in self.flat.nodes.values() if n.op in PLACEHOLDERS]
+        if self.asked.signatures:
+            cuts = {self.flat.tensors[t] for t in self.flat.cuts} - {e.tensor for e in self.asked.inputs}
+            placeholders = [n for n in placeholders if n.name in cuts]
+        found = tuple(
+            Endpoint("", n.name, origin.get(n.name, n.name), self._types(n)[0], _placeholder_shape(n))
+            for n in placeholders
+        )
+        return (*self.asked.inputs, *found)
+
+    def moved(self, endpoint: Endpoint) -> Endpoint:
+        """An end of the model as an end of the flat graph."""
+        return replace(endpoint, tensor=self.flat.tensors.get(endpoint.tensor, endpoint.tensor))
+
+    def typed(self, endpoint: Endpoint, nodes: Mapping[str, Node]) -> Endpoint:
+        """An output with its dtype, where its signature, like those of 2016, tells none."""
+        name, index = split_tensor(endpoint.tensor)
+        types = () if endpoint.dtype or name not in nodes else self._types(nodes[name])
+        return replace(endpoint, dtype=types[index]) if index < len(types) else endpoint
+
+    def _types(self, node: Node) -> tuple[int, ...]:
+        definition = self.outputs.definition(node.op)
+        types = output_types(definition, node.proto.attr, node=node.name) if definition else ()
+        return tuple(base(t) for t in types)
+
+
+def _placeholder_shape(node: Node) -> tuple[int, ...] | None:
+    value = node.proto.attr.get("shape")
+    if value is None or value.shape.unknown_rank:
+        return None
+    return tuple(d.size for d in value.shape.dim)
