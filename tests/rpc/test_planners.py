@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -104,6 +106,38 @@ def test_planners_end_with_their_server(planners: Planners) -> None:
     with pytest.raises((FreezeError, CancelledError)):
         result(planning.future)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_planner_ends_in_the_middle_of_its_work_when_its_server_is_killed() -> None:
+    """It does not work on for nobody."""
+    server = subprocess.Popen(
+        [sys.executable, "-c", f"import {__name__} as test; test.plan_for_ever()"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+    )
+    assert server.stderr is not None
+    planner = int(server.stderr.readline())
+    try:
+        server.kill()
+        # What it writes to ends when the last process that can write to it has ended.
+        assert (None, b"") == server.communicate(timeout=WAIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.kill(planner, signal.SIGKILL)
+        raise
+
+
+def plan_for_ever() -> None:
+    """Runs in a process of its own."""
+    planners = Planners(1)
+    planners.start()
+    planners.submit(work_for_ever).future.result()
+
+
+def work_for_ever() -> None:
+    """Runs in the planner."""
+    print(os.getpid(), file=sys.stderr, flush=True)
+    while True:
+        pass
 
 
 def test_planners_do_not_import_grpc(planners: Planners) -> None:

@@ -118,10 +118,12 @@ def command(folder: Path, flags: Sequence[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *flags: str, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """Run a server for as long as the block lasts."""
+def running(
+    folder: Path, *flags: str, environment: Mapping[str, str] | None = None, inside: Sequence[str] = ()
+) -> Iterator[Running]:
+    """Run a server for as long as the block lasts; `inside` is the start of a command that runs another."""
     process = subprocess.Popen(
-        command(folder, flags),
+        [*inside, *command(folder, flags)],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=os.environ | dict(environment or {}),
