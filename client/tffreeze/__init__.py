@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         TimeLimitError,
         UnavailableError,
     )
+    from tffreeze.events import Finished, FreezeEvent, Started, Working, Writing
     from tffreeze.inspection import Inspection
     from tffreeze.report import Report
     from tffreeze.result import FreezeResult, FrozenBytes
@@ -45,6 +46,8 @@ __all__ = [
     "BusyError",
     "Capabilities",
     "Client",
+    "Finished",
+    "FreezeEvent",
     "FreezeResult",
     "FrozenBytes",
     "Inspection",
@@ -54,10 +57,13 @@ __all__ = [
     "Report",
     "RequestError",
     "ServiceError",
+    "Started",
     "TffreezeError",
     "TimeLimitError",
     "Tls",
     "UnavailableError",
+    "Working",
+    "Writing",
     "__version__",
     "freeze",
     "freeze_bytes",
@@ -70,6 +76,7 @@ _HOMES = {
     "client": ("Client",),
     "connection": ("Tls",),
     "embedded": ("freeze", "freeze_bytes", "inspect"),
+    "events": ("Finished", "FreezeEvent", "Started", "Working", "Writing"),
     "inspection": ("Inspection",),
     "report": ("Report",),
     "result": ("FreezeResult", "FrozenBytes"),

@@ -7,12 +7,15 @@ Cancelling the task cancels the call, and waits until its thread has cleaned up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tffreeze.capabilities import Capabilities
 from tffreeze.client import Client
 from tffreeze.connection import Tls
+from tffreeze.events import FreezeEvent
 from tffreeze.inspection import Inspection
 from tffreeze.options import FreezeArguments, StrPath
 from tffreeze.output import Target
@@ -66,6 +69,21 @@ class AsyncClient:
         """Freeze a model into a file, a SavedModel directory or a binary stream: see `Client.freeze`."""
         return await _call(self._client.freeze, model, output=output, **arguments)
 
+    async def freeze_events(
+        self, model: StrPath, *, output: Target, **arguments: Unpack[RemoteArguments]
+    ) -> AsyncGenerator[FreezeEvent, None]:
+        """Freeze a model and tell on the way how far it is: see `Client.freeze_events`.
+
+        After a `break` the event loop closes the iterator a moment later; `contextlib.aclosing` does it at once.
+        """
+        stop = Stop()
+        events = self._client.freeze_events(model, output=output, stop=stop, **arguments)
+        try:
+            while (event := await _in_thread(stop, next, events, None)) is not None:
+                yield event
+        finally:
+            await _in_thread(stop, events.close)
+
     async def freeze_bytes(self, model: StrPath, **arguments: Unpack[RemoteArguments]) -> FrozenBytes:
         """Freeze a model in memory: see `Client.freeze_bytes`."""
         return await _call(self._client.freeze_bytes, model, **arguments)
@@ -90,12 +108,18 @@ class AsyncClient:
 
 async def _call(function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:  # noqa: ANN401 - whatever it takes
     stop = Stop()
-    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments, stop=stop, **named))
+    return await _in_thread(stop, partial(function, *arguments, stop=stop, **named))
+
+
+async def _in_thread(stop: Stop, function: Callable[..., _T], *arguments: Any) -> _T:  # noqa: ANN401 - whatever it takes
+    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
         stop.stop()
-        await asyncio.wait([work])
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):  # cancelled twice: it is on its way out
+                await asyncio.wait([work])
         if not work.cancelled():
             work.exception()  # known: the call was cancelled
         raise

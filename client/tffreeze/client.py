@@ -10,8 +10,7 @@ local weights (delivery SPLICE); where that cannot be, all is sent and comes bac
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
+from collections import deque
 from typing import TYPE_CHECKING, Self
 
 import grpc
@@ -19,11 +18,11 @@ import grpc
 from tffreeze.capabilities import Capabilities
 from tffreeze.connection import Connection, Tls
 from tffreeze.errors import error_for
+from tffreeze.events import Finished
 from tffreeze.inspection import Inspection
 from tffreeze.options import FreezeArguments, StrPath, options_message
 from tffreeze.output import Target
-from tffreeze.remote import RemoteArguments, RemoteFreeze, model_source
-from tffreeze.report import Report
+from tffreeze.remote import Events, RemoteArguments, RemoteFreeze, model_source
 from tffreeze.result import FreezeResult, FrozenBytes
 from tffreeze.retry import Patience, Stop
 from tffreeze.rpc_errors import error_of_call
@@ -96,8 +95,32 @@ class Client:
             TffreezeError: Nothing was written to a path then.
 
         """
-        report = self._freeze(model, output, arguments, stop)
-        return FreezeResult(report, Path(output) if isinstance(output, (str, os.PathLike)) else None)
+        last = deque(self.freeze_events(model, output=output, stop=stop, **arguments), maxlen=1).pop()
+        assert isinstance(last, Finished), "it ends so, or with an exception"
+        return last.result
+
+    def freeze_events(
+        self,
+        model: StrPath,
+        *,
+        output: Target,
+        stop: Stop | None = None,
+        **arguments: Unpack[RemoteArguments],
+    ) -> Events:
+        """Freeze a model as `freeze` does, and tell on the way how far it is.
+
+        The work goes on as the iterator is asked: whoever is away for too long is too slow for the server.
+        Leaving it before its end (`break`, `close`) ends the call and leaves no file.
+
+        Yields:
+            What happens; the last one is `Finished`, with the result.
+
+        Raises:
+            TffreezeError: Nothing was written to a path then.
+
+        """
+        patience = self._patience(arguments.get("timeout_seconds"))
+        return RemoteFreeze(self._connection, patience, model, output, arguments, stop or Stop()).events()
 
     def freeze_bytes(
         self, model: StrPath, *, stop: Stop | None = None, **arguments: Unpack[RemoteArguments]
@@ -113,8 +136,8 @@ class Client:
                 "INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path."
             )
         stream = io.BytesIO()
-        report = self._freeze(model, stream, arguments, stop)
-        return FrozenBytes(report, stream.getvalue())
+        result = self.freeze(model, output=stream, stop=stop, **arguments)
+        return FrozenBytes(result.report, stream.getvalue(), result.sha256)
 
     def inspect(
         self,
@@ -172,12 +195,6 @@ class Client:
             return Capabilities.from_message(response)
 
         return self._patience(timeout_seconds).run(attempt, stop or Stop())
-
-    def _freeze(
-        self, model: StrPath, target: Target, arguments: RemoteArguments, stop: Stop | None
-    ) -> Report:
-        patience = self._patience(arguments.get("timeout_seconds"))
-        return RemoteFreeze(self._connection, patience, model, target, arguments, stop or Stop()).run()
 
     def _patience(self, timeout_seconds: float | None) -> Patience:
         chosen = self._timeout_seconds if timeout_seconds is None else timeout_seconds

@@ -5,6 +5,7 @@ Options and report go through the messages of the contract, so that a result is 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -31,6 +32,7 @@ def freeze(
     output: StrPath | BinaryIO,
     on_progress: OnProgress | None = None,
     fsync: bool = False,
+    sha256: bool = False,
     **options: Unpack[FreezeArguments],
 ) -> FreezeResult:
     """Freeze a model into a file, a SavedModel directory or a stream.
@@ -40,6 +42,7 @@ def freeze(
         output: Where to write. A path appears whole or not at all; a stream has a file descriptor.
         on_progress: Called now and then while bytes are written.
         fsync: Whether to wait until the file is on disk, so that not even a power cut leaves less than all of it.
+        sha256: Whether `sha256` of the result is wanted.
         **options: See `FreezeArguments`.
 
     Raises:
@@ -49,27 +52,28 @@ def freeze(
     with translated_errors():
         result = _frozen(model, options)
         done = _report(result)
+        digest = hashlib.sha256() if sha256 else None
+        path = None
         if not isinstance(output, (str, bytes)) and hasattr(output, "fileno"):
-            _emit().write_stream(result.plan, output, on_progress)
-            return FreezeResult(done, None)
-        path = Path(output)
-        if options.get("as_saved_model"):
-            write = load("emit.directory").write_directory
-            as_text = bool(options.get("as_text"))
-            write(
+            _emit().write_stream(result.plan, output, on_progress, digest)
+        elif options.get("as_saved_model"):
+            path = Path(output)
+            load("emit.directory").write_directory(
                 result.plan,
                 path,
-                _assets(result, Path(model)),
-                as_text=as_text,
+                result.assets,
+                as_text=bool(options.get("as_text")),
                 progress=on_progress,
                 fsync=fsync,
+                digest=digest,
             )
         else:
-            _emit().write_file(result.plan, path, on_progress, fsync=fsync)
-        return FreezeResult(done, path)
+            path = Path(output)
+            _emit().write_file(result.plan, path, on_progress, fsync=fsync, digest=digest)
+        return FreezeResult(done, path, digest.hexdigest() if digest else None)
 
 
-def freeze_bytes(model: StrPath, **options: Unpack[FreezeArguments]) -> FrozenBytes:
+def freeze_bytes(model: StrPath, *, sha256: bool = False, **options: Unpack[FreezeArguments]) -> FrozenBytes:
     """Freeze a model in memory. For small models: `freeze` never holds the weights.
 
     Raises:
@@ -81,7 +85,8 @@ def freeze_bytes(model: StrPath, **options: Unpack[FreezeArguments]) -> FrozenBy
     with translated_errors():
         result = _frozen(model, options)
         with load("tensors.files").SourceFiles(result.plan.files) as files:
-            return FrozenBytes(_report(result), b"".join(_emit().chunks(result.plan, files)))
+            data = b"".join(_emit().chunks(result.plan, files))
+        return FrozenBytes(_report(result), data, hashlib.sha256(data).hexdigest() if sha256 else None)
 
 
 def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
@@ -131,12 +136,6 @@ def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - 
 
 def _report(result: Any) -> Report:  # noqa: ANN401 - the engine's, imported late
     return report.Report.from_message(load("rpc.messages").report_to_message(result.report))
-
-
-def _assets(result: Any, model: Path) -> dict[str, Path]:  # noqa: ANN401 - the engine's, imported late
-    """The file of each asset that the frozen graph still names."""
-    folder = (model if model.is_dir() else model.parent) / "assets"
-    return {name: folder / name for name in result.graph.assets.values()}
 
 
 def _emit() -> Any:  # noqa: ANN401 - the engine's, imported late

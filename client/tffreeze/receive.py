@@ -7,25 +7,29 @@ against its crc32c.
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import google_crc32c
 
 from tffreeze.errors import TffreezeError, error_for
+from tffreeze.events import FreezeEvent, Started, Working, Writing
 from tffreeze.local_model import LocalFile
 from tffreeze.output import Output
 from tffreeze.report import Report
+from tffreeze.v1 import freeze_service_pb2
 from tffreeze.wire import Content
 
 if TYPE_CHECKING:
-    from tffreeze.v1 import freeze_service_pb2
-
-OnProgress = Callable[[int, int], None]
+    from hashlib import _Hash
 
 COPY_BYTES = 1 << 18
 """How much of a local file is in memory at once: small enough for the cores' caches."""
+
+TELL_BYTES = 1 << 20
+"""After how many bytes it is told again how far it is."""
 
 _FIRST_FILES = ("frozen.pb", "frozen.pbtxt", "saved_model.pb", "saved_model.pbtxt")
 
@@ -36,7 +40,8 @@ class Receiver:
     Args:
         output: Where it goes.
         files: The caller's files, as declared.
-        on_progress: Called with the bytes done and the bytes there will be.
+        upload_bytes: How many of their bytes are sent.
+        sha256: Whether the sha256 of the first file is wanted.
 
     Attributes:
         report: What was frozen from what; None until the server has told.
@@ -45,16 +50,18 @@ class Receiver:
     """
 
     def __init__(
-        self, output: Output, files: Sequence[LocalFile] = (), on_progress: OnProgress | None = None
+        self, output: Output, files: Sequence[LocalFile] = (), upload_bytes: int = 0, *, sha256: bool = False
     ) -> None:
         self.report: Report | None = None
         self.finished = False
         self._output = output
         self._files = files
-        self._on_progress = on_progress
+        self._upload_bytes = upload_bytes
+        self._digest: _Hash | None = hashlib.sha256() if sha256 else None
+        self._is_spliced = False
         self._descriptors: dict[int, int] = {}
         self._expected: Sequence[freeze_service_pb2.OutputFile] = ()
-        self._total_bytes = self._done_bytes = 0
+        self._total_bytes = self._done_bytes = self._told_bytes = 0
         self._index = -1
         self._left_bytes = self._crc32c = 0
 
@@ -66,8 +73,13 @@ class Receiver:
             os.close(descriptor)
         self._descriptors.clear()
 
-    def take(self, response: Content | freeze_service_pb2.FreezeResponse) -> None:
-        """Go on with one message.
+    @property
+    def sha256(self) -> str | None:
+        """The sha256 of the first file in hex, where it is wanted."""
+        return self._digest.hexdigest() if self._digest else None
+
+    def take(self, response: Content | freeze_service_pb2.FreezeResponse) -> Iterator[FreezeEvent]:
+        """Go on with one message, as far as the iterator is asked for what happens.
 
         Raises:
             ServiceError: INTERNAL: the server breaks the contract.
@@ -78,28 +90,32 @@ class Receiver:
         if isinstance(response, Content):
             self._check_order("content")
             self._go_to(response.file_index)
-            self._write(response.data)
+            yield from self._write(response.data)
             return
         kind = response.WhichOneof("message")
         self._check_order(kind)
-        if kind == "started":
-            self._start(response.started)
+        if kind == "progress":
+            progress = response.progress
+            yield Working(_stage(progress.stage), progress.received_bytes, self._upload_bytes)
+        elif kind == "started":
+            yield self._start(response.started)
         elif kind == "content":
             self._go_to(response.content.file_index)
-            self._write(response.content.data)
+            yield from self._write(response.content.data)
         elif kind == "splice":
             self._go_to(response.splice.file_index)
             for segment in response.splice.segments:
-                self._splice(segment)
+                yield from self._splice(segment)
         elif kind == "finished":
             self._go_to(len(self._expected))
+            self._check_sha256(response.finished.sha256)
             self.finished = True
 
     def _check_order(self, kind: str | None) -> None:
         if self.finished or (kind in ("content", "splice", "finished") and self.report is None):
             raise _broken("sent messages in a wrong order")
 
-    def _start(self, started: freeze_service_pb2.FreezeStarted) -> None:
+    def _start(self, started: freeze_service_pb2.FreezeStarted) -> Started:
         names = [file.name for file in started.files]
         if self.report is not None or not names or names[0] not in _FIRST_FILES:
             raise _broken("did not say what it sends")
@@ -107,8 +123,10 @@ class Receiver:
             raise _broken("sent a file that is no asset")
         self.report = Report.from_message(started.report)
         self._expected = list(started.files)
+        self._is_spliced = started.delivery == freeze_service_pb2.DELIVERY_SPLICE
         self._total_bytes = sum(file.size_bytes for file in started.files)
         self._go_to(0)
+        return Started(self.report, self._total_bytes)
 
     def _go_to(self, index: int) -> None:
         """Go on with a file; those before it must be whole."""
@@ -136,23 +154,38 @@ class Receiver:
                 file.name,
             )
 
-    def _write(self, data: bytes) -> None:
+    def _check_sha256(self, told: bytes) -> None:
+        """Compare with the server's: it has one where it has seen the weights."""
+        if self._digest is None or told == (b"" if self._is_spliced else self._digest.digest()):
+            return
+        raise error_for(
+            "CHECKSUM_MISMATCH",
+            f"The result has the sha256 {self.sha256}, and the server says {told.hex() or 'none'}: it was damaged on "
+            "its way. Freeze it again.",
+            self._expected[0].name,
+        )
+
+    def _write(self, data: bytes) -> Iterator[Writing]:
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
             raise _broken("sent more bytes than it said")
         self._crc32c = google_crc32c.extend(self._crc32c, data)
+        if self._digest is not None and self._index == 0:
+            self._digest.update(data)
         self._output.write(data)
         self._done_bytes += len(data)
-        if self._on_progress is not None:
-            self._on_progress(self._done_bytes, self._total_bytes)
+        is_last = self._done_bytes == self._total_bytes
+        if is_last or self._done_bytes - self._told_bytes >= TELL_BYTES:
+            self._told_bytes = self._done_bytes
+            yield Writing(self._done_bytes, self._total_bytes)
 
-    def _splice(self, segment: freeze_service_pb2.SpliceSegment) -> None:
+    def _splice(self, segment: freeze_service_pb2.SpliceSegment) -> Iterator[Writing]:
         if segment.WhichOneof("segment") == "range":
-            self._copy(segment.range)
+            yield from self._copy(segment.range)
         else:
-            self._write(segment.literal)
+            yield from self._write(segment.literal)
 
-    def _copy(self, source: freeze_service_pb2.SourceRange) -> None:
+    def _copy(self, source: freeze_service_pb2.SourceRange) -> Iterator[Writing]:
         end = source.offset_bytes + source.length_bytes
         if (
             not 0 <= source.file_index < len(self._files)
@@ -167,7 +200,7 @@ class Receiver:
         for offset in range(source.offset_bytes, end, COPY_BYTES):
             data = self._read(source.file_index, min(COPY_BYTES, end - offset), offset)
             crc32c = google_crc32c.extend(crc32c, data)
-            self._write(data)
+            yield from self._write(data)
         if source.HasField("crc32c") and crc32c != source.crc32c:
             raise error_for(
                 "CHECKSUM_MISMATCH",
@@ -197,6 +230,11 @@ class Receiver:
             message = f"The file {str(file.path)!r} has become shorter while it was read. Freeze it again."
             raise error_for("FILE_NOT_READABLE", message, file.path.name)
         return data
+
+
+def _stage(number: int) -> str:
+    stages = freeze_service_pb2.Progress.Stage
+    return stages.Name(number).removeprefix("STAGE_") if number in stages.values() else "UNSPECIFIED"
 
 
 def _is_asset(name: str) -> bool:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 import grpc
 
 from tffreeze.connection import Connection
 from tffreeze.errors import TffreezeError, error_for
+from tffreeze.events import Finished, FreezeEvent, Writing
 from tffreeze.local_model import LocalFile, find_model
 from tffreeze.options import FreezeArguments, StrPath, options_message
 from tffreeze.output import Target, open_output
-from tffreeze.receive import OnProgress, Receiver
-from tffreeze.report import Report
-from tffreeze.retry import Patience, Stop
+from tffreeze.receive import Receiver
+from tffreeze.result import FreezeResult
+from tffreeze.retry import Attempts, Patience, Stop
 from tffreeze.rpc_errors import error_of_call
-from tffreeze.send import Sender
+from tffreeze.send import OnProgress, Sender
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze.wire import read_response
 
@@ -47,16 +49,21 @@ class RemoteArguments(FreezeArguments, CallArguments, total=False):
         delivery: `splice` or `content`; None: the client chooses.
         on_progress: Called with the bytes written and the bytes there will be.
         fsync: Whether to wait until the file is on disk.
+        sha256: Whether `sha256` of the result is wanted.
 
     """
 
     delivery: Delivery | None
     fsync: bool
+    sha256: bool
     on_progress: OnProgress | None
 
 
-CALL_ARGUMENTS = ("model_root", "timeout_seconds", "on_upload", "delivery", "on_progress", "fsync")
+CALL_ARGUMENTS = ("model_root", "timeout_seconds", "on_upload", "delivery", "on_progress", "fsync", "sha256")
 """Arguments that are no options of the freeze itself."""
+
+Events = Generator[FreezeEvent, None, None]
+"""Closing it ends the call."""
 
 METHOD = "/tffreeze.v1.FreezeService/Freeze"
 
@@ -92,43 +99,55 @@ class RemoteFreeze:
         for name in CALL_ARGUMENTS:
             rest.pop(name, None)
         self._options = cast(FreezeArguments, rest)
+        self._sha256 = bool(self.arguments.get("sha256"))
 
-    def run(self) -> Report:
-        """Write the result.
+    def events(self) -> Events:
+        """Write the result, as far as the iterator is asked for what happens.
 
         Raises:
-            TffreezeError: Nothing was written to a path then.
+            TffreezeError: Nothing was written to a path then; nor where the iterator is closed before its end.
 
         """
         delivery = self.arguments.get("delivery")
         if delivery not in (None, *_DELIVERIES):
             raise error_for("INVALID_OPTION", f"There is no delivery {delivery!r}: `content` or `splice`.")
+        attempts = Attempts(self.patience, self.stop)
         if delivery:
-            return self._deliver(delivery)
-        if self.arguments.get("model_root") is not None or self._options.get("as_text"):
-            return self._deliver("content")
+            yield from self._deliver(delivery, attempts)
+        elif self.arguments.get("model_root") is not None or self._options.get("as_text"):
+            yield from self._deliver("content", attempts)
+        else:
+            yield from self._deliver_by_either(attempts)
+
+    def _deliver_by_either(self, attempts: Attempts) -> Events:
         try:
-            return self._deliver("splice")
+            yield from self._deliver("splice", attempts)
         except TffreezeError as error:
             if error.reason != "WEIGHTS_NEEDED":
                 raise
-        return self._deliver("content")
+        else:
+            return
+        yield from self._deliver("content", attempts)
 
-    def _deliver(self, delivery: Delivery) -> Report:
+    def _deliver(self, delivery: Delivery, attempts: Attempts) -> Events:
         with_weights = delivery == "content"
         model_root = self.arguments.get("model_root")
         source, files = model_source(self.model, self._options, model_root, with_weights=with_weights)
-        options = options_message(self._options)
-        spec = freeze_service_pb2.FreezeSpec(source=source, options=options, delivery=_DELIVERIES[delivery])
-
-        def attempt(left_seconds: float | None) -> Report:
+        spec = freeze_service_pb2.FreezeSpec(
+            source=source,
+            options=options_message(self._options),
+            delivery=_DELIVERIES[delivery],
+            want_sha256=self._sha256 and with_weights,
+        )
+        while True:
+            left_seconds = attempts.begin()
             sender = Sender(files, with_weights=with_weights, on_upload=self.arguments.get("on_upload"))
             try:
-                return self._attempt(spec, sender, files, left_seconds)
-            finally:
-                sender.stop()
-
-        return self.patience.run(attempt, self.stop)
+                yield from self._attempt(spec, sender, files, left_seconds)
+            except TffreezeError as error:
+                attempts.wait_after(error)
+            else:
+                return
 
     def _attempt(
         self,
@@ -136,7 +155,7 @@ class RemoteFreeze:
         sender: Sender,
         files: Sequence[LocalFile],
         left_seconds: float | None,
-    ) -> Report:
+    ) -> Events:
         address, channel = self.connection.next_channel()
         freeze = channel.stream_stream(METHOD, None, read_response)
         requests = sender.messages(freeze_service_pb2.FreezeRequest(spec=spec))
@@ -146,21 +165,30 @@ class RemoteFreeze:
                 as_saved_model=spec.options.as_saved_model,
                 fsync=bool(self.arguments.get("fsync")),
             ) as output,
-            Receiver(output, files, self.arguments.get("on_progress")) as receiver,
+            Receiver(output, files, sender.total_bytes, sha256=self._sha256) as receiver,
         ):
             call = freeze(requests, timeout=left_seconds, metadata=self.connection.metadata)
             self.stop.watch(call)
             try:
                 for response in call:
-                    receiver.take(response)
+                    for event in receiver.take(response):
+                        self._call_back(event)
+                        yield event
             except grpc.RpcError as error:
                 raise self._final(sender.error or error_of_call(error, address), receiver) from error
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]  # of a third-party stub
+                sender.stop()
             if receiver.report is None or not receiver.finished:
                 lost = error_for("UNAVAILABLE", f"The server at {address} ended its answer too early.")
                 raise self._final(lost, receiver)
-            return receiver.report
+        path = Path(self.target) if isinstance(self.target, (str, os.PathLike)) else None
+        yield Finished(FreezeResult(receiver.report, path, receiver.sha256))
+
+    def _call_back(self, event: FreezeEvent) -> None:
+        on_progress = self.arguments.get("on_progress")
+        if on_progress is not None and isinstance(event, Writing):
+            on_progress(event.done_bytes, event.total_bytes)
 
     def _final(self, error: TffreezeError, receiver: Receiver) -> TffreezeError:
         """A stream that holds a part of a result cannot take another: no more attempts then."""

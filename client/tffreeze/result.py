@@ -18,11 +18,13 @@ class FreezeResult:
     Attributes:
         report: What was frozen from what.
         output: The file or directory; None where a stream was written.
+        sha256: Of the GraphDef, or of the SavedModel's one message, in hex; None where it was not asked for.
 
     """
 
     report: Report
     output: Path | None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,10 @@ class FrozenBytes:
     Attributes:
         report: What was frozen from what.
         data: The GraphDef, binary or text as asked for.
+        sha256: Of `data`, in hex; None where it was not asked for.
 
     """
 
     report: Report
     data: bytes
+    sha256: str | None = None

@@ -65,21 +65,54 @@ class Patience:
             TffreezeError: The last one.
 
         """
-        end = None if self.timeout_seconds is None else time.monotonic() + self.timeout_seconds
-        for number in range(1, self.max_attempts + 1):
-            left = None if end is None else end - time.monotonic()
-            if left is not None and left <= 0:
-                break
+        attempts = Attempts(self, stop)
+        while True:
+            left_seconds = attempts.begin()
             try:
-                return attempt(left)
+                return attempt(left_seconds)
             except TffreezeError as error:
-                delay = _delay(number, error.retry_after_seconds)
-                is_late = end is not None and time.monotonic() + delay >= end
-                if not error.retryable or number == self.max_attempts or is_late:
-                    raise
-                if stop.wait(delay):
-                    raise error_for("CANCELLED", "The call was cancelled.") from None
-        raise error_for("DEADLINE_EXCEEDED", f"It was not done in {self.timeout_seconds:g} seconds.")
+                attempts.wait_after(error)
+
+
+class Attempts:
+    """Counts the attempts of one call. Its time begins to run here."""
+
+    def __init__(self, patience: Patience, stop: Stop) -> None:
+        self._patience = patience
+        self._stop = stop
+        self._number = 0
+        timeout_seconds = patience.timeout_seconds
+        self._end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+
+    def begin(self) -> float | None:
+        """Begin the next one; gives the seconds that are left, None for no limit.
+
+        Raises:
+            TimeLimitError: DEADLINE_EXCEEDED: none are.
+
+        """
+        self._number += 1
+        if self._end is None:
+            return None
+        left_seconds = self._end - time.monotonic()
+        if left_seconds <= 0:
+            message = f"It was not done in {self._patience.timeout_seconds:g} seconds."
+            raise error_for("DEADLINE_EXCEEDED", message)
+        return left_seconds
+
+    def wait_after(self, error: TffreezeError) -> None:
+        """Wait for as long as it needs until the next one may succeed.
+
+        Raises:
+            TffreezeError: `error`, where no further attempt helps; CANCELLED.
+
+        """
+        delay = _delay(self._number, error.retry_after_seconds)
+        is_late = self._end is not None and time.monotonic() + delay >= self._end
+        if not error.retryable or self._number >= self._patience.max_attempts or is_late:
+            raise error
+        if self._stop.wait(delay):
+            raise error_for("CANCELLED", "The call was cancelled.") from None
 
 
 def _delay(number: int, retry_after_seconds: float | None) -> float:

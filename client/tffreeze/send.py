@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_model import LocalFile, sent
-from tffreeze.receive import OnProgress
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze.wire import chunk_request
 
 CHUNK_BYTES = 1 << 20
 """What a server takes from a client that has not asked for its limits."""
+
+OnProgress = Callable[[int, int], None]
+"""Called with the bytes that are done and the bytes that there will be."""
 
 Request = freeze_service_pb2.FreezeRequest | freeze_service_pb2.InspectRequest
 
@@ -29,6 +31,7 @@ class Sender:
         on_upload: Called with the bytes given to gRPC and the bytes there are.
 
     Attributes:
+        total_bytes: Bytes of the files that are sent.
         error: Why the upload ended early.
 
     """
@@ -38,6 +41,7 @@ class Sender:
     ) -> None:
         self.error: TffreezeError | None = None
         self._files = list(sent(files, with_weights=with_weights))
+        self.total_bytes = sum(file.size_bytes for _, file in self._files)
         self._on_upload = on_upload
         self._stopped = threading.Event()
 
@@ -54,7 +58,6 @@ class Sender:
             self.error = error
 
     def _chunks(self) -> Iterator[bytes]:
-        total_bytes = sum(file.size_bytes for _, file in self._files)
         done_bytes = 0
         for index, file in self._files:
             for offset, data in _read(file):
@@ -63,7 +66,7 @@ class Sender:
                 yield chunk_request(index, offset, data)
                 done_bytes += len(data)
                 if self._on_upload is not None:
-                    self._on_upload(done_bytes, total_bytes)
+                    self._on_upload(done_bytes, self.total_bytes)
 
 
 def _read(file: LocalFile) -> Iterator[tuple[int, bytes]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.graph.load import load
@@ -23,12 +25,15 @@ class FreezeResult:
         plan: How to write it: `emit.py` does.
         report: What was frozen from what.
         graph: The frozen graph, weights still references.
+        assets: The file of each asset that the graph still names, by its name below `assets/`. A frozen
+            SavedModel needs them; whether they are there has not been looked.
 
     """
 
     plan: Plan
     report: Report
     graph: FrozenGraph
+    assets: Mapping[str, Path]
 
 
 def freeze(source: ModelSource, options: FreezeOptions) -> FreezeResult:
@@ -55,5 +60,7 @@ def freeze(source: ModelSource, options: FreezeOptions) -> FreezeResult:
         )
     files = {**model.files, **(rewritten.checkpoint.files if rewritten.checkpoint else {})}
     form = OutputForm(options.as_saved_model, options.as_text, model.tags, model.meta_graph)
-    plan = make_plan(rewritten.finished.graph, files, form, weights_present=source.weights_present)
-    return FreezeResult(plan, build_report(model, rewritten, plan), rewritten.finished.graph)
+    graph = rewritten.finished.graph
+    plan = make_plan(graph, files, form, weights_present=source.weights_present)
+    assets = {name: model.assets_dir / name for name in graph.assets.values()}
+    return FreezeResult(plan, build_report(model, rewritten, plan), graph, assets)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tffreeze.errors import ModelFileError, ServiceError, TffreezeError
+from tffreeze.events import Working, Writing
 from tffreeze.local_model import LocalFile
 from tffreeze.output import StreamOutput, open_output
 from tffreeze.receive import Receiver
@@ -66,7 +69,7 @@ def _receive(messages: list[FreezeResponse], *files: LocalFile) -> bytes:
     stream = io.BytesIO()
     with Receiver(StreamOutput(stream), files) as receiver:
         for message in messages:
-            receiver.take(message)
+            deque(receiver.take(message), maxlen=0)
         assert receiver.finished
     return stream.getvalue()
 
@@ -126,11 +129,53 @@ def test_a_wrong_checksum_of_the_whole_is_an_error() -> None:
     assert caught.value.reason == "CHECKSUM_MISMATCH"
 
 
+@pytest.mark.parametrize("told", [b"", bytes(32), hashlib.sha256(b"").digest(), b"short"])
+def test_a_wrong_sha256_is_an_error(told: bytes) -> None:
+    """A server that has seen the bytes must tell their sha256 where it is wanted."""
+    right = hashlib.sha256(DATA).digest()
+    for sha256 in (told, right):
+        with Receiver(StreamOutput(io.BytesIO()), sha256=True) as receiver:
+            for message in [_started(), _content()]:
+                deque(receiver.take(message), maxlen=0)
+            last = receiver.take(FreezeResponse(finished={"sha256": sha256}))
+            if sha256 == right:
+                deque(last, maxlen=0)
+                assert (right.hex(), True) == (receiver.sha256, receiver.finished)
+                continue
+            with pytest.raises(ModelFileError, match="sha256") as caught:
+                deque(last, maxlen=0)
+            assert (caught.value.reason, receiver.finished) == ("CHECKSUM_MISMATCH", False)
+
+
 def test_a_wrong_checksum_of_a_range_names_the_file(weights: LocalFile) -> None:
     """A damaged local file is told by its name."""
     with pytest.raises(ModelFileError) as caught:
         _receive([_started(), _range(0, len(DATA), crc32c=1)], weights)
     assert (caught.value.reason, caught.value.subject) == ("CHECKSUM_MISMATCH", "weights")
+
+
+def test_a_large_range_is_told_by_the_megabyte(tmp_path: Path) -> None:
+    """A message can name a gigabyte: how far it is, is told while it is copied, and small pieces are not."""
+    data = bytes((5 << 20) + 3)
+    path = tmp_path / "weights"
+    path.write_bytes(data)
+    weights = LocalFile("model/weights", path, len(data), is_weights=True)
+    with Receiver(StreamOutput(io.BytesIO()), [weights]) as receiver:
+        deque(receiver.take(_started(len(data), google_crc32c.value(data))), maxlen=0)
+        assert [] == list(receiver.take(_content(b"\0")))
+        events = list(receiver.take(_range(1, len(data) - 1)))
+    assert all(isinstance(event, Writing) and event.total_bytes == len(data) for event in events)
+    assert [1, 2, 3, 4, 5, 5] == [event.done_bytes >> 20 for event in events if isinstance(event, Writing)]
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"), [(1, "QUEUED"), (2, "RECEIVING"), (3, "PLANNING"), (99, "UNSPECIFIED")]
+)
+def test_work_is_told(stage: int, name: str) -> None:
+    """What the server does is for people: a stage that a newer one has is no error."""
+    message = FreezeResponse.FromString(bytes((0x0A, 4, 8, stage, 16, 7)))
+    with Receiver(StreamOutput(io.BytesIO()), upload_bytes=9) as receiver:
+        assert [Working(name, 7, 9)] == list(receiver.take(message))
 
 
 @pytest.mark.parametrize("left", [None, b"short"])
@@ -154,7 +199,7 @@ def test_no_bytes_break_the_receiver(messages: list[bytes]) -> None:
             except Exception:
                 continue
             try:
-                receiver.take(response)
+                deque(receiver.take(response), maxlen=0)
             except TffreezeError:
                 return
 

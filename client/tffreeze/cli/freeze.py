@@ -32,6 +32,7 @@ STDOUT = "-"
 @click.option("--text", "as_text", is_flag=True, help="Write text format instead of binary.")
 @click.option("--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables.")
 @click.option("--fsync", is_flag=True, help="Wait until the file is on disk, as a guard against a power cut.")
+@click.option("--sha256", is_flag=True, help="Tell the sha256 of the result in the summary.")
 @click.option("--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
 @server_flags
@@ -60,7 +61,7 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
         write_json(result.report.to_json(), report_file)
     if not quiet:
         shown = "stdout" if output == STDOUT else output
-        show_report(result.report, shown, stdout_or_stderr(STDOUT in (output, report_file)))
+        show_report(result.report, shown, stdout_or_stderr(STDOUT in (output, report_file)), result.sha256)
 
 
 def _freeze(output: str, quiet: bool, flags: dict[str, Any]) -> FreezeResult:

@@ -69,10 +69,12 @@ def _debug() -> bool:
     return os.environ.get("TFFREEZE_DEBUG", "") not in ("", "0")
 
 
-def show_report(report: Report, output: str, stream: TextIO) -> None:
+def show_report(report: Report, output: str, stream: TextIO, sha256: str | None = None) -> None:
     """Tell what a freeze did."""
     write = partial(say, stream=stream)
     write(f"{output}: {size(report.size_bytes)}, {count(report.nodes, 'node')}, crc32c {report.crc32c}")
+    if sha256:
+        write(f"sha256: {sha256}")
     _tensors(write, "inputs", report.inputs)
     _tensors(write, "outputs", report.outputs)
     weights = sum(variable.size_bytes for variable in report.variables)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tffreeze_server.emit.emit import Progress, write_file
+from tffreeze_server.emit.emit import Digest, Progress, write_file
 from tffreeze_server.emit.whole_file import output_error, refused, temporary_name
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan
@@ -25,6 +25,7 @@ def write_directory(  # noqa: PLR0913  what to write, where, and how: none belon
     as_text: bool = False,
     progress: Progress | None = None,
     fsync: bool = False,
+    digest: Digest | None = None,
 ) -> None:
     """Write the plan of a SavedModel and its assets to a new directory.
 
@@ -37,6 +38,7 @@ def write_directory(  # noqa: PLR0913  what to write, where, and how: none belon
         as_text: Whether the plan is of text format.
         progress: Told of the bytes of the plan.
         fsync: Whether the message shall be on disk before the directory has its name.
+        digest: Updated with the bytes of the plan.
 
     Raises:
         FreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL; MALFORMED_MODEL for an asset that is not there or would
@@ -47,7 +49,8 @@ def write_directory(  # noqa: PLR0913  what to write, where, and how: none belon
     temporary = target.parent / temporary_name()
     try:
         temporary.mkdir()
-        write_file(plan, temporary / (_TEXT_NAME if as_text else _BINARY_NAME), progress, fsync=fsync)
+        message = temporary / (_TEXT_NAME if as_text else _BINARY_NAME)
+        write_file(plan, message, progress, fsync=fsync, digest=digest)
         for name, source in sorted(assets.items()):
             _copy_asset(name, source, temporary / _ASSETS)
         temporary.rename(target)

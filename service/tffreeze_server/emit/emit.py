@@ -29,6 +29,14 @@ from tffreeze_server.tensors.verified import constant_name, verified_chunks
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in all."""
 
+
+class Digest(Protocol):
+    """What `hashlib` makes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Go on over `data`."""
+
+
 _WRITE_BACK_BYTES = 4 << 20
 _WRITE_CHUNKS = 4
 _MAX_WRITES_AHEAD = 4
@@ -42,7 +50,14 @@ class BinaryStream(Protocol):
         """Write `data` or the first part of it; give how many bytes."""
 
 
-def write_file(plan: Plan, path: Path, progress: Progress | None = None, *, fsync: bool = False) -> None:
+def write_file(
+    plan: Plan,
+    path: Path,
+    progress: Progress | None = None,
+    *,
+    fsync: bool = False,
+    digest: Digest | None = None,
+) -> None:
     """Write the plan to a file that appears whole or not at all.
 
     A file that is there is replaced; where `path` is a device or a pipe it is written to. Permissions are
@@ -53,25 +68,28 @@ def write_file(plan: Plan, path: Path, progress: Progress | None = None, *, fsyn
         path: Where to.
         progress: Told of the bytes done.
         fsync: Whether to have it on disk before it has its name, so that not even a power cut can leave less.
+        digest: Updated with all bytes.
 
     Raises:
         FreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL; what reading the weights raises (`verified_chunks`).
 
     """
     if is_special(path):
-        _write_special(plan, path, progress)
+        _write_special(plan, path, progress, digest)
         return
     target = checked_target(path, plan.files.values())
     with SourceFiles(plan.files) as files, whole_file(target, plan.size_bytes, fsync=fsync) as descriptor:
-        batches = _batches(chunks(plan, files, MAX_CHUNK_BYTES))
+        batches = _batches(_digested(chunks(plan, files, MAX_CHUNK_BYTES), digest))
         if plan.size_bytes >= _MIN_THREADED_BYTES:
             batches = read_ahead(batches, _MAX_WRITES_AHEAD)
         with closing(batches):
             _write_batches(descriptor, _counted(batches, plan.size_bytes, progress), write_back=fsync)
 
 
-def write_stream(plan: Plan, stream: BinaryStream, progress: Progress | None = None) -> None:
-    """Write the plan to a binary stream, such as a pipe.
+def write_stream(
+    plan: Plan, stream: BinaryStream, progress: Progress | None = None, digest: Digest | None = None
+) -> None:
+    """Write the plan to a binary stream, such as a pipe; `digest` is updated with all bytes.
 
     Raises:
         FreezeError: What reading the weights raises, with part of the plan written.
@@ -79,7 +97,8 @@ def write_stream(plan: Plan, stream: BinaryStream, progress: Progress | None = N
 
     """
     with SourceFiles(plan.files) as files:
-        for batch in _counted(_batches(chunks(plan, files, MAX_CHUNK_BYTES), 1), plan.size_bytes, progress):
+        batches = _batches(_digested(chunks(plan, files, MAX_CHUNK_BYTES), digest), 1)
+        for batch in _counted(batches, plan.size_bytes, progress):
             for piece in batch:
                 _write_all(stream.write, piece)
 
@@ -114,12 +133,19 @@ def chunk_pieces(plan: Plan, files: SourceFiles, max_chunk_bytes: int) -> Iterat
         yield pending
 
 
-def _write_special(plan: Plan, path: Path, progress: Progress | None) -> None:
+def _write_special(plan: Plan, path: Path, progress: Progress | None, digest: Digest | None) -> None:
     try:
         with path.open("wb") as stream:
-            write_stream(plan, stream, progress)
+            write_stream(plan, stream, progress, digest)
     except OSError as error:
         raise output_error(error, path) from None
+
+
+def _digested(pieces: Iterator[bytes], digest: Digest | None) -> Iterator[bytes]:
+    for piece in pieces:
+        if digest is not None:
+            digest.update(piece)
+        yield piece
 
 
 def _batches(pieces: Iterator[bytes], max_pieces: int = _WRITE_CHUNKS) -> Generator[list[bytes], None, None]:

@@ -79,7 +79,7 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
         meta_graph=meta_graph,
         saved_model_version=file.version,
         checkpoint=path.parent / "variables" / "variables" if is_saved_model else None,
-        assets_dir=path.parent / "assets" if is_saved_model else None,
+        assets_dir=path.parent / "assets",
         files={path.name: path} if any(node.value is not None for node in nodes) else {},
     )
 

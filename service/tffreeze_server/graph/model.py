@@ -85,7 +85,7 @@ class Model:
             None for a bare GraphDef.
         saved_model_version: `saved_model_schema_version`.
         checkpoint: Where the SavedModel's own checkpoint would be; None for other kinds.
-        assets_dir: The SavedModel's `assets` folder; None for other kinds.
+        assets_dir: The folder of assets beside the model.
         files: Paths of the files that references in `nodes` name.
 
     """
@@ -105,5 +105,5 @@ class Model:
     meta_graph: MetaGraphDef | None
     saved_model_version: int
     checkpoint: Path | None
-    assets_dir: Path | None
+    assets_dir: Path
     files: Mapping[str, Path]

@@ -58,8 +58,8 @@ def plan_freeze(
     except FreezeError as error:
         raise _as_weights_needed(error, place) from error
     check_inside(frozen.plan.files.values(), place.folder)
-    names = frozenset(frozen.graph.assets.values()) if options.as_saved_model else ()
-    assets = _assets(names, where.model, place)
+    needed = frozen.assets if options.as_saved_model else {}
+    assets = tuple(_asset(name, path, place) for name, path in sorted(needed.items()))
     result = Result(_name_of(options), frozen.plan, assets, frozen.report)
     _check_size(result, max_result_bytes)
     return result
@@ -96,13 +96,6 @@ def _as_weights_needed(error: FreezeError, place: Place) -> FreezeError:
 def _name_of(options: FreezeOptions) -> str:
     stem = "saved_model" if options.as_saved_model else "frozen"
     return f"{stem}.pbtxt" if options.as_text else f"{stem}.pb"
-
-
-def _assets(
-    names: Sequence[str] | frozenset[str] | tuple[()], model: Path, place: Place
-) -> tuple[Asset, ...]:
-    folder = (model if model.is_dir() else model.parent) / "assets"
-    return tuple(_asset(name, folder / name, place) for name in sorted(names))
 
 
 def _asset(name: str, path: Path, place: Place) -> Asset:
