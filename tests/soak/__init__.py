@@ -1,0 +1,1 @@
+"""A soak of a real server: `make soak`."""

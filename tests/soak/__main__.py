@@ -1,0 +1,39 @@
+"""`make soak`: some minutes of mixed calls with faults, and what the server holds before and after."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from soak.soak import Soaked, soak
+
+
+def main() -> int:
+    """Soak a server alone, then one with two workers."""
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=180, help="of each run")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="a run for each number")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    faults: list[str] = []
+    for workers in arguments.workers:
+        print(f"== {arguments.seconds:g} s, {workers} serving, seed {arguments.seed}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="tffreeze-soak-") as folder:
+            soaked = soak(Path(folder), arguments.seconds, workers, arguments.seed)
+        tell(soaked)
+        faults += soaked.faults(workers)
+    print("\n".join(faults) or "All is as it was.")
+    return bool(faults)
+
+
+def tell(soaked: Soaked) -> None:
+    """Print what was done and what is held."""
+    for (kind, end), count in sorted(soaked.ends.items()):
+        print(f"{count:7} {kind}: {end}")
+    print(f"{soaked.ends.total():7} calls\nbefore: {soaked.before}\nafter:  {soaked.after}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
