@@ -17,7 +17,6 @@ import grpc
 
 from tffreeze.capabilities import Capabilities
 from tffreeze.connection import Connection, Tls
-from tffreeze.errors import error_for
 from tffreeze.events import Finished
 from tffreeze.inspection import Inspection
 from tffreeze.options import FreezeArguments, StrPath, options_message
@@ -131,10 +130,6 @@ class Client:
             TffreezeError: INVALID_OPTION for `as_saved_model`: that is a directory.
 
         """
-        if arguments.get("as_saved_model"):
-            raise error_for(
-                "INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path."
-            )
         stream = io.BytesIO()
         result = self.freeze(model, output=stream, stop=stop, **arguments)
         return FrozenBytes(result.report, stream.getvalue(), result.sha256)

@@ -5,18 +5,17 @@ Options and report go through the messages of the contract, so that a result is 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tffreeze import report
 from tffreeze.engine import load, translated_errors
-from tffreeze.errors import error_for
-from tffreeze.options import FreezeArguments, StrPath, options_message
+from tffreeze.options import FreezeArguments, StrPath, check_form, options_message
 from tffreeze.result import FreezeResult, FrozenBytes
 
 if TYPE_CHECKING:
+    from hashlib import _Hash
     from typing import Unpack
 
     from tffreeze.inspection import Inspection
@@ -49,15 +48,15 @@ def freeze(
         TffreezeError: Nothing was written to a path then.
 
     """
+    path = None if hasattr(output, "fileno") else Path(output)
+    check_form(options, is_path=path is not None)
+    digest = _new_sha256() if sha256 else None
     with translated_errors():
         result = _frozen(model, options)
         done = _report(result)
-        digest = hashlib.sha256() if sha256 else None
-        path = None
-        if not isinstance(output, (str, bytes)) and hasattr(output, "fileno"):
+        if path is None:
             _emit().write_stream(result.plan, output, on_progress, digest)
         elif options.get("as_saved_model"):
-            path = Path(output)
             load("emit.directory").write_directory(
                 result.plan,
                 path,
@@ -68,7 +67,6 @@ def freeze(
                 digest=digest,
             )
         else:
-            path = Path(output)
             _emit().write_file(result.plan, path, on_progress, fsync=fsync, digest=digest)
         return FreezeResult(done, path, digest.hexdigest() if digest else None)
 
@@ -80,13 +78,15 @@ def freeze_bytes(model: StrPath, *, sha256: bool = False, **options: Unpack[Free
         TffreezeError: INVALID_OPTION for `as_saved_model`: that is a directory.
 
     """
-    if options.get("as_saved_model"):
-        raise error_for("INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path.")
+    check_form(options, is_path=False)
+    digest = _new_sha256() if sha256 else None
     with translated_errors():
         result = _frozen(model, options)
         with load("tensors.files").SourceFiles(result.plan.files) as files:
             data = b"".join(_emit().chunks(result.plan, files))
-        return FrozenBytes(_report(result), data, hashlib.sha256(data).hexdigest() if sha256 else None)
+        if digest is not None:
+            digest.update(data)
+        return FrozenBytes(_report(result), data, digest.hexdigest() if digest else None)
 
 
 def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
@@ -136,6 +136,12 @@ def _frozen(model: StrPath, options: FreezeArguments) -> Any:  # noqa: ANN401 - 
 
 def _report(result: Any) -> Report:  # noqa: ANN401 - the engine's, imported late
     return report.Report.from_message(load("rpc.messages").report_to_message(result.report))
+
+
+def _new_sha256() -> _Hash:
+    import hashlib  # noqa: PLC0415 - OpenSSL takes longer to load than a small model to freeze
+
+    return hashlib.sha256()
 
 
 def _emit() -> Any:  # noqa: ANN401 - the engine's, imported late

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypedDict
 
+from tffreeze.errors import error_for
+
 if TYPE_CHECKING:
     from tffreeze.v1 import options_pb2
 
@@ -92,6 +94,17 @@ def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
         else:
             getattr(message, key).extend(_names(value))
     return message
+
+
+def check_form(arguments: FreezeArguments, *, is_path: bool) -> None:
+    """Check that the result can be where it is wanted: at a path, or else in memory or a stream.
+
+    Raises:
+        RequestError: INVALID_OPTION for a SavedModel, which is a directory.
+
+    """
+    if arguments.get("as_saved_model") and not is_path:
+        raise error_for("INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path.")
 
 
 def _names(value: object) -> list[str]:

@@ -14,7 +14,7 @@ from tffreeze.connection import Connection
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.events import Finished, FreezeEvent, Writing
 from tffreeze.local_model import LocalFile, find_model
-from tffreeze.options import FreezeArguments, StrPath, options_message
+from tffreeze.options import FreezeArguments, StrPath, check_form, options_message
 from tffreeze.output import Target, open_output
 from tffreeze.receive import Receiver
 from tffreeze.result import FreezeResult
@@ -100,6 +100,7 @@ class RemoteFreeze:
             rest.pop(name, None)
         self._options = cast(FreezeArguments, rest)
         self._sha256 = bool(self.arguments.get("sha256"))
+        self._path = Path(self.target) if isinstance(self.target, (str, os.PathLike)) else None
 
     def events(self) -> Events:
         """Write the result, as far as the iterator is asked for what happens.
@@ -108,6 +109,7 @@ class RemoteFreeze:
             TffreezeError: Nothing was written to a path then; nor where the iterator is closed before its end.
 
         """
+        check_form(self._options, is_path=self._path is not None)
         delivery = self.arguments.get("delivery")
         if delivery not in (None, *_DELIVERIES):
             raise error_for("INVALID_OPTION", f"There is no delivery {delivery!r}: `content` or `splice`.")
@@ -182,8 +184,7 @@ class RemoteFreeze:
             if receiver.report is None or not receiver.finished:
                 lost = error_for("UNAVAILABLE", f"The server at {address} ended its answer too early.")
                 raise self._final(lost, receiver)
-        path = Path(self.target) if isinstance(self.target, (str, os.PathLike)) else None
-        yield Finished(FreezeResult(receiver.report, path, receiver.sha256))
+        yield Finished(FreezeResult(receiver.report, self._path, receiver.sha256))
 
     def _call_back(self, event: FreezeEvent) -> None:
         on_progress = self.arguments.get("on_progress")
@@ -192,7 +193,7 @@ class RemoteFreeze:
 
     def _final(self, error: TffreezeError, receiver: Receiver) -> TffreezeError:
         """A stream that holds a part of a result cannot take another: no more attempts then."""
-        if receiver.report is not None and not isinstance(self.target, (str, os.PathLike)):
+        if receiver.report is not None and self._path is None:
             error.retryable = False
         return error
 

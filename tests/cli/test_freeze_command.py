@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -18,6 +19,14 @@ def test_freeze_writes_a_file_and_a_summary(tmp_path: Path) -> None:
     assert all(word in run.out for word in ("inputs:", "outputs:", "frozen: ", "dropped: ", "float32 [?, "))
     assert [path.name for path in tmp_path.iterdir()] == ["frozen.pb"]
     assert "\x1b" not in run.out
+
+
+def test_sha256_is_told_on_request(tmp_path: Path) -> None:
+    """The summary has the sha256 of the file, as `sha256sum` says it."""
+    run = tffreeze("freeze", DIGITS, "--sha256", "-o", "frozen.pb", cwd=tmp_path)
+    digest = hashlib.sha256((tmp_path / "frozen.pb").read_bytes()).hexdigest()
+    assert f"sha256: {digest}" == run.out.splitlines()[1]
+    assert "sha256" not in tffreeze("freeze", DIGITS, "-o", "frozen.pb", cwd=tmp_path).out
 
 
 def test_report_holds_the_result(tmp_path: Path) -> None:

@@ -62,10 +62,11 @@ def test_a_saved_model_is_a_directory(tmp_path: Path) -> None:
 
 
 def test_a_saved_model_is_not_bytes() -> None:
-    """A directory cannot be given as bytes: said before any work."""
-    with pytest.raises(tffreeze.RequestError) as caught:
+    """A directory is neither bytes nor a stream: said before any work."""
+    with pytest.raises(tffreeze.RequestError, match="INVALID_OPTION"):
         tffreeze.freeze_bytes(DIGITS, as_saved_model=True)
-    assert caught.value.reason == "INVALID_OPTION"
+    with pytest.raises(tffreeze.RequestError, match="INVALID_OPTION"):
+        tffreeze.freeze(DIGITS, output=io.BytesIO(), as_saved_model=True)
 
 
 def test_an_error_of_the_engine_is_the_clients(tmp_path: Path) -> None:

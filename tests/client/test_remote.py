@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -136,6 +137,7 @@ def _tree(folder: Path) -> dict[str, bytes]:
         ({"tags": "gpu"}, (tffreeze.NotFoundError, "TAGS_NOT_FOUND", "gpu")),
         ({"checkpoint": "nope"}, (tffreeze.NotFoundError, "CHECKPOINT_NOT_FOUND", "nope")),
         ({"model_root": "nope"}, (tffreeze.NotFoundError, "MODEL_ROOT_NOT_FOUND", "nope")),
+        ({"as_saved_model": True, "output": io.BytesIO()}, (tffreeze.RequestError, "INVALID_OPTION", "")),
         ({"delivery": "pigeon"}, (tffreeze.RequestError, "INVALID_OPTION", "")),
     ],
 )
@@ -144,7 +146,7 @@ def test_errors_come_through(
 ) -> None:
     """A server's error is the exception that the engine's would be, and leaves no file."""
     with pytest.raises(tffreeze.TffreezeError) as caught:
-        client.freeze(DIGITS, output=tmp_path / "f", **options)
+        client.freeze(DIGITS, **{"output": tmp_path / "f", **options})
     assert expected == (type(caught.value), caught.value.reason, caught.value.subject)
     assert list(tmp_path.iterdir()) == []
 
