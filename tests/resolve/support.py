@@ -17,7 +17,7 @@ from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.graph.roles import VARIABLE_OPS
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.resolve.resolve import resolve
+from tffreeze_server.resolve.resolve import Sources, resolve, sources_of
 from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
@@ -25,6 +25,10 @@ tf = pytest.importorskip("tensorflow")
 np = pytest.importorskip("numpy")
 tf1 = tf.compat.v1
 tensor_pb2 = pytest.importorskip("tensorflow.core.framework.tensor_pb2")
+
+
+def _sources(model: Model, checkpoint: Checkpoint | None, options: FreezeOptions) -> Sources:
+    return sources_of(model, checkpoint, options, {node.name: node for node in model.nodes})
 
 
 class Resolved:
@@ -39,7 +43,7 @@ class Resolved:
         variables = [
             v for v in variables_of(self.model.nodes, VARIABLE_OPS).values() if not names or v.name in names
         ]
-        found = resolve(self.model, self.checkpoint, settings, variables)
+        found = resolve(_sources(self.model, self.checkpoint, settings), variables)
         assert variables == [binding.variable for binding in found]
         self.bindings: dict[str, Binding] = {binding.variable.name: binding for binding in found}
 

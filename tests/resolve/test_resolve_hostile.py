@@ -15,7 +15,7 @@ from tffreeze_server.graph.load import load
 from tffreeze_server.graph.roles import VARIABLE_OPS
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.resolve.resolve import resolve
+from tffreeze_server.resolve.resolve import resolve, sources_of
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
 
 pytestmark = pytest.mark.tensorflow
@@ -42,7 +42,8 @@ def bindings(folder: Path, graph: GraphDef) -> tuple[Binding, ...]:
     options = FreezeOptions(restore_op="restore", filename_tensor="file:0", initializer_nodes=("init",))
     model = load(ModelSource(path), options)
     checkpoint = open_checkpoint(saved_values(folder, {"k": np.float32([1, 2])}))
-    return resolve(model, checkpoint, options, list(variables_of(model.nodes, VARIABLE_OPS).values()))
+    sources = sources_of(model, checkpoint, options, {node.name: node for node in model.nodes})
+    return resolve(sources, list(variables_of(model.nodes, VARIABLE_OPS).values()))
 
 
 def node(graph: GraphDef, name: str) -> NodeDef:

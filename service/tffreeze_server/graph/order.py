@@ -80,6 +80,20 @@ def pruned(nodes: dict[str, Node], roots: Iterable[str]) -> dict[str, Node]:
     return {name: node for name, node in nodes.items() if name in needed}
 
 
+def in_order(nodes: dict[str, Node], roots: Iterable[str]) -> dict[str, Node]:
+    """As `reachable`, for most of a large graph: mostly a file has its nodes in such an order, and it is kept."""
+    roots = list(roots)
+    kept = pruned(nodes, roots)
+    placed: set[str] = set()
+    for name, node in kept.items():
+        for tensor in node.inputs:
+            producer = node_of(tensor)
+            if producer not in placed and (producer not in kept or kept[producer].op not in BACK_EDGE_OPS):
+                return reachable(nodes, roots)
+        placed.add(name)
+    return kept if placed.issuperset(roots) else reachable(nodes, roots)
+
+
 def _node(nodes: Mapping[str, Node], name: str) -> Node:
     try:
         return nodes[name]

@@ -28,8 +28,9 @@ from tffreeze_server.inspection.inspection import (
     SignatureInspection,
     TensorInspection,
 )
-from tffreeze_server.inspection.variable_status import extra_keys, sources_of, variable_statuses
+from tffreeze_server.inspection.variable_status import extra_keys, variable_statuses
 from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.resolve.resolve import sources_of
 from tffreeze_server.rewrite.rewrite import Shared, rewrite
 from tffreeze_server.tensors import dtypes
 
@@ -47,10 +48,10 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     """
     model = load(source, options)
     checkpoint, problem = _open(model, source)
-    sources = sources_of(model, checkpoint, options)
+    nodes = {node.name: node for node in model.nodes}
+    sources = sources_of(model, checkpoint, options, nodes)
     shared = Shared(Inliner(Outputs(model.library, model.op_defs)), sources if checkpoint else None)
     variables = variable_statuses(sources)
-    nodes = {node.name: node for node in model.nodes}
     inputs = input_nodes(model.nodes, model.savers, model.assets)
     outputs = [] if model.signatures else candidate_outputs(model)
     return Inspection(

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.model import Model
-from tffreeze_server.graph.node import Node, from_node_def
-from tffreeze_server.graph.roles import VARIABLE_OPS
-from tffreeze_server.graph.variables import Variable, variables_of
+from tffreeze_server.graph.variables import Variable
 from tffreeze_server.inspection.inspection import VariableInspection
-from tffreeze_server.options import FreezeOptions
 from tffreeze_server.report.build import value_size_bytes
 from tffreeze_server.resolve.resolve import Sources
 from tffreeze_server.tensors import dtypes
@@ -27,12 +22,6 @@ _STATUS = {
 """The status that an error means; every other error leaves the variable without a value."""
 
 
-def sources_of(model: Model, checkpoint: Checkpoint | None, options: FreezeOptions) -> Sources:
-    """Where the values of all variables of a model come from, those in function bodies too."""
-    variables = variables_of(_variable_nodes(model), VARIABLE_OPS)
-    return Sources(model, {node.name: node for node in model.nodes}, variables, checkpoint, options)
-
-
 def variable_statuses(sources: Sources) -> tuple[VariableInspection, ...]:
     """Look each variable up, as a freeze would, and tell what it found. No weights are read."""
     found = [_status(sources, variable) for variable in sources.variables.values()]
@@ -43,14 +32,6 @@ def extra_keys(checkpoint: Checkpoint | None, variables: tuple[VariableInspectio
     """List the checkpoint's keys that no variable needs."""
     used = {variable.key for variable in variables} | {OBJECT_GRAPH_KEY}
     return tuple(key for key in checkpoint.entries if key not in used) if checkpoint is not None else ()
-
-
-def _variable_nodes(model: Model) -> Iterator[Node]:
-    yield from model.nodes
-    for function in model.library.values():
-        for proto in function.node_def:
-            if proto.op in VARIABLE_OPS:
-                yield from_node_def(proto)
 
 
 def _status(sources: Sources, variable: Variable) -> VariableInspection:

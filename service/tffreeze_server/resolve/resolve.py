@@ -15,7 +15,7 @@ from functools import cached_property
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.model import Model, Saver
-from tffreeze_server.graph.node import Node, TensorValue
+from tffreeze_server.graph.node import Node, TensorValue, from_node_def
 from tffreeze_server.graph.roles import VARIABLE_OPS
 from tffreeze_server.graph.variables import Binding, Variable, variables_of
 from tffreeze_server.options import FreezeOptions
@@ -32,21 +32,12 @@ MOVING_AVERAGE = "/ExponentialMovingAverage"
 """What tensorflow/python/training/moving_averages.py appends to the name of an average."""
 
 
-def resolve(
-    model: Model,
-    checkpoint: Checkpoint | None,
-    options: FreezeOptions,
-    needed: Sequence[Variable],
-    sources: Sources | None = None,
-) -> tuple[Binding, ...]:
+def resolve(sources: Sources, needed: Sequence[Variable]) -> tuple[Binding, ...]:
     """Find the value of each variable.
 
     Args:
-        model: The model as it was read.
-        checkpoint: Its checkpoint; None where there is none.
-        options: `moving_average` and `initializer_nodes` count here.
+        sources: Where the values of the model's variables may come from.
         needed: Variables of the model.
-        sources: Of this model, checkpoint and options, where they are known from before.
 
     Returns:
         One binding for each variable, in the same order.
@@ -57,12 +48,28 @@ def resolve(
             reading the graph or the checkpoint's index raises.
 
     """
-    if not needed:
-        return ()
-    if sources is None:
-        nodes = {node.name: node for node in model.nodes}
-        sources = Sources(model, nodes, variables_of(model.nodes, VARIABLE_OPS), checkpoint, options)
     return tuple([sources.binding(variable) for variable in needed])
+
+
+def sources_of(
+    model: Model, checkpoint: Checkpoint | None, options: FreezeOptions, nodes: Mapping[str, Node]
+) -> Sources:
+    """Where the values of all variables of a model come from, those in function bodies too.
+
+    Args:
+        model: The model as it was read.
+        checkpoint: Its checkpoint; None where there is none.
+        options: What was asked for.
+        nodes: The model's nodes, by name.
+
+    """
+    inner = (
+        from_node_def(proto)
+        for function in model.library.values()
+        for proto in function.node_def
+        if proto.op in VARIABLE_OPS
+    )
+    return Sources(model, nodes, variables_of((*model.nodes, *inner), VARIABLE_OPS), checkpoint, options)
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Sources:
         nodes: Its nodes by name.
         variables: Its variables.
         checkpoint: Its checkpoint, if there is one.
-        options: What was asked for.
+        options: What was asked for: `moving_average` and `initializer_nodes` count here.
 
     """
 

@@ -12,7 +12,7 @@ from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.inline import Inliner, called_function, follow, has_frames, inline_calls
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges, output_types
-from tffreeze_server.graph.order import reachable
+from tffreeze_server.graph.order import in_order, reachable
 from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.rewrite.clean import without_waits_for_reads
 from tffreeze_server.rewrite.outputs import Wanted, canonical
@@ -45,7 +45,7 @@ Keeps = Callable[[Node], bool]
 
 
 def flat_graph(
-    nodes: Mapping[str, Node],
+    nodes: dict[str, Node],
     wanted: Wanted,
     cuts: tuple[str, ...],
     inliner: Inliner,
@@ -69,7 +69,7 @@ def flat_graph(
     """
     cuts = tuple(dict.fromkeys(map(canonical, cuts)))
     tensors = list(dict.fromkeys([e.tensor for e in (*wanted.outputs, *wanted.inputs)] + [*wanted.named]))
-    whole = reachable(nodes, [_top(nodes, name) for name in tensors])
+    whole = in_order(nodes, [_top(nodes, name) for name in tensors])
     now = {tensor: tensor for tensor in tensors}
     reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
     if cuts:  # What is above a cut need not even be read.

@@ -18,7 +18,7 @@ from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.order import pruned
 from tffreeze_server.graph.variables import Binding
 from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.resolve.resolve import Sources, resolve
+from tffreeze_server.resolve.resolve import Sources, resolve, sources_of
 from tffreeze_server.resolve.tables import restored_tables
 from tffreeze_server.rewrite import clean
 from tffreeze_server.rewrite.choose_variables import Chosen, choose_variables, keeps
@@ -98,7 +98,9 @@ def rewrite(
     checkpoint = known.checkpoint if known else _checkpoint(model, source, chosen, tables)
     if tables.empty and checkpoint is not None:
         tables = fill_tables(tables, restored_tables(model, nodes), checkpoint)
-    bindings = resolve(model, checkpoint, options, chosen.frozen, known)
+    bindings: tuple[Binding, ...] = ()
+    if chosen.frozen:
+        bindings = resolve(known or sources_of(model, checkpoint, options, nodes), chosen.frozen)
     maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner)
     roots = _roots(flat, tables)
     converted = Converter(maker.bindings, inliner.outputs, maker).convert(
