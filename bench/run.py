@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import json
 import os
 import shutil
 import statistics
@@ -79,10 +80,7 @@ def resnet50(rounds: int) -> list[Row]:
 def large(rounds: int) -> list[Row]:
     """A GraphDef and 1 GB of weights against `freeze_graph`."""
     model = made("dense_1gb")
-    theirs_command = [sys.executable, "-m", "tensorflow.python.tools.freeze_graph", "--input_binary=true"]
-    theirs_command += [f"--input_graph={model}/graph.pb", f"--input_checkpoint={model}/model"]
-    theirs_command += ["--output_node_names=y", f"--output_graph={output()}"]
-    ours, theirs = compared(min(rounds, 3), freeze_graph_of(model), theirs_command)
+    ours, theirs = compared(min(rounds, 3), freeze_graph_of(model), tensorflows_freeze_graph(model))
     work = "GraphDef and 1 GB checkpoint against `freeze_graph`"
     return [Row(work, "10 times faster, 1/50 of the peak memory", against(ours, theirs))]
 
@@ -125,6 +123,19 @@ def inspect(rounds: int) -> list[Row]:
     return [Row(work, "10 times faster", against(ours, theirs))]
 
 
+def call(name: str) -> Callable[[int], list[Row]]:
+    """A row of `service_calls.py`: in a process of its own, which may import what it needs."""
+
+    def row(rounds: int) -> list[Row]:
+        command = [sys.executable, str(HERE / "service_calls.py"), name, "--rounds", str(rounds)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, env=QUIET, check=False)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)} ended with {done.returncode}.")
+        return [Row(*json.loads(done.stdout))]
+
+    return row
+
+
 ROWS: dict[str, Callable[[int], list[Row]]] = {
     "resnet50": resnet50,
     "large": large,
@@ -132,6 +143,12 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "memory": memory,
     "nodes": nodes,
     "inspect": inspect,
+    "call_content": call("content"),
+    "call_upload": call("upload"),
+    "call_splice": call("splice"),
+    "call_freeze_graph": call("freeze_graph"),
+    "call_concurrent": call("concurrent"),
+    "call_beside_plans": call("beside_plans"),
 }
 
 
@@ -143,6 +160,13 @@ def freeze(model: str, *options: str) -> Command:
 def freeze_graph_of(model: Path) -> Command:
     """Our command for a GraphDef with its checkpoint."""
     return freeze(f"{model}/graph.pb", "--checkpoint", f"{model}/model", "--output-nodes", "y")
+
+
+def tensorflows_freeze_graph(model: Path) -> Command:
+    """TensorFlow's command for the same."""
+    command = [sys.executable, "-m", "tensorflow.python.tools.freeze_graph", "--input_binary=true"]
+    command += [f"--input_graph={model}/graph.pb", f"--input_checkpoint={model}/model"]
+    return [*command, "--output_node_names=y", f"--output_graph={output()}"]
 
 
 def output() -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure calls to a running server: `bench/service_calls.py [ROW …]`.
+"""Measure calls to a running server: one row of the table of `bench/run.py`, which runs this.
 
 A real server and the Python client on the loopback, models as `bench/run.py` makes them. Ratios are of one run, the
 parts of a row take turns, the median of the rounds counts. The bare stream is the least that gRPC for Python can
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
-from run import CACHE, Row, made
+from run import CACHE, QUIET, Row, made, output, tensorflows_freeze_graph
+from wire import wire
 
 import tffreeze
 
@@ -35,43 +37,55 @@ Seconds = float
 
 
 def main() -> None:
-    """Measure all rows, or those that are named, and print them as a table."""
+    """Measure a row, and print it as JSON."""
     parser = argparse.ArgumentParser(description="Measure calls to a server.")
-    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="only these")
+    parser.add_argument("row", choices=ROWS)
     parser.add_argument("--rounds", type=int, default=5, help="how often each part runs")
     arguments = parser.parse_args()
-    CACHE.mkdir(parents=True, exist_ok=True)
-    for name in arguments.rows or ROWS:
-        row = ROWS[name](arguments.rounds)
-        print(f"| {row.work} | {row.goal} | {row.measured} |", flush=True)
+    row = ROWS[arguments.row](arguments.rounds)
+    print(json.dumps([row.work, row.goal, row.measured]))
 
 
 def content(rounds: int) -> Row:
     """CONTENT from a model root against the bare stream."""
-    with server() as (address, process), bare_stream() as bare, tffreeze.Client(address) as client:
-        ours, theirs = compared(rounds, lambda: freeze_dense(client, model_root="bench"), bare)
-        return against_bare("CONTENT from a model root", 0.8, ours, theirs, process)
+    return against_bare("a call, CONTENT of 1 GB from a model root", 0.8, rounds, model_root="bench")
 
 
 def upload(rounds: int) -> Row:
     """The same with an upload first."""
-    with server() as (address, process), bare_stream() as bare, tffreeze.Client(address) as client:
-        ours, theirs = compared(rounds, lambda: freeze_dense(client, delivery="content"), bare)
-        return against_bare("the same with upload", 0.35, ours, theirs, process)
+    return against_bare("the same with upload of the model", 0.35, rounds, delivery="content")
 
 
 def splice(rounds: int) -> Row:
     """SPLICE against a copy of the weights."""
     weights = made("dense_1gb") / "model.data-00000-of-00001"
+    with server() as (address, _):
+        with tffreeze.Client(address) as client:
+            ours, theirs = compared(
+                rounds,
+                lambda: freeze_dense(client, delivery="splice"),
+                lambda: subprocess.run(["cp", str(weights), output()], check=True),
+            )
+        with wire(address) as counted, tffreeze.Client(counted.address) as client:
+            freeze_dense(client, delivery="splice")
+    return Row(
+        "a call, SPLICE of 1 GB against `cp`",
+        "at most 1.6 times `cp`, 1 MB over the wire",
+        f"{ours / theirs:.2f} times ({ours:.2f} s to {theirs:.2f} s), {counted.passed_bytes / 1e6:.2f} MB",
+    )
+
+
+def freeze_graph(rounds: int) -> Row:
+    """A call as a build system makes it against a start of `freeze_graph`."""
+    command = tensorflows_freeze_graph(made("dense_1gb"))
     with server() as (address, _), tffreeze.Client(address) as client:
         ours, theirs = compared(
-            rounds,
-            lambda: freeze_dense(client, delivery="splice"),
-            lambda: subprocess.run(["cp", str(weights), output()], check=True),
+            min(rounds, 3),
+            lambda: freeze_dense(client),
+            lambda: subprocess.run(command, check=True, capture_output=True, env=QUIET),
         )
-    return Row(
-        "SPLICE of 1 GB against `cp`", "at most 1.6 times `cp`", f"{ours / theirs:.2f} times ({ours:.2f} s)"
-    )
+    measured = f"{theirs / ours:.1f} times faster ({ours:.2f} s to {theirs:.2f} s)"
+    return Row("a call, 1 GB, against starting `freeze_graph`", "8 times faster", measured)
 
 
 def concurrent(rounds: int) -> Row:
@@ -83,7 +97,6 @@ def concurrent(rounds: int) -> Row:
         def one(number: int) -> None:
             client.freeze(model, output=CACHE / f"output{number}.pb", delivery="splice", fsync=False)
 
-        one(0)
         idle_bytes = peak_bytes(process)
         with ThreadPoolExecutor(CONCURRENT) as threads:
             at_once, in_turn = compared(
@@ -92,8 +105,14 @@ def concurrent(rounds: int) -> Row:
         grown = (peak_bytes(process) - idle_bytes) / CONCURRENT / 1e6
     for number in numbers:
         (CACHE / f"output{number}.pb").unlink()
-    measured = f"{in_turn / at_once:.2f} times ({at_once:.2f} s), {grown:.1f} MB of the server for each"
-    return Row(f"{CONCURRENT} freezes of ResNet50 at a time, SPLICE", "0.8 of one after another", measured)
+    measured = (
+        f"{in_turn / at_once:.2f} ({at_once:.2f} s to {in_turn:.2f} s), {grown:.1f} MB of the server for each"
+    )
+    return Row(
+        f"{CONCURRENT} calls at a time, SPLICE of ResNet50",
+        "0.8 of one after another, less than 20 MB for each",
+        measured,
+    )
 
 
 def beside_plans(rounds: int) -> Row:
@@ -117,8 +136,8 @@ def beside_plans(rounds: int) -> Row:
 
         ours, theirs = compared(min(rounds, 3), beside, lambda: freeze_dense(client, model_root="bench"))
     return Row(
-        "CONTENT while 4 others plan against alone",
-        "",
+        "a call, CONTENT of 1 GB while 4 others plan, against alone",
+        "(no goal)",
         f"{theirs / ours:.2f} ({ours:.2f} s to {theirs:.2f} s)",
     )
 
@@ -127,6 +146,7 @@ ROWS: dict[str, Callable[[int], Row]] = {
     "content": content,
     "upload": upload,
     "splice": splice,
+    "freeze_graph": freeze_graph,
     "concurrent": concurrent,
     "beside_plans": beside_plans,
 }
@@ -145,19 +165,14 @@ def freeze_dense(client: tffreeze.Client, **how: str) -> None:
     )
 
 
-def output() -> str:
-    """Where results go."""
-    return str(CACHE / "output.pb")
-
-
-def against_bare(
-    work: str, goal: float, ours: Seconds, theirs: Seconds, process: subprocess.Popen[str]
-) -> Row:
-    """Our throughput as a part of a bare stream's, and the server's memory."""
-    measured = (
-        f"{theirs / ours:.2f} ({ours:.2f} s to {theirs:.2f} s), server at {peak_bytes(process) / 1e6:.0f} MB"
-    )
-    return Row(f"{work}, 1 GB", f"{goal} of a bare stream", measured)
+def against_bare(work: str, goal: float, rounds: int, **how: str) -> Row:
+    """Our throughput as a part of a bare stream's, and how the server grows."""
+    with server() as (address, process), bare_stream() as bare, tffreeze.Client(address) as client:
+        idle_bytes = peak_bytes(process)
+        ours, theirs = compared(rounds, lambda: freeze_dense(client, **how), bare)
+        grown = (peak_bytes(process) - idle_bytes) / 1e6
+    measured = f"{theirs / ours:.2f} ({ours:.2f} s to {theirs:.2f} s), grows by {grown:.0f} MB"
+    return Row(work, f"{goal} of a bare stream, the server grows by less than 150 MB", measured)
 
 
 def compared(rounds: int, *parts: Callable[[], object]) -> list[Seconds]:
