@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import shutil
 import subprocess
 import threading
@@ -24,8 +25,11 @@ from rpc.models import (
     large_model,
     large_request,
 )
+from server.processes import wait_until
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
+from tffreeze_server.rpc.deliver import Content
+from tffreeze_server.rpc.job import Job
 
 TICK_SECONDS = 0.2
 """A limit short enough to wait for."""
@@ -304,6 +308,26 @@ def test_weights_damaged(tmp_path: Path) -> None:
         assert "started" in kinds
         assert "finished" not in kinds
         server.wait_until_idle()
+
+
+def test_a_call_that_failed_is_forgotten(tmp_path: Path) -> None:
+    """Its messages, megabytes of them, do not wait for Python's collector: an idle server has none coming by."""
+    large_model(tmp_path / "large")
+    with served(tmp_path, model_roots={"large": tmp_path / "large"}, max_idle_seconds=TICK_SECONDS) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            call = server.stub.Freeze(iter([large_request()]))
+            assert ["progress", "started", "content"] == [next(call).WhichOneof("message") for _ in range(3)]
+            server.recorder.wait(lambda: server.recorder.reasons() == ["CLIENT_TOO_SLOW"])
+            assert "CLIENT_TOO_SLOW" == failure(lambda: list(call)).reason
+            absent = large_request()
+            absent.spec.source.model = "absent"
+            assert "MODEL_NOT_FOUND" == failure(lambda: list(server.stub.Freeze(iter([absent])))).reason
+            server.wait_until_idle()
+            assert wait_until(lambda: not any(isinstance(it, Job | Content) for it in gc.get_objects()))
+        finally:
+            gc.enable()
 
 
 def test_nothing_piles_up(tmp_path: Path) -> None:

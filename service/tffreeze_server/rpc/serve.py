@@ -56,11 +56,24 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cu
             raise
         except Exception as problem:
             error = _for_caller(problem, call)
-            call.observer.ended(_outcome(call, error, problem if error is not problem else None))
-            await abort(call.context, error, call.settings.retry_after_seconds)
-            return b""
-        call.observer.ended(CallOutcome("OK", call.seconds()))
-        return response
+            call.observer.ended(_outcome(call, error, problem))
+            _let_go(problem)
+        else:
+            call.observer.ended(CallOutcome("OK", call.seconds()))
+            return response
+        await abort(call.context, error, call.settings.retry_after_seconds)
+        return b""
+
+
+def _let_go(problem: BaseException | None) -> None:
+    """Forget where an exception came from.
+
+    Its frames hold messages, and often what holds the exception: such a circle would keep megabytes of a call that
+    has failed until Python's collector comes by, which in an idle server is never.
+    """
+    while problem is not None:
+        problem.__traceback__ = None
+        problem = problem.__context__
 
 
 async def _in_time(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cutoff) -> bytes:
@@ -91,7 +104,7 @@ def _gone(call: Call) -> FreezeError:
 
 
 def _for_caller(problem: Exception, call: Call) -> FreezeError:
-    """Make of an exception what a caller may see."""
+    """Make of an exception what a caller may see: another one, that has never been raised."""
     if not isinstance(problem, FreezeError):
         return FreezeError(
             Reason.INTERNAL,
@@ -100,8 +113,6 @@ def _for_caller(problem: Exception, call: Call) -> FreezeError:
         )
     message = _without_paths(problem.message, call.settings)
     subject = _without_paths(problem.subject, call.settings)
-    if (message, subject) == (problem.message, problem.subject):
-        return problem
     if isinstance(problem, FieldError):
         return FieldError(problem.reason, problem.field, message, subject=subject)
     return FreezeError(problem.reason, message, subject=subject)
@@ -115,5 +126,6 @@ def _without_paths(text: str, settings: CallSettings) -> str:
 
 
 def _outcome(call: Call, error: FreezeError, defect: Exception | None = None) -> CallOutcome:
-    defect = defect if error.reason is Reason.INTERNAL else None
+    if isinstance(defect, FreezeError):
+        defect = None
     return CallOutcome(error.reason.name, call.seconds(), error.message, error.subject, defect)
