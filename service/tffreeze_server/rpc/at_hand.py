@@ -3,8 +3,9 @@
 A chunk whose bytes are in the page cache is made in 0.15 ms; the way to a thread and back costs more than that on a
 busy machine, and takes the bytes from one core's cache to another's: to send 1 GB took 0.8 s through threads
 and 0.5 s without (2 cores, client and server). So the event loop makes chunks itself where it cannot be kept
-waiting: literals, and ranges which the kernel says it has in memory (preadv2(2), RWF_NOWAIT). The answer may be
-out of date a moment later, when memory is short: then the loop waits for one read.
+waiting: literals, and ranges which the kernel says it has in memory (preadv2(2), RWF_NOWAIT). It is asked for single
+bytes: to read all that will be read takes as long as to read it. The answer may be out of date a moment later, or
+a page in between be missing, when memory is short: then the loop waits for one read.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from tffreeze_server.plan.segments import segment_bytes
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
-_PROBE_BYTES = 1 << 18
-"""Read again and again into the same place, which stays in the core's cache."""
+_PROBE_BYTES = 1 << 16
+"""One byte of each so many is looked at: files come into memory, and go, in larger pieces than that."""
 
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 
@@ -39,7 +40,7 @@ class AtHand:
         self._segments = segments
         self._descriptors = descriptors
         self._ends_bytes = list(itertools.accumulate(map(segment_bytes, segments)))
-        self._scratch = memoryview(bytearray(_PROBE_BYTES))
+        self._scratch = bytearray(1)
 
     def has(self, start_bytes: int, end_bytes: int) -> bool:
         """Whether the output from `start_bytes` to `end_bytes` is literal, or in memory."""
@@ -62,13 +63,12 @@ class AtHand:
         descriptor = self._descriptors.get(file)
         if descriptor is None or _NOWAIT is None:
             return False
-        for start in range(start_bytes, end_bytes, _PROBE_BYTES):
-            wanted = self._scratch[: min(_PROBE_BYTES, end_bytes - start)]
-            try:
-                if os.preadv(descriptor, [wanted], start, _NOWAIT) != len(wanted):
+        try:
+            for start in (*range(start_bytes, end_bytes, _PROBE_BYTES), end_bytes - 1):
+                if not os.preadv(descriptor, [self._scratch], start, _NOWAIT):
                     return False
-            except OSError:
-                return False  # it is not in memory; or this file system cannot tell
+        except OSError:
+            return False  # it is not in memory; or this file system cannot tell
         return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import TypeVar
 
 import grpc
@@ -12,6 +12,7 @@ import grpc
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.caller import Caller, caller_of
+from tffreeze_server.rpc.let_go import let_go
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.observer import CallInfo, Clock, Observer, Stage
 from tffreeze_server.rpc.request_id import METADATA_KEY, request_id
@@ -85,6 +86,27 @@ class Call:
 
         """
         await self._patiently(self.context.write(message))
+
+    @contextlib.asynccontextmanager
+    async def writing(self, message: bytes) -> AsyncIterator[None]:
+        """Send a message while the block runs, and wait until gRPC is ready for the next one.
+
+        Raises:
+            FreezeError: CLIENT_TOO_SLOW.
+
+        """
+        writing = asyncio.ensure_future(self.write(message))
+        await asyncio.sleep(0)  # it begins now
+        try:
+            yield
+            await writing
+        except BaseException as problem:
+            writing.cancel()
+            (ended,) = await asyncio.gather(writing, return_exceptions=True)
+            if ended is not problem:
+                let_go(ended)
+            raise
+        self.observer.sent(len(message))
 
     async def progress(self, stage: freeze_service_pb2.Progress.Stage, received_bytes: int = 0) -> None:
         """Tell the client how far it is, where it can be told: `Inspect` has one response."""

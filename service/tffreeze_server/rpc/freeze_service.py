@@ -238,13 +238,13 @@ class FreezeService:
         await call.write(deliver.finished_message(digest))
 
     async def _send_all(self, call: Call, job: Job, delivery: deliver.Delivery) -> None:
-        """Send messages. What may have to wait for a disk is made in a thread, while gRPC has the one before."""
+        """Send messages; each is made while gRPC sends the one before, in a thread if a disk may keep it waiting."""
         messages = delivery.messages()
-        making: asyncio.Future[bytes | None] | None = job.begin_io(next, messages, None)
-        while (message := await making if making else next(messages, None)) is not None:
-            making = None if delivery.is_next_at_hand() else job.begin_io(next, messages, None)
-            await call.write(message)
-            call.observer.sent(len(message))
+        message = await job.begin_io(next, messages, None)
+        while message is not None:
+            async with call.writing(message):
+                is_at_hand = delivery.is_next_at_hand()
+                message = next(messages, None) if is_at_hand else await job.begin_io(next, messages, None)
 
     @contextlib.contextmanager
     def _counted_active(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ a hostile model exhausts memory. A plan comes back as some hundred kilobytes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -85,11 +86,12 @@ class Planners:
     def _run(self, order: _Order) -> Any:  # noqa: ANN401 - what the function gives
         process = self._idle.get()
         try:
-            if not process.is_alive():
-                process.end()
-                process = _Process()
+            process = _living(process)
             return order.run_in(process)
         finally:
+            # One that was killed is replaced now: the next plan need not wait, and nothing is left of the old one.
+            with contextlib.suppress(OSError):
+                process = _living(process)
             self._idle.put(process)
 
 
@@ -169,6 +171,14 @@ class _Process:
         self._pipe.close()
         self._process.kill()
         self._process.wait()
+
+
+def _living(process: _Process) -> _Process:
+    """Give a process that can be asked: this one, or another in its place."""
+    if process.is_alive():
+        return process
+    process.end()
+    return _Process()
 
 
 def _value(answer: planner.Answer) -> Any:  # noqa: ANN401 - what the function gives

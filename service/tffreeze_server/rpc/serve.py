@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.field_error import FieldError
+from tffreeze_server.rpc.let_go import let_go
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.observer import CallOutcome
 from tffreeze_server.rpc.status import abort
@@ -51,29 +52,19 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cu
     with call.until_gone:
         try:
             response = await _in_time(call, body, cutoff)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as gone:
             call.observer.ended(_outcome(call, _gone(call)))
+            let_go(gone)
             raise
         except Exception as problem:
             error = _for_caller(problem, call)
             call.observer.ended(_outcome(call, error, problem))
-            _let_go(problem)
+            let_go(problem)
         else:
             call.observer.ended(CallOutcome("OK", call.seconds()))
             return response
         await abort(call.context, error, call.settings.retry_after_seconds)
         return b""
-
-
-def _let_go(problem: BaseException | None) -> None:
-    """Forget where an exception came from.
-
-    Its frames hold messages, and often what holds the exception: such a circle would keep megabytes of a call that
-    has failed until Python's collector comes by, which in an idle server is never.
-    """
-    while problem is not None:
-        problem.__traceback__ = None
-        problem = problem.__context__
 
 
 async def _in_time(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cutoff) -> bytes:
