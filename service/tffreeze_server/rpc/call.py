@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Iterator
+from functools import partial
 from typing import TypeVar
 
 import grpc
@@ -96,15 +97,13 @@ class Call:
 
         """
         writing = asyncio.ensure_future(self.write(message))
-        await asyncio.sleep(0)  # it begins now
         try:
+            await asyncio.sleep(0)  # it begins now
             yield
             await writing
         except BaseException as problem:
             writing.cancel()
-            (ended,) = await asyncio.gather(writing, return_exceptions=True)
-            if ended is not problem:
-                let_go(ended)
+            writing.add_done_callback(partial(_forget, problem))
             raise
         self.observer.sent(len(message))
 
@@ -147,3 +146,9 @@ class Call:
             f"Nothing was sent or read by the client for {self.settings.max_idle_seconds:g} seconds while it was its "
             "turn. Try again, over a faster connection.",
         )
+
+
+def _forget(problem: BaseException, writing: asyncio.Future[None]) -> None:
+    """See to the exception of a message that nobody waits for any more; the problem of the call is not ours."""
+    if not writing.cancelled() and (other := writing.exception()) is not problem:
+        let_go(other)
