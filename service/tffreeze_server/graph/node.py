@@ -107,3 +107,9 @@ def split_tensor(tensor: str) -> tuple[str, int]:
 def join_tensor(node: str, index: int) -> str:
     """The name of a tensor as TensorFlow writes it in a GraphDef: `a` for the first, `a:1` for the next."""
     return f"{node}:{index}" if index else node
+
+
+def full_tensor_name(tensor: str) -> str:
+    """The name of a tensor as signatures write it: `a:0`, where a GraphDef may write `a`."""
+    node, index = split_tensor(tensor)
+    return f"{node}:{index}"

@@ -15,7 +15,7 @@ from typing import cast
 
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.model import Signature, TensorInfo
-from tffreeze_server.graph.node import new_node, split_tensor
+from tffreeze_server.graph.node import full_tensor_name, new_node
 from tffreeze_server.plan.encode import graph_segments
 from tffreeze_server.plan.encode_text import text, text_graph
 from tffreeze_server.plan.limits import check_encoded_size
@@ -106,7 +106,7 @@ def _with_head(
         head.signature_def[signature.key].CopyFrom(_signature_def(signature))
     for constant, file in sorted(graph.assets.items()):
         asset = AssetFileDef(filename=file)
-        asset.tensor_info.name = _full_name(constant)
+        asset.tensor_info.name = full_tensor_name(constant)
         head.asset_file_def.append(asset)
         head.collection_def[_ASSETS].any_list.value.add(
             type_url=_ASSET_TYPE_URL, value=asset.SerializeToString(deterministic=True)
@@ -161,7 +161,7 @@ def _infos(tensors: Mapping[str, TensorInfo]) -> Iterator[tuple[str, saved_model
 
 def _dense_info(tensor: TensorInfo) -> saved_model_pb2.TensorInfo:
     return saved_model_pb2.TensorInfo(
-        name=_full_name(tensor.tensor),
+        name=full_tensor_name(tensor.tensor),
         dtype=cast("DataType", dtypes.base(tensor.dtype)),
         tensor_shape=shape_proto(tensor.shape),
     )
@@ -173,16 +173,10 @@ def _sparse_info(
     rank = dense_shape.shape[0] if dense_shape.shape else -1
     return saved_model_pb2.TensorInfo(
         coo_sparse=saved_model_pb2.TensorInfo.CooSparse(
-            values_tensor_name=_full_name(values.tensor),
-            indices_tensor_name=_full_name(indices.tensor),
-            dense_shape_tensor_name=_full_name(dense_shape.tensor),
+            values_tensor_name=full_tensor_name(values.tensor),
+            indices_tensor_name=full_tensor_name(indices.tensor),
+            dense_shape_tensor_name=full_tensor_name(dense_shape.tensor),
         ),
         dtype=cast("DataType", dtypes.base(values.dtype)),
         tensor_shape=shape_proto(None if rank < 0 else (-1,) * rank),
     )
-
-
-def _full_name(tensor: str) -> str:
-    """Name a tensor as signatures do: `a:0`, where a GraphDef may write `a`."""
-    node, index = split_tensor(tensor)
-    return f"{node}:{index}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.graph.model import Model
-from tffreeze_server.graph.node import Node, TensorValue, node_of, split_tensor
+from tffreeze_server.graph.node import Node, TensorValue, full_tensor_name, node_of
 from tffreeze_server.graph.roles import VARIABLE_OPS, is_write
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.plan.encode_text import EscapedText
@@ -67,8 +67,8 @@ def _tensors(originals: tuple[Endpoint, ...], ends: tuple[Endpoint, ...]) -> tup
         TensorReport(
             signature_key=end.signature_key,
             key=end.key,
-            original=_full_name(original.tensor),
-            tensor=_full_name(end.tensor),
+            original=full_tensor_name(original.tensor),
+            tensor=full_tensor_name(end.tensor),
             dtype=dtypes.name_of(end.dtype) if end.dtype else "",
             shape=end.shape,
         )
@@ -163,8 +163,3 @@ def _weights_bytes(model: Model, plan: Plan) -> Iterator[int]:
         if isinstance(data, Assembled) or (isinstance(data, FileRange) and data.file not in model.files):
             assert not isinstance(segment, bytes)
             yield segment.length_bytes
-
-
-def _full_name(tensor: str) -> str:
-    node, index = split_tensor(tensor)
-    return f"{node}:{index}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import Node, TensorValue, node_of, split_tensor
 from tffreeze_server.graph.roles import ROLES, Role
 from tffreeze_server.resolve.small_tensor import (
@@ -24,7 +25,6 @@ from tffreeze_server.resolve.small_tensor import (
     elementwise,
     has_numbers,
     read_small,
-    shape_proto,
     to_value,
 )
 from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, data_inputs, variable_of

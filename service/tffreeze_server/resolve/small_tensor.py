@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.tensors import dtypes
-from tffreeze_server.tfproto.tensor_pb2 import TensorProto, TensorShapeProto
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 Value = float | int | bool | bytes
 
@@ -121,11 +122,6 @@ def to_value(tensor: SmallTensor) -> TensorValue:
     if tensor.elements:
         getattr(proto, _field(tensor.dtype)).extend(tensor.values)
     return TensorValue(tensor.dtype, tensor.shape, proto)
-
-
-def shape_proto(shape: Sequence[int]) -> TensorShapeProto:
-    """A shape as a message."""
-    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
 
 
 def cast(dtype: int, value: Value) -> Value:

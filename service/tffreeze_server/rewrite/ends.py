@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_types
@@ -78,6 +79,4 @@ class Ends:
 
 def _placeholder_shape(node: Node) -> tuple[int, ...] | None:
     value = node.proto.attr.get("shape")
-    if value is None or value.shape.unknown_rank:
-        return None
-    return tuple(d.size for d in value.shape.dim)
+    return None if value is None else read_shape(value.shape)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tffreeze_server.graph.attrs import data_type, tensor_attr
 from tffreeze_server.graph.model import Model, Signature, TensorInfo
-from tffreeze_server.graph.node import Node, node_of, split_tensor, with_attrs
+from tffreeze_server.graph.node import Node, full_tensor_name, node_of, with_attrs
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rewrite import clean
 from tffreeze_server.rewrite.ends import Ends
@@ -118,9 +118,4 @@ def _infos(
     signature_key: str, infos: Mapping[str, TensorInfo], ends: tuple[Endpoint, ...]
 ) -> dict[str, TensorInfo]:
     tensors = {e.key: e.tensor for e in ends if e.signature_key == signature_key}
-    return {key: replace(info, tensor=_full(tensors[key])) for key, info in infos.items()}
-
-
-def _full(tensor: str) -> str:
-    name, index = split_tensor(tensor)
-    return f"{name}:{index}"
+    return {key: replace(info, tensor=full_tensor_name(tensors[key])) for key, info in infos.items()}
