@@ -133,7 +133,7 @@ slow_freeze() {
     --entrypoint python "$image" /deploy/slow_freeze.py localhost:50051 /models/digits \
     <"$work/go" >"$work/said" 2>&1 &
   slow=$!
-  until_ok 30 podman exec "$1" sh -c 'ls /var/spool/tffreeze/uploads/worker-*/call-*/saved_model.pb'
+  until_ok 30 podman exec "$1" sh -c 'ls -d /var/spool/tffreeze/uploads/worker-*/call-*'
 }
 
 check_drains() {
