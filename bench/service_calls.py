@@ -2,14 +2,12 @@
 """Measure calls to a running server: one row of the table of `bench/run.py`, which runs this.
 
 A real server and the Python client on the loopback, models as `bench/run.py` makes them. Ratios are of one run, the
-parts of a row take turns, the median of the rounds counts. The bare stream is the least that gRPC for Python can
-do: a server of another process hands out one and the same megabyte as it is, a client counts what comes.
+parts of a row take turns, the median of the rounds counts. The bare stream is that of `bench/bare_stream.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import re
@@ -24,14 +22,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import grpc
 from run import CACHE, QUIET, Row, made, output, tensorflows_freeze_graph
 from wire import wire
 
 import tffreeze
 
-CHUNK_BYTES = 1 << 20
-METHOD = "/bare/Stream"
 CONCURRENT = 32
 Seconds = float
 
@@ -204,11 +199,27 @@ def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 @contextmanager
 def bare_stream() -> Iterator[Callable[[], object]]:
-    """A bare gRPC server, and what receives a gigabyte from it."""
-    command = [sys.executable, __file__, "--bare"]
-    with started(command, r"(127\.0\.0\.1:\d+)") as (address, _), grpc.insecure_channel(address) as channel:
-        stream = channel.unary_stream(METHOD)
-        yield lambda: sum(map(len, stream(b"")))
+    """A bare gRPC server with the weights, a bare client, and what has it receive them."""
+    weights = made("dense_1gb") / "model.data-00000-of-00001"
+    command = [sys.executable, str(Path(__file__).with_name("bare_stream.py"))]
+    with started([*command, "server", str(weights)], r"(127\.0\.0\.1:\d+)") as (address, _):
+        client = subprocess.Popen(
+            [*command, "client", address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert client.stdin is not None
+        assert client.stdout is not None
+        to_client, from_client = client.stdin, client.stdout
+
+        def receive() -> None:
+            to_client.write(b"\n")
+            to_client.flush()
+            assert int(from_client.readline()) == weights.stat().st_size
+
+        try:
+            yield receive
+        finally:
+            client.terminate()
+            client.wait(60)
 
 
 @contextmanager
@@ -228,23 +239,6 @@ def started(command: list[str], address: str) -> Iterator[tuple[str, subprocess.
         process.wait(60)
 
 
-async def serve_bare() -> None:
-    """Hand out one megabyte, a thousand and twenty-four times."""
-    megabyte = os.urandom(CHUNK_BYTES)
-
-    async def stream(_: bytes, context: grpc.aio.ServicerContext) -> None:
-        for _number in range(1024):
-            await context.write(megabyte)
-
-    running = grpc.aio.server()
-    handlers = {"Stream": grpc.unary_stream_rpc_method_handler(stream)}
-    running.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare", handlers),))
-    port = running.add_insecure_port("127.0.0.1:0")
-    await running.start()
-    print(f"127.0.0.1:{port}", flush=True)
-    await running.wait_for_termination()
-
-
 def peak_bytes(process: subprocess.Popen[str]) -> int:
     """The most memory a process has had."""
     status = Path(f"/proc/{process.pid}/status").read_text()
@@ -252,7 +246,4 @@ def peak_bytes(process: subprocess.Popen[str]) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--bare"]:
-        asyncio.run(serve_bare())
-    else:
-        main()
+    main()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import grpc
 
 from tffreeze._version import __version__
+from tffreeze.allocator import keep_freed_megabytes
 from tffreeze.errors import error_for
 
 MAX_RESPONSE_BYTES = 256 << 20
@@ -82,6 +83,7 @@ class Connection:
             self._channels.clear()
 
     def _open(self, address: str) -> grpc.Channel:
+        keep_freed_megabytes()
         options = [
             ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
             ("grpc.primary_user_agent", f"tffreeze/{__version__}"),

@@ -176,6 +176,7 @@ class RemoteFreeze:
                     for event in receiver.take(response):
                         self._call_back(event)
                         yield event
+                    del response  # or its megabyte keeps the next one from the core's cache
             except grpc.RpcError as error:
                 raise self._final(sender.error or error_of_call(error, address), receiver) from error
             finally:

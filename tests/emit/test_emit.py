@@ -14,7 +14,7 @@ import pytest
 
 from emit.samples import KERNEL, SHARD, Halves, dense_graph, write_shard
 from tffreeze_server.emit import whole_file
-from tffreeze_server.emit.emit import chunks, write_file, write_stream
+from tffreeze_server.emit.emit import chunks, framed_chunks, write_file, write_stream
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.measure import make_plan
 from tffreeze_server.plan.plan import Plan
@@ -251,6 +251,30 @@ def test_chunks_have_a_greatest_length(plan: Plan, max_chunk_bytes: int) -> None
     assert content(plan) == b"".join(found)
     assert all(0 < len(chunk) <= max_chunk_bytes for chunk in found)
     assert all(len(a) + len(b) > max_chunk_bytes for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 100, 1 << 20])
+def test_framed_chunks_are_whole(plan: Plan, chunk_bytes: int) -> None:
+    """Each chunk but the last has the length asked for; the head for its length is before it."""
+    expected = [
+        b"<%d>" % len(rest) + rest
+        for rest in (content(plan)[start:][:chunk_bytes] for start in range(0, plan.size_bytes, chunk_bytes))
+    ]
+    with SourceFiles(plan.files) as files:
+        found = list(framed_chunks(plan, files, chunk_bytes, lambda length: b"<%d>" % length))
+    assert expected == found
+
+
+def test_the_last_framed_chunk_is_not_given_of_damaged_weights(tmp_path: Path) -> None:
+    """A crc32c that differs is told before all has been given, also where the range is the last of all."""
+    (tmp_path / "weights").write_bytes(b"damaged!")
+    plan = Plan((b"head", FileRange("weights", 0, 8, 0)), {"weights": tmp_path / "weights"}, 12, 0)
+    with SourceFiles(plan.files) as files:
+        found = framed_chunks(plan, files, 8, lambda _: b"")
+        assert b"headdama" == next(found)
+        with pytest.raises(FreezeError) as raised:
+            next(found)
+    assert Reason.CHECKSUM_MISMATCH == raised.value.reason
 
 
 def test_assembled_values_are_written(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 Theory of operation. A quarter of the time warms the server up: modules, thread pools, buffers that are kept. Then
 it is let be until nothing of any call is left, and measured; the rest of the time is the soak; then it must come back
 to what it held. With several workers one is killed in the middle of the soak. Descriptors, processes and the spool
-come back exactly. Memory within `SLACK_BYTES` for each serving process: glibc keeps up to 16 MB of what is freed in
-each of its arenas (`rpc/allocator.py`). There is only one, or that would hide what leaks.
+come back exactly. Memory within `SLACK_BYTES` for each serving process: glibc keeps some megabytes of what is freed in
+each of its arenas (`tffreeze/allocator.py`). There is only one, or that would hide what leaks.
 """
 
 from __future__ import annotations

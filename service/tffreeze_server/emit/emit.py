@@ -11,6 +11,7 @@ all the same, and only a power cut within seconds could leave less.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -110,27 +111,56 @@ def chunks(plan: Plan, files: SourceFiles, max_chunk_bytes: int = 1 << 20) -> It
         FreezeError: What reading the weights raises.
 
     """
-    return map(b"".join, chunk_pieces(plan, files, max_chunk_bytes))
-
-
-def chunk_pieces(plan: Plan, files: SourceFiles, max_chunk_bytes: int) -> Iterator[list[bytes]]:
-    """Give what `chunks` gives, each chunk as pieces to be put together: once, with what goes around it.
-
-    Raises:
-        FreezeError: What reading the weights raises.
-
-    """
     pending: list[bytes] = []
     pending_bytes = 0
     for piece in _pieces(plan, files, max_chunk_bytes):
         if pending_bytes + len(piece) > max_chunk_bytes:
-            yield pending
+            yield b"".join(pending)
             pending = []
             pending_bytes = 0
         pending.append(piece)
         pending_bytes += len(piece)
     if pending_bytes:
-        yield pending
+        yield b"".join(pending)
+
+
+def framed_chunks(
+    plan: Plan,
+    files: SourceFiles,
+    chunk_bytes: int,
+    head: Callable[[int], bytes],
+    digest: Digest | None = None,
+) -> Iterator[bytes]:
+    """Give the plan's bytes in chunks of `chunk_bytes` and one of the rest, each behind the head for its length.
+
+    Each grows piece by piece, while the piece is in the core's cache, and is not copied again.
+
+    Args:
+        plan: What to give.
+        files: To read its ranges from.
+        chunk_bytes: Of a chunk without its head.
+        head: Makes what stands before so many bytes.
+        digest: Updated with all bytes of the plan.
+
+    Raises:
+        FreezeError: What reading the weights raises, before the last chunk is given.
+
+    """
+    pieces = _digested(_pieces(plan, files, chunk_bytes), digest)
+    rest = memoryview(b"")
+    for start_bytes in range(0, plan.size_bytes, chunk_bytes):
+        left_bytes = min(chunk_bytes, plan.size_bytes - start_bytes)
+        is_last = start_bytes + left_bytes == plan.size_bytes
+        chunk = io.BytesIO()
+        chunk.write(head(left_bytes))
+        while left_bytes:
+            rest = rest or memoryview(next(pieces))
+            written_bytes = chunk.write(rest[:left_bytes])
+            left_bytes -= written_bytes
+            rest = rest[written_bytes:]
+        if is_last:
+            next(pieces, None)  # the crc32c of the last range is checked now
+        yield chunk.getvalue()
 
 
 def _write_special(plan: Plan, path: Path, progress: Progress | None, digest: Digest | None) -> None:

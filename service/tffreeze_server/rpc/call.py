@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from functools import partial
+from collections.abc import Awaitable, Iterator
 from typing import TypeVar
 
 import grpc
@@ -13,7 +12,6 @@ import grpc
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.caller import Caller, caller_of
-from tffreeze_server.rpc.let_go import let_go
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.observer import CallInfo, Clock, Observer, Stage
 from tffreeze_server.rpc.request_id import METADATA_KEY, request_id
@@ -88,25 +86,6 @@ class Call:
         """
         await self._patiently(self.context.write(message))
 
-    @contextlib.asynccontextmanager
-    async def writing(self, message: bytes) -> AsyncIterator[None]:
-        """Send a message while the block runs, and wait until gRPC is ready for the next one.
-
-        Raises:
-            FreezeError: CLIENT_TOO_SLOW.
-
-        """
-        writing = asyncio.ensure_future(self.write(message))
-        try:
-            await asyncio.sleep(0)  # it begins now
-            yield
-            await writing
-        except BaseException as problem:
-            writing.cancel()
-            writing.add_done_callback(partial(_forget, problem))
-            raise
-        self.observer.sent(len(message))
-
     async def progress(self, stage: freeze_service_pb2.Progress.Stage, received_bytes: int = 0) -> None:
         """Tell the client how far it is, where it can be told: `Inspect` has one response."""
         if self.method == "Freeze":
@@ -146,9 +125,3 @@ class Call:
             f"Nothing was sent or read by the client for {self.settings.max_idle_seconds:g} seconds while it was its "
             "turn. Try again, over a faster connection.",
         )
-
-
-def _forget(problem: BaseException, writing: asyncio.Future[None]) -> None:
-    """See to the exception of a message that nobody waits for any more; the problem of the call is not ours."""
-    if not writing.cancelled() and (other := writing.exception()) is not problem:
-        let_go(other)

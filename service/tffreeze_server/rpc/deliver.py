@@ -1,6 +1,6 @@
 """From a plan to messages of the contract, as bytes.
 
-Chunks of a result are put into their messages by hand: a message of the contract would copy each twice more.
+Chunks of a result become messages by a head put before them: a message of the contract would copy each twice more.
 All of these are plain iterators for a thread to step through, one message at a time.
 """
 
@@ -10,11 +10,12 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.emit.emit import chunk_pieces
+from tffreeze_server.emit.emit import framed_chunks
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.plan.plan import Plan, Segment
@@ -110,11 +111,10 @@ def finished_message(digest: Digest | None) -> bytes:
     return freeze_service_pb2.FreezeResponse(finished=finished).SerializeToString()
 
 
-def content_message(file_index: int, pieces: Sequence[bytes]) -> bytes:
-    """Tell a chunk of the result, given in pieces: a FreezeResponse with a ContentChunk."""
-    data_bytes = sum(map(len, pieces))
+def content_head(file_index: int, data_bytes: int) -> bytes:
+    """What stands before so many bytes of the result: together, a FreezeResponse with a ContentChunk."""
     head = _CONTENT_HEADS[file_index] + field_head(_CONTENT_DATA, data_bytes)
-    return b"".join((field_head(_RESPONSE_CONTENT, len(head) + data_bytes), head, *pieces))
+    return field_head(_RESPONSE_CONTENT, len(head) + data_bytes) + head
 
 
 class _ContentHeads(dict[int, bytes]):
@@ -168,15 +168,15 @@ class Content:
         """Give the messages."""
         if self._digest is None:
             self._at_hand = open_at_hand(self._result.plan, self._files)
-        for pieces in chunk_pieces(self._result.plan, self._files, self._max_chunk_bytes):
-            self._made_bytes += sum(map(len, pieces))
-            if self._digest is not None:
-                for piece in pieces:
-                    self._digest.update(piece)
-            yield content_message(0, pieces)
+        head = partial(content_head, 0)
+        for message in framed_chunks(
+            self._result.plan, self._files, self._max_chunk_bytes, head, self._digest
+        ):
+            self._made_bytes += self._max_chunk_bytes
+            yield message
         for index, asset in enumerate(self._result.assets, 1):
             for data in _asset_chunks(asset, self._max_chunk_bytes):
-                yield content_message(index, [data])
+                yield content_head(index, len(data)) + data
 
     def is_next_at_hand(self) -> bool:
         """Whether the next message needs no asset and no digest, and its bytes are in memory."""
