@@ -9,7 +9,7 @@ threshold". Other C libraries have their own ways; it does nothing there.
 
 from __future__ import annotations
 
-_MAX_KEPT_BLOCK_BYTES = 4 << 20
+_MAX_KEPT_BLOCK_BYTES = 8 << 20
 """Larger ones, such as a large graph's, still go back at once."""
 
 

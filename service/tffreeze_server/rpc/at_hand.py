@@ -21,8 +21,8 @@ from tffreeze_server.plan.segments import segment_bytes
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
-_PROBE_BYTES = 1 << 18
-"""One byte of each so many is looked at: files come into memory, and go, in larger pieces than that."""
+_PROBE_BYTES = 1 << 17
+"""One byte of each so many is looked at: as much as Linux reads ahead of a reader, if nobody has told it otherwise."""
 
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 
