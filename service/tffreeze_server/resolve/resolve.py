@@ -98,6 +98,16 @@ class Sources:
             FreezeError: As `resolve`.
 
         """
+        if variable not in self._bindings:
+            self._bindings[variable] = self._bind(variable)
+        return self._bindings[variable]
+
+    @cached_property
+    def _bindings(self) -> dict[Variable, Binding]:
+        """What was found so far: `inspect` asks again for each signature."""
+        return {}
+
+    def _bind(self, variable: Variable) -> Binding:
         random = self.initializers.random_assignment(_key(variable))
         restored = self.restored(variable) if random else None
         if restored is not None:
