@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def test_a_broken_pipe_is_quiet() -> None:
     assert (process.returncode, err) == (141, b"")
 
 
+@pytest.fixture
+def in_the_foreground() -> Iterator[None]:
+    """SIGINT as programs in the foreground have it: those that a shell starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_the_foreground")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_nothing_behind(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Ctrl-C and SIGTERM end the program in the middle of a write without a file or a word."""
