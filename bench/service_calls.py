@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bare_stream import CHUNK_BYTES, FASTEST_OF
@@ -73,8 +74,8 @@ def splice(rounds: int) -> Row:
         with tffreeze.Client(address) as client:
             ours, theirs = compared(
                 rounds,
-                lambda: timed(lambda: freeze_dense(client, delivery="splice")),
-                lambda: timed(lambda: subprocess.run(["cp", str(weights), output()], check=True)),
+                lambda: freeze_dense(client, delivery="splice"),
+                lambda: subprocess.run(["cp", str(weights), output()], check=True),
             )
         with wire(address) as counted, tffreeze.Client(counted.address) as client:
             freeze_dense(client, delivery="splice")
@@ -91,8 +92,8 @@ def freeze_graph(rounds: int) -> Row:
     with server() as (address, _), tffreeze.Client(address) as client:
         ours, theirs = compared(
             min(rounds, 3),
-            lambda: timed(lambda: freeze_dense(client)),
-            lambda: timed(lambda: subprocess.run(command, check=True, capture_output=True, env=QUIET)),
+            lambda: freeze_dense(client),
+            lambda: subprocess.run(command, check=True, capture_output=True, env=QUIET),
         )
     measured = f"{theirs / ours:.1f} times faster ({ours:.2f} s to {theirs:.2f} s)"
     return Row("a call, 1 GB, against starting `freeze_graph`", "8 times faster", measured)
@@ -110,9 +111,7 @@ def concurrent(rounds: int) -> Row:
         idle_bytes = peak_bytes(process)
         with ThreadPoolExecutor(CONCURRENT) as threads:
             at_once, in_turn = compared(
-                min(rounds, 3),
-                lambda: timed(lambda: list(threads.map(one, numbers))),
-                lambda: timed(lambda: list(map(one, numbers))),
+                min(rounds, 3), lambda: list(threads.map(one, numbers)), lambda: list(map(one, numbers))
             )
         grown = (peak_bytes(process) - idle_bytes) / CONCURRENT / 1e6
     for number in numbers:
@@ -146,11 +145,7 @@ def beside_plans(rounds: int) -> Row:
             for thread in planning:
                 thread.join()
 
-        ours, theirs = compared(
-            min(rounds, 3),
-            lambda: timed(beside),
-            lambda: timed(lambda: freeze_dense(client, model_root="bench")),
-        )
+        ours, theirs = compared(min(rounds, 3), beside, lambda: freeze_dense(client, model_root="bench"))
     return Row(
         "a call, CONTENT of 1 GB while 4 others plan, against alone",
         "(no goal)",
@@ -185,16 +180,21 @@ def against_bare(work: str, goal: float, rounds: int, **how: str) -> Row:
     """Our throughput as a part of a bare stream's, and how the server grows."""
     with server() as (address, process), bare_stream() as bare, tffreeze.Client(address) as client:
         idle_bytes = peak_bytes(process)
-        ours, theirs = compared(rounds, lambda: fastest(lambda: freeze_dense(client, **how)), bare)
+        ours, theirs = medians(rounds, lambda: fastest(lambda: freeze_dense(client, **how)), bare)
         grown = (peak_bytes(process) - idle_bytes) / 1e6
     measured = f"{theirs / ours:.2f} ({ours:.2f} s to {theirs:.2f} s), grows by {grown:.0f} MB"
     return Row(work, f"{goal} of a bare stream, the server grows by less than 150 MB", measured)
 
 
-def compared(rounds: int, *parts: Callable[[], Seconds]) -> list[Seconds]:
-    """Median times of parts that take turns; a first turn that warms the caches does not count."""
+def compared(rounds: int, *parts: Callable[[], object]) -> list[Seconds]:
+    """Median times of parts that take turns."""
+    return medians(rounds, *(partial(timed, part) for part in parts))
+
+
+def medians(rounds: int, *timers: Callable[[], Seconds]) -> list[Seconds]:
+    """Medians of times that are taken in turns; a first turn that warms the caches does not count."""
     made("dense_1gb")
-    turns = [[part() for part in parts] for _ in range(rounds + 1)][1:]
+    turns = [[timer() for timer in timers] for _ in range(rounds + 1)][1:]
     return [statistics.median(times) for times in zip(*turns, strict=True)]
 
 

@@ -256,10 +256,9 @@ def test_chunks_have_a_greatest_length(plan: Plan, max_chunk_bytes: int) -> None
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 100, 1 << 20])
 def test_framed_chunks_are_whole(plan: Plan, chunk_bytes: int) -> None:
     """Each chunk but the last has the length asked for; the head for its length is before it."""
-    expected = [
-        b"<%d>" % len(rest) + rest
-        for rest in (content(plan)[start:][:chunk_bytes] for start in range(0, plan.size_bytes, chunk_bytes))
-    ]
+    whole = content(plan)
+    parts = [whole[start : start + chunk_bytes] for start in range(0, len(whole), chunk_bytes)]
+    expected = [b"<%d>" % len(part) + part for part in parts]
     with SourceFiles(plan.files) as files:
         found = list(framed_chunks(plan, files, chunk_bytes, lambda length: b"<%d>" % length))
     assert expected == found

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from google.protobuf.message import DecodeError
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.node import split_tensor
+from tffreeze_server.graph.node import full_tensor_name
 from tffreeze_server.parse import parse
 from tffreeze_server.tfproto.saved_model_pb2 import AssetFileDef, MetaGraphDef
 
@@ -25,7 +25,7 @@ def assets(meta_graph: MetaGraphDef) -> dict[str, str]:
 
     """
     found = list(meta_graph.asset_file_def) or list(_listed(meta_graph))
-    return {_tensor(asset): _checked(asset.filename) for asset in found}
+    return {full_tensor_name(asset.tensor_info.name): _checked(asset.filename) for asset in found}
 
 
 def _listed(meta_graph: MetaGraphDef) -> Iterator[AssetFileDef]:
@@ -36,11 +36,6 @@ def _listed(meta_graph: MetaGraphDef) -> Iterator[AssetFileDef]:
             yield parse(AssetFileDef, packed.value)
         except DecodeError:
             raise _malformed("an asset that cannot be read", _COLLECTION) from None
-
-
-def _tensor(asset: AssetFileDef) -> str:
-    node, index = split_tensor(asset.tensor_info.name)
-    return f"{node}:{index}"
 
 
 def _checked(filename: str) -> str:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.body import Body, Library, Outputs, to_body
-from tffreeze_server.graph.node import Node, new_node, node_of
+from tffreeze_server.graph.node import Node, join_tensor, new_node, node_of
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
@@ -263,8 +263,7 @@ class _Call:
     def results(self) -> Iterator[tuple[str, str]]:
         arguments = self._arguments()
         for k, tensor in enumerate(self.body.result_tensors):
-            name = f"{self.node.name}:{k}" if k else self.node.name
-            yield name, self._tensor(tensor, arguments)
+            yield join_tensor(self.node.name, k), self._tensor(tensor, arguments)
 
     def _arguments(self) -> dict[str, str]:
         given = [i for i in self.node.inputs if not i.startswith("^")]

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.model import Saver
-from tffreeze_server.graph.node import node_of, split_tensor
+from tffreeze_server.graph.node import full_tensor_name, node_of
 from tffreeze_server.graph.signatures import INIT_OP_SIGNATURE
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.parse import parse
@@ -43,8 +43,8 @@ def savers(
         same = [saver for saver in found if saver.restore_op == node_of(options.restore_op)]
         found = [Saver(node_of(options.restore_op), same[0].filename_tensor if same else "", "--restore-op")]
     if options.filename_tensor is not None:
-        node, index = split_tensor(options.filename_tensor)
-        found[:1] = [replace(saver, filename_tensor=f"{node}:{index}") for saver in found[:1]]
+        filename_tensor = full_tensor_name(options.filename_tensor)
+        found[:1] = [replace(saver, filename_tensor=filename_tensor) for saver in found[:1]]
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
@@ -90,6 +90,8 @@ class Sources:
     variables: Mapping[VariableKey, Variable]
     checkpoint: Checkpoint | None
     options: FreezeOptions
+    _bindings: dict[Variable, Binding] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was found so far: `inspect` asks again for each signature."""
 
     def binding(self, variable: Variable) -> Binding:
         """The value of a variable, from wherever it is.
@@ -101,11 +103,6 @@ class Sources:
         if variable not in self._bindings:
             self._bindings[variable] = self._bind(variable)
         return self._bindings[variable]
-
-    @cached_property
-    def _bindings(self) -> dict[Variable, Binding]:
-        """What was found so far: `inspect` asks again for each signature."""
-        return {}
 
     def _bind(self, variable: Variable) -> Binding:
         random = self.initializers.random_assignment(_key(variable))

@@ -16,7 +16,7 @@ from typing import Protocol
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.node import Node, new_node
+from tffreeze_server.graph.node import Node, join_tensor, new_node
 from tffreeze_server.graph.paths import path_to, shown
 from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.graph.variables import Binding, variable_key
@@ -199,7 +199,7 @@ class _Pass:
         if node.op == "IdentityN":
             self._put(rewrite_ops.identity_n(node, given))
             for k, handle in given.items():
-                self.done.handles[f"{node.name}:{k}" if k else node.name] = handle
+                self.done.handles[join_tensor(node.name, k)] = handle
             return
         handle = rewrite_ops.merged(node, list(given.values()))
         if node.op in ("Merge", "RefMerge"):

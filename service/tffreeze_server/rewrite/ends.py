@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.node import Node, node_of, split_tensor
+from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_types
 from tffreeze_server.rewrite.flat_graph import FlatGraph
 from tffreeze_server.rewrite.outputs import Endpoint, Wanted
@@ -39,10 +39,8 @@ class Ends:
             node = self.flat.nodes[node_of(self.flat.tensors[name])]
             types = self._types(nodes.get(node.name, node)) or self._types(node)
             if name == node.name and len(types) > 1:
-                named += [
-                    Endpoint("", f"{name}:{k}" if k else name, f"{name}:{k}" if k else name, t, None)
-                    for k, t in enumerate(types)
-                ]
+                tensors = [join_tensor(name, k) for k in range(len(types))]
+                named += [Endpoint("", n, n, t, None) for n, t in zip(tensors, types, strict=True)]
             else:
                 index = split_tensor(self.flat.tensors[name])[1]
                 named.append(Endpoint("", name, name, types[index] if index < len(types) else 0, None))

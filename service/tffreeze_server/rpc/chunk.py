@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
-
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import Reason
-from tffreeze_server.parse import parse
+from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.field_error import FieldError
 
 RequestType = type[freeze_service_pb2.FreezeRequest] | type[freeze_service_pb2.InspectRequest]
@@ -41,12 +39,13 @@ def read_chunk(request_type: RequestType, message: bytes) -> Chunk:
     chunk = _read_plain(message)
     if chunk is not None:
         return chunk
-    try:
-        request = parse(request_type, message)
-    except DecodeError:
-        raise _malformed("A message is not one of this contract: it cannot be parsed.") from None
+    request = client_message(request_type, message, "chunk")
     if not request.HasField("chunk"):
-        raise _malformed("A message after the first is not a chunk: there is one spec, and it comes first.")
+        raise FieldError(
+            Reason.UPLOAD_MALFORMED,
+            "chunk",
+            "A message after the first is not a chunk: there is one spec, and it comes first.",
+        )
     return Chunk(request.chunk.file_index, request.chunk.offset_bytes, request.chunk.data)
 
 
@@ -83,7 +82,3 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         if byte < 128:
             return value, position
     raise IndexError
-
-
-def _malformed(message: str) -> FieldError:
-    return FieldError(Reason.UPLOAD_MALFORMED, "chunk", message)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.emit.emit import framed_chunks
+from tffreeze_server.emit import emit
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.plan.plan import Plan, Segment
@@ -71,11 +71,8 @@ class Result:
         return self.plan.size_bytes + sum(asset.size_bytes for asset in self.assets)
 
 
-class Digest(Protocol):
-    """What `hashlib` makes."""
-
-    def update(self, data: bytes, /) -> None:
-        """Go on over `data`."""
+class Digest(emit.Digest, Protocol):
+    """One that is told, too."""
 
     def digest(self) -> bytes:
         """Give the digest."""
@@ -169,7 +166,7 @@ class Content:
         if self._digest is None:
             self._at_hand = open_at_hand(self._result.plan, self._files)
         head = partial(content_head, 0)
-        for message in framed_chunks(
+        for message in emit.framed_chunks(
             self._result.plan, self._files, self._max_chunk_bytes, head, self._digest
         ):
             self._made_bytes += self._max_chunk_bytes

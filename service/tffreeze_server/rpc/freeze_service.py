@@ -26,6 +26,7 @@ from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze_server.rpc import deliver
 from tffreeze_server.rpc.admission import Admission
 from tffreeze_server.rpc.call import Call, Context
+from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.limits import CallSettings, limits_to_message
 from tffreeze_server.rpc.messages import options_from_message
@@ -33,7 +34,7 @@ from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
 from tffreeze_server.rpc.planners import Planners
 from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
-from tffreeze_server.rpc.receive import Request, client_message, first_message, receive_files
+from tffreeze_server.rpc.receive import Request, first_message, receive_files
 from tffreeze_server.rpc.serve import Cutoff, serve
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, remove

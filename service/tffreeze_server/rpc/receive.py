@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from google.protobuf.message import DecodeError, Message
-
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import Reason
-from tffreeze_server.parse import parse
 from tffreeze_server.rpc import spool
 from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.chunk import Chunk, read_chunk
+from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.planning import Place
@@ -30,20 +28,6 @@ MAX_WAITING_BYTES = 4 << 20
 """Received and not yet being written."""
 
 Request = TypeVar("Request", freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest)
-AnyMessage = TypeVar("AnyMessage", bound=Message)
-
-
-def client_message(message_type: type[AnyMessage], message: bytes) -> AnyMessage:
-    """Read a message of the client.
-
-    Raises:
-        FreezeError: UPLOAD_MALFORMED.
-
-    """
-    try:
-        return parse(message_type, message)
-    except DecodeError:
-        raise _malformed("A message is not one of this contract: it cannot be parsed.") from None
 
 
 async def first_message(call: Call, request_type: type[Request]) -> Request:
@@ -138,5 +122,5 @@ class _Writer:
         return spool.create_file(self._folder, file.name, file.size_bytes)
 
 
-def _malformed(message: str, field: str = "spec") -> FieldError:
-    return FieldError(Reason.UPLOAD_MALFORMED, field, message)
+def _malformed(message: str) -> FieldError:
+    return FieldError(Reason.UPLOAD_MALFORMED, "spec", message)

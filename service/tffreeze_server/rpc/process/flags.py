@@ -62,9 +62,8 @@ def default_spool_dir() -> Path:
     """A folder of this user's below the system's folder for temporary files."""
     try:
         folder = tempfile.gettempdir()
-    except (
-        FileNotFoundError
-    ):  # Nowhere to write at all: a matter of those who need it and name no other place.
+    except FileNotFoundError:
+        # Nowhere to write at all: a matter of those who need it and name no other place.
         folder = "/tmp"  # noqa: S108 - a name for the message that says it cannot be written
     return Path(folder) / f"tffreeze-spool-{os.getuid()}"
 
