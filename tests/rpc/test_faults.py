@@ -325,7 +325,7 @@ def test_a_call_that_failed_is_forgotten(tmp_path: Path) -> None:
             absent.spec.source.model = "absent"
             assert "MODEL_NOT_FOUND" == failure(lambda: list(server.stub.Freeze(iter([absent])))).reason
             server.wait_until_idle()
-            assert wait_until(lambda: not any(isinstance(it, Job | Content) for it in gc.get_objects()))
+            assert wait_until(lambda: not any(type(it) in (Job, Content) for it in gc.get_objects()))
         finally:
             gc.enable()
 
