@@ -107,6 +107,7 @@ MEANINGS: dict[str, Meaning] = {
     "UNSUPPORTED_DTYPE": Meaning(RequestError),
     "UNSUPPORTED_MODEL": Meaning(RequestError),
     "GRAPH_TOO_LARGE": Meaning(RequestError),
+    "MODEL_TOO_COMPLEX": Meaning(RequestError),
     "OUTPUT_NOT_WRITABLE": Meaning(RequestError),
     "WEIGHTS_NEEDED": Meaning(RequestError),
     "MODEL_ROOT_NOT_FOUND": Meaning(NotFoundError),
@@ -130,6 +131,7 @@ MEANINGS: dict[str, Meaning] = {
     "CANCELLED": Meaning(TimeLimitError),
     "CLIENT_TOO_SLOW": Meaning(BusyError, retryable=True),
     "UNAVAILABLE": Meaning(UnavailableError, retryable=True),
+    "PLANNER_LIMIT_EXCEEDED": Meaning(ServiceError),
 }
 """What each reason of the contract means. Total by test."""
 

@@ -49,6 +49,7 @@ class Reason(enum.Enum):
     UNSUPPORTED_DTYPE = "request"
     UNSUPPORTED_MODEL = "request"
     GRAPH_TOO_LARGE = "request"
+    MODEL_TOO_COMPLEX = "request"
     OUTPUT_NOT_WRITABLE = "request"
     # The plan needs data files that the caller kept (splice).
     WEIGHTS_NEEDED = "request"
@@ -75,6 +76,7 @@ class Reason(enum.Enum):
     DEADLINE_EXCEEDED = "ours"
     CANCELLED = "ours"
     CLIENT_TOO_SLOW = "ours"
+    PLANNER_LIMIT_EXCEEDED = "ours"
 
 
 class FreezeError(Exception):

@@ -70,6 +70,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.UNSUPPORTED_DTYPE: Meaning(_CANNOT),
     Reason.UNSUPPORTED_MODEL: Meaning(_CANNOT),
     Reason.GRAPH_TOO_LARGE: Meaning(_CANNOT),
+    Reason.MODEL_TOO_COMPLEX: Meaning(_CANNOT),
     Reason.OUTPUT_NOT_WRITABLE: Meaning(_CANNOT),
     Reason.WEIGHTS_NEEDED: Meaning(_CANNOT, field="spec.delivery"),
     Reason.MODEL_ROOT_NOT_FOUND: Meaning(_NOT_THERE, field="spec.source.model_root"),
@@ -91,6 +92,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.DEADLINE_EXCEEDED: Meaning(_Code.DEADLINE_EXCEEDED),
     Reason.CANCELLED: Meaning(_Code.CANCELLED),
     Reason.CLIENT_TOO_SLOW: Meaning(_Code.ABORTED, retry=True),
+    Reason.PLANNER_LIMIT_EXCEEDED: Meaning(_BUSY),
 }
 """What each reason means."""
 
