@@ -13,7 +13,7 @@ NODE := $(OTHER_LANGUAGES)/node_modules
 # The contract may not break what the last release had; before the first one, what the last commit had.
 RELEASED = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || git rev-parse -q --verify 'HEAD^')
 
-.PHONY: help demo test lint contract node container format bench soak fixtures stubs lock clean
+.PHONY: help demo test lint contract node container format bench soak mutants fixtures stubs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,10 @@ bench: $(VENV)/complete  ## measure speed and memory against TensorFlow's own to
 
 soak: $(VENV)/complete  ## minutes of calls with faults; a server must hold no more than before (ARGS='--seconds 600')
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
+
+mutants: $(VENV)/complete  ## change the code at random and count what the tests notice (hours; ARGS='engine --count 20')
+	@$(PIP) install --group mutants
+	$(BIN)/python scripts/mutants.py $(ARGS)
 
 fixtures: $(VENV)/complete  ## make the sample models of tests/fixtures anew
 	$(BIN)/python scripts/make_fixtures.py
