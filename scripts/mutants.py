@@ -141,12 +141,10 @@ def mutants_of(file: Path) -> Iterator[Mutant]:
 
 
 def _code(node: ast.AST) -> Iterator[ast.expr]:
-    """The expressions that decide or compute: no annotations, defaults, messages, or numbers that a name is given to."""
+    """The expressions that decide or compute: no annotations, defaults, messages or named numbers."""
     if isinstance(node, ast.Raise | ast.JoinedStr | ast.arguments):
         return
-    if isinstance(node, ast.Assign | ast.AnnAssign | ast.keyword) and isinstance(
-        node.value, ast.Constant | ast.Dict
-    ):
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.keyword) and _is_literal(node.value):
         return
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list"):
@@ -156,6 +154,12 @@ def _code(node: ast.AST) -> Iterator[ast.expr]:
                 if isinstance(child, ast.expr):
                     yield child
                 yield from _code(child)
+
+
+def _is_literal(value: ast.AST | None) -> bool:
+    return value is not None and not any(
+        isinstance(n, ast.Name | ast.Attribute | ast.Call) for n in ast.walk(value)
+    )
 
 
 def sample(area: Area, count: int, seed: int) -> list[Mutant]:
