@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
-import os
 import signal
 import sys
 from typing import NoReturn
@@ -13,7 +11,7 @@ from typing import NoReturn
 import click
 
 from tffreeze import __version__
-from tffreeze.cli import exit_codes
+from tffreeze.cli import exit_codes, stdout
 from tffreeze.cli.show import show_error, show_unexpected
 from tffreeze.errors import TffreezeError
 
@@ -47,9 +45,9 @@ class Commands(click.Group):
         """Run the command; click would make an interrupt and a broken pipe exit code 1."""
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            stdout.flush()
         except BrokenPipeError:
-            _forget_stdout()
+            stdout.forget()
             raise SystemExit(exit_codes.BROKEN_PIPE) from None
         except KeyboardInterrupt:
             raise SystemExit(exit_codes.INTERRUPTED) from None
@@ -110,10 +108,3 @@ def main() -> NoReturn:
 def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - as signal calls it
     """End by an exception, so that temporary files are removed on the way out."""
     raise SystemExit(exit_codes.TERMINATED)
-
-
-def _forget_stdout() -> None:
-    """Let the interpreter's last flush go nowhere; it would complain of the broken pipe."""
-    with contextlib.suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
