@@ -123,6 +123,17 @@ def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorF
         return _report(compat.freeze_to_file(compat.Flags(**flags)))
 
 
+def load_engine() -> None:
+    """Import what a freeze uses, for a program that wants to have that behind it.
+
+    Raises:
+        RequestError: ENGINE_NOT_INSTALLED.
+
+    """
+    for module in ("freeze", "emit.emit", "rpc.messages"):
+        load(module)
+
+
 def serve(arguments: Sequence[str]) -> int:
     """Run a server in this process until it is told to end; the exit code.
 

@@ -14,6 +14,7 @@ from tffreeze.cli.progress import progress_bar
 from tffreeze.cli.server_flags import ServerFlags, remote_flags, server_flags, worker
 from tffreeze.cli.show import show_report, stdout_or_stderr
 from tffreeze.cli.write import write_json
+from tffreeze.interrupts import RaisedSignals
 from tffreeze.local_model import input_files
 from tffreeze.options import FreezeArguments
 from tffreeze.output import check_output
@@ -60,7 +61,8 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
         raise click.UsageError("-o - and --report - both want stdout: write one of them to a file.")
     result = _freeze(output, report_file, quiet, flags)
     if report_file:
-        write_json(result.report.to_json(), report_file)
+        with RaisedSignals():
+            write_json(result.report.to_json(), report_file)
     if not quiet:
         is_taken = stdout.NAME in (output, report_file)
         shown = "stdout" if output == stdout.NAME else output
@@ -78,7 +80,7 @@ def _freeze(output: str, report_file: str | None, quiet: bool, flags: dict[str, 
     if report_file is not None:
         inputs = input_files(model, options) if remote["model_root"] is None else []
         _check_report(report_file, output, inputs, options)
-    with progress_bar(quiet) as bar, worker(server) as freezer:
+    with progress_bar(quiet) as bar, worker(server) as freezer, RaisedSignals():
         if server.server:
             remote["on_upload"] = bar and bar.sending
         given = {name: value for name, value in remote.items() if value is not None}
