@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from emit.samples import KERNEL, SHARD, Halves, dense_graph, write_shard
-from tffreeze_server.emit import whole_file
+from tffreeze_files import temporary
 from tffreeze_server.emit.emit import chunks, framed_chunks, write_file, write_stream
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.measure import make_plan
@@ -27,7 +27,7 @@ from tffreeze_server.tensors.files import SourceFiles
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With O_TMPFILE, and as on a system without it."""
     if request.param == "named":
-        monkeypatch.setattr(whole_file, "_O_TMPFILE", 0)
+        monkeypatch.setattr(temporary, "_O_TMPFILE", 0)
     return str(request.param)
 
 
@@ -139,8 +139,9 @@ def test_a_damaged_weight_is_named_and_leaves_no_file(tmp_path: Path, plan: Plan
         (lambda shard: shard.unlink(), Reason.SHARD_NOT_FOUND),
         (lambda shard: shard.write_bytes(b"short"), Reason.MALFORMED_CHECKPOINT),
         (lambda shard: (shard.unlink(), shard.mkdir()), Reason.FILE_NOT_READABLE),
+        (lambda shard: (shard.unlink(), os.mkfifo(shard)), Reason.FILE_NOT_READABLE),
     ],
-    ids=["missing", "cut short", "a folder"],
+    ids=["missing", "cut short", "a folder", "a pipe that nobody writes to"],
 )
 def test_an_unreadable_shard_leaves_no_file(
     tmp_path: Path, plan: Plan, damage: Callable[[Path], object], reason: Reason

@@ -15,14 +15,14 @@ _WRITER = """
 import resource, sys
 from pathlib import Path
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.emit import whole_file
+from tffreeze_files import temporary
 from tffreeze_server.emit.emit import write_file
 from tffreeze_server.emit.directory import write_directory
 from tffreeze_server.plan.plan import Plan
 
 target, kind, way, limit = sys.argv[1:]
 if way == "named":
-    whole_file._O_TMPFILE = 0
+    temporary._O_TMPFILE = 0
 if int(limit):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 plan = Plan((bytes(1 << 20),) * 8, {}, 8 << 20, 0)
@@ -72,6 +72,10 @@ def test_a_killed_run_leaves_no_output_and_does_not_trip_the_next(
         writer.wait(timeout=60)
     assert not target.exists()
     run(target, kind, way)
+    run(
+        target, kind, way
+    )  # a folder that is there is refused; a file is replaced, which takes a temporary name
+    assert [target] == list(tmp_path.iterdir())
     written = target if kind == "file" else target / "saved_model.pb"
     assert 8 << 20 == written.stat().st_size
 
