@@ -15,40 +15,21 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tffreeze.errors import error_for
+from tffreeze.local_file import LocalFile
 from tffreeze.options import FreezeArguments, StrPath
 
 if TYPE_CHECKING:
     from tffreeze.v1 import model_pb2
 
 STATE_FILE = "checkpoint"
-MAX_STATE_BYTES = 1 << 23
 
 _SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _WEIGHTS = re.compile(r".+\.data-\d{5,}-of-\d{5,}", re.DOTALL)
 _PART = re.compile(r"(?P<prefix>.+?)(\.index|\.meta|(\.data)?-[\d?]{5,}-of-[\d?]{5,})", re.DOTALL)
-_STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*"(?P<path>(?:[^"\\]|\\.)*)"', re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file that a server may want.
-
-    Attributes:
-        name: Its path in the upload.
-        path: Where it is.
-        size_bytes: Its size.
-        is_weights: Whether it holds nothing but the bytes of tensors: it need not be sent.
-
-    """
-
-    name: str
-    path: Path
-    size_bytes: int
-    is_weights: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +132,9 @@ def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
                 f"The folder {str(location)!r} has no file {STATE_FILE!r} that names its newest checkpoint."
             )
             raise error_for("CHECKPOINT_NOT_FOUND", f"{message} Give the prefix of one.", location.name)
-        named = _named_by(state)
+        from tffreeze.checkpoint_state import newest_checkpoint  # noqa: PLC0415 - needs protobuf
+
+        named = newest_checkpoint(state)
         found[f"checkpoint/{STATE_FILE}"] = state
         parent = f"checkpoint/{named.parent}" if str(named.parent) != "." else "checkpoint"
         _add_parts(found, location / named, parent)
@@ -183,21 +166,6 @@ def _belongs(name: str, prefix: str) -> bool:
         return True
     part = _PART.fullmatch(name)
     return bool(part) and name.startswith(prefix) and part["prefix"] == prefix  # type: ignore[index]  # matched
-
-
-def _named_by(state: Path) -> PurePosixPath:
-    """The newest checkpoint of a state file; of an absolute path only the last part counts."""
-    with state.open(encoding="utf-8", errors="replace") as file:
-        match = _STATE.search(file.read(MAX_STATE_BYTES))
-    named = re.sub(r"\\(.)", r"\1", match["path"]) if match else ""
-    windows = PureWindowsPath(named)
-    if named.startswith("/") or windows.is_absolute() or windows.drive:
-        named = windows.name
-    path = PurePosixPath(named)
-    if not named or ".." in path.parts:
-        message = f"The file {str(state)!r} names no checkpoint in its folder. Give the prefix of one."
-        raise error_for("MALFORMED_CHECKPOINT", message, STATE_FILE)
-    return path
 
 
 def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:

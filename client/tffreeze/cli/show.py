@@ -7,11 +7,12 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import click
 
 from tffreeze.errors import TffreezeError
+from tffreeze.printable import encodable, printable
 
 if TYPE_CHECKING:
     from tffreeze.convert import Shape
@@ -36,23 +37,38 @@ NEXT_STEPS = {
 """The next step in the words of the command line, by reason."""
 
 
-Write = Callable[[str], None]
-"""Writes one line."""
+class Write(Protocol):
+    """Writes one line to a stream, as `say` does."""
+
+    def __call__(self, line: str, *, label: str = ..., colour: str | None = ...) -> None:
+        """Write it."""
 
 
-def say(line: str, stream: TextIO) -> None:
-    """Write one line, in colour on a terminal unless NO_COLOR says otherwise (no-color.org)."""
-    click.echo(line, file=stream, color=False if os.environ.get("NO_COLOR") else None)
+def say(line: str, stream: TextIO, *, label: str = "", colour: str | None = None) -> None:
+    """Write one line, whatever it holds: names in models and messages of servers are text of others.
+
+    Args:
+        line: What to write; what cannot be seen, or encoded, is escaped.
+        stream: Where to.
+        label: What to put before it, in colour on a terminal unless NO_COLOR says otherwise (no-color.org).
+        colour: Of the label.
+
+    """
+    shown = printable(line)
+    if label:
+        shown = f"{click.style(label, fg=colour, bold=colour == 'red')} {shown}"
+    text = encodable(shown, getattr(stream, "encoding", None))
+    click.echo(text, file=stream, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def show_error(error: TffreezeError) -> None:
     """Tell an error on stderr: message, reason, next step."""
-    say(f"{click.style('error:', fg='red', bold=True)} {error.message}", sys.stderr)
+    say(error.message, sys.stderr, label="error:", colour="red")
     say(f"reason: {error.reason}", sys.stderr)
     if error.reason in NEXT_STEPS:
         say(f"next: {NEXT_STEPS[error.reason]}", sys.stderr)
     if _debug():
-        traceback.print_exception(error)
+        _show_traceback(error)
 
 
 def show_unexpected(error: Exception) -> None:
@@ -60,9 +76,14 @@ def show_unexpected(error: Exception) -> None:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     show_error(TffreezeError("INTERNAL", f"Something went wrong that should not: {text}"))
     if _debug():
-        traceback.print_exception(error)
+        _show_traceback(error)
     else:
         say("TFFREEZE_DEBUG=1 in the environment shows where.", sys.stderr)
+
+
+def _show_traceback(error: Exception) -> None:
+    for line in "".join(traceback.format_exception(error)).split("\n"):
+        say(line, sys.stderr)
 
 
 def _debug() -> bool:
@@ -94,7 +115,7 @@ def show_report(report: Report, output: str, stream: TextIO, sha256: str | None 
         rows = [(i.op, f"fills {i.table}", f"from {i.asset}" if i.asset else "") for i in report.initializers]
         table(write, rows)
     for warning in report.warnings[:MAX_LINES]:
-        write(f"{click.style('warning:', fg='yellow')} {warning.message}")
+        say(warning.message, stream, label="warning:", colour="yellow")
     if len(report.warnings) > MAX_LINES:
         write(f"… and {len(report.warnings) - MAX_LINES} more warnings: see --report.")
 
@@ -111,9 +132,9 @@ def _tensors(write: Write, title: str, tensors: Sequence[TensorReport]) -> None:
     )
 
 
-def table(write: Write, rows: Sequence[Sequence[str]]) -> None:
+def table(write: Callable[[str], None], rows: Sequence[Sequence[str]]) -> None:
     """Write rows with aligned columns, indented, empty columns left out; at most `MAX_LINES` rows."""
-    shown = rows[:MAX_LINES]
+    shown = [tuple(map(printable, row)) for row in rows[:MAX_LINES]]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width]

@@ -1,0 +1,75 @@
+"""The caller's own files, as they were declared to a server."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from tffreeze.errors import TffreezeError, error_for
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file that a server may want.
+
+    Attributes:
+        name: Its path in the upload.
+        path: Where it is.
+        size_bytes: Its size.
+        is_weights: Whether it holds nothing but the bytes of tensors: it need not be sent.
+
+    """
+
+    name: str
+    path: Path
+    size_bytes: int
+    is_weights: bool
+
+
+def open_local(path: Path) -> int:
+    """Open a file to read it; a pipe or a device that has taken its place is refused, and not waited for.
+
+    Returns:
+        A file descriptor.
+
+    Raises:
+        ModelFileError: FILE_NOT_READABLE.
+
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        raise _not_readable(path, error) from None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    message = f"{str(path)!r} is no regular file. Give the file itself."
+    raise error_for("FILE_NOT_READABLE", message, path.name)
+
+
+def read_local(descriptor: int, path: Path, length_bytes: int, offset_bytes: int) -> bytes:
+    """Read exactly so many bytes.
+
+    Raises:
+        ModelFileError: FILE_NOT_READABLE; it has become shorter, too.
+
+    """
+    data = b""
+    try:
+        while len(data) < length_bytes:
+            more = os.pread(descriptor, length_bytes - len(data), offset_bytes + len(data))
+            if not more:
+                message = f"The file {str(path)!r} has become shorter while it was read. Freeze it again."
+                raise error_for("FILE_NOT_READABLE", message, path.name)
+            data = data + more if data else more
+    except OSError as error:
+        raise _not_readable(path, error) from None
+    return data
+
+
+def _not_readable(path: Path, error: OSError | ValueError) -> TffreezeError:
+    what = error.strerror if isinstance(error, OSError) else str(error)
+    message = f"The file {str(path)!r} cannot be read: {what}. Check its permissions and its disk."
+    return error_for("FILE_NOT_READABLE", message, path.name)
