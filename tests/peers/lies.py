@@ -354,7 +354,7 @@ BYTES = {
         "INTERNAL",
         "2,000,000 fields",
     ),
-    "groups in groups": Lie("content", lambda _: [b"\x7b" * MIB], "INTERNAL", "cut short"),
+    "groups in groups": Lie("content", lambda _: [b"\x7b" * (2 * MIB)], "INTERNAL", "cut short"),
     "more than gRPC takes": Lie("content", lambda _: [bytes(257 * MIB)], "INTERNAL", "RESOURCE_EXHAUSTED"),
     "metadata without end": Lie(
         "content",
