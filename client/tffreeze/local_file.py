@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from tffreeze.errors import TffreezeError, error_for
+from tffreeze.errors import error_for
+from tffreeze_files.reader import NotReadableError, not_readable, open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,12 @@ def open_local(path: Path) -> int:
 
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        raise _not_readable(path, error) from None
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    message = f"{str(path)!r} is no regular file. Give the file itself."
-    raise error_for("FILE_NOT_READABLE", message, path.name)
+        return open_regular(path, str(path))
+    except FileNotFoundError:
+        message = f"There is no file {str(path)!r}. Check its path."
+        raise error_for("FILE_NOT_READABLE", message, path.name) from None
+    except NotReadableError as error:
+        raise error_for("FILE_NOT_READABLE", error.message, path.name) from None
 
 
 def read_local(descriptor: int, path: Path, length_bytes: int, offset_bytes: int) -> bytes:
@@ -65,11 +63,6 @@ def read_local(descriptor: int, path: Path, length_bytes: int, offset_bytes: int
                 raise error_for("FILE_NOT_READABLE", message, path.name)
             data = data + more if data else more
     except OSError as error:
-        raise _not_readable(path, error) from None
+        message = not_readable(str(path), error).message
+        raise error_for("FILE_NOT_READABLE", message, path.name) from None
     return data
-
-
-def _not_readable(path: Path, error: OSError | ValueError) -> TffreezeError:
-    what = error.strerror if isinstance(error, OSError) else str(error)
-    message = f"The file {str(path)!r} cannot be read: {what}. Check its permissions and its disk."
-    return error_for("FILE_NOT_READABLE", message, path.name)

@@ -11,6 +11,7 @@ server name files as the caller does:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -18,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tffreeze.errors import error_for
-from tffreeze.local_file import LocalFile
+from tffreeze.errors import TffreezeError, error_for
+from tffreeze.local_file import LocalFile, open_local
 from tffreeze.options import FreezeArguments, StrPath
 
 if TYPE_CHECKING:
@@ -76,21 +77,39 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
         ModelFileError: FILE_NOT_READABLE.
 
     """
-    path = Path(model)
-    checkpoint = options.get("checkpoint")
     found: dict[str, Path] = {}
     try:
-        name = _add_model(
-            found, path, own_checkpoint=not checkpoint, assets=bool(options.get("as_saved_model"))
-        )
-        names = {part: _add_file(found, part, options.get(part)) for part in ("saver", "op_list")}  # type: ignore[arg-type]  # paths, or None
-        location = _add_checkpoint(found, Path(checkpoint)) if checkpoint else ""
+        name, location, names = _add_all(found, Path(model), options)
         files = tuple(_local_file(name, path) for name, path in found.items())
     except OSError as error:
         file = str(error.filename or model)
         message = f"The file {file!r} cannot be read: {error.strerror}. Check its permissions and its disk."
         raise error_for("FILE_NOT_READABLE", message, file) from None
+    except ValueError:  # what Python raises for names that no file system call takes
+        message = f"There is no model {str(model)!r}, or no file of it: a name cannot hold a zero byte."
+        raise error_for("MODEL_NOT_FOUND", message, str(model)) from None
     return LocalModel(files, name, location, names["saver"], names["op_list"])
+
+
+def input_files(model: StrPath, options: FreezeArguments) -> list[Path]:
+    """List the files of a model on this machine that a freeze may read, assets among them.
+
+    Where something is missing, those that were found before it: the freeze itself says what is wrong.
+    """
+    found: dict[str, Path] = {}
+    with_assets: FreezeArguments = {**options, "as_saved_model": True}
+    with contextlib.suppress(OSError, ValueError, TffreezeError):
+        _add_all(found, Path(model), with_assets)
+    return list(found.values())
+
+
+def _add_all(found: dict[str, Path], path: Path, options: FreezeArguments) -> tuple[str, str, dict[str, str]]:
+    """Add all files; gives the paths of model and checkpoint in the upload, and those of the other parts."""
+    checkpoint = options.get("checkpoint")
+    name = _add_model(found, path, own_checkpoint=not checkpoint, assets=bool(options.get("as_saved_model")))
+    names = {part: _add_file(found, part, options.get(part)) for part in ("saver", "op_list")}  # type: ignore[arg-type]  # paths, or None
+    location = _add_checkpoint(found, Path(checkpoint)) if checkpoint else ""
+    return name, location, names
 
 
 def _add_model(found: dict[str, Path], path: Path, *, own_checkpoint: bool, assets: bool) -> str:
@@ -184,7 +203,12 @@ def _plain(name: str) -> str:
 
 
 def _local_file(name: str, path: Path) -> LocalFile:
-    return LocalFile(name, path, path.stat().st_size, _WEIGHTS.fullmatch(path.name) is not None)
+    descriptor = open_local(path)
+    try:
+        size_bytes = os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+    return LocalFile(name, path, size_bytes, _WEIGHTS.fullmatch(path.name) is not None)
 
 
 def sent(files: Iterable[LocalFile], *, with_weights: bool) -> Iterator[tuple[int, LocalFile]]:

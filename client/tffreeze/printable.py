@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 _UNUSUAL = re.compile(r"[^ -~]+")
+_UNUSUAL_IN_JSON = re.compile(r"[^\n -~]+")
 
 
 def printable(text: str) -> str:
@@ -22,19 +23,17 @@ def encodable(text: str, encoding: str | None) -> str:
     return text.encode(name, "backslashreplace").decode(name)
 
 
-def printable_json(text: str, encoding: str | None) -> str:
+def printable_json(text: str) -> str:
     """Escape the same in JSON, as JSON does: it stays the same value."""
-    name = encoding or "ascii"
-    return _UNUSUAL.sub(lambda match: "".join(_json(letter, name) for letter in match[0]), text)
+    return _UNUSUAL_IN_JSON.sub(lambda match: "".join(map(_json, match[0])), text)
 
 
 def _shown(letter: str) -> str:
     return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
 
 
-def _json(letter: str, encoding: str) -> str:
-    is_shown = letter == "\n" or (letter.isprintable() and letter.encode(encoding, "ignore") != b"")
-    if is_shown:
+def _json(letter: str) -> str:
+    if letter.isprintable():
         return letter
     units = letter.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

@@ -16,10 +16,10 @@ from tffreeze.connection import Connection
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.events import Finished, FreezeEvent, Started, Writing
 from tffreeze.local_file import LocalFile
-from tffreeze.local_model import find_model
+from tffreeze.local_model import find_model, input_files
 from tffreeze.memory import MemoryOutput
 from tffreeze.options import FreezeArguments, StrPath, check_form, options_message
-from tffreeze.output import Output, Target, open_output
+from tffreeze.output import Output, Target, check_output, open_output
 from tffreeze.parse import broken
 from tffreeze.receive import Receiver
 from tffreeze.result import FreezeResult
@@ -151,6 +151,7 @@ class RemoteFreeze:
         with_weights = delivery == "content"
         model_root = self.arguments.get("model_root")
         source, files = model_source(self.model, self._options, model_root, with_weights=with_weights)
+        self._check_output(with_inputs=model_root is None)
         spec = freeze_service_pb2.FreezeSpec(
             source=source,
             options=options_message(self._options),
@@ -173,6 +174,12 @@ class RemoteFreeze:
                 return
             if foreign is not None:
                 raise foreign  # here, or it would seem to come from another exception
+
+    def _check_output(self, *, with_inputs: bool) -> None:
+        """The output may be none of the files that are read, sent or not."""
+        if self._path is not None:
+            inputs = input_files(self.model, self._options) if with_inputs else []
+            check_output(self._path, inputs, as_saved_model=bool(self._options.get("as_saved_model")))
 
     def _attempt(self, asked: Asked, sender: Sender, left_seconds: float | None) -> Events:
         address, channel = self.connection.next_channel()

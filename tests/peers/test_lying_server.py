@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,35 +85,39 @@ def test_a_lie_is_refused(
     assert [] == list(tmp_path.iterdir())
 
 
-def test_lies_take_no_memory(tmp_path: Path) -> None:
-    """All of them together, in a process of their own, take less than a small message may become."""
-    program = "import sys; from peers.test_lying_server import tell_all; tell_all(sys.argv[1])"
+ALL_LIES = """
+import resource, sys
+from pathlib import Path
+import tffreeze
+from peers.lies import LIES
+refused = 0
+with tffreeze.Client("127.0.0.1:" + sys.argv[1]) as client:
+    for lie in LIES.values():
+        try:
+            client.freeze(sys.argv[2], output=Path(sys.argv[3], "f"), delivery=lie.delivery, **lie.arguments)
+        except tffreeze.TffreezeError:
+            refused += 1
+print(refused, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def test_lies_take_no_memory(
+    honest: dict[tuple[str, bool], Responses], server: LyingServer, tmp_path: Path
+) -> None:
+    """A client that hears all of them takes no more than some messages of 256 MiB would."""
+    lies = list(LIES.values())
+    server.say_each(lambda call: lies[call - 1].tell(honest[lies[call - 1].delivery, False]))
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)],
+        [sys.executable, "-c", ALL_LIES, str(server.port), str(DIGITS), str(tmp_path)],
         check=True,
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[1],
     )
-    refused, peak_megabytes = done.stdout.split()
-    assert len(LIES) == int(refused)
-    assert int(peak_megabytes) < 900  # the server is in the same process, and its messages are up to 257 MiB
-
-
-def tell_all(folder: str) -> None:
-    """Tell all lies, and print how many were refused and how much memory that took."""
-    refused = 0
-    with served(Path(folder, "server")) as real:
-        honest = {name: record(real.port, DIGITS, delivery) for name, delivery in DELIVERIES.items()}
-    with lying_server() as server, tffreeze.Client(f"127.0.0.1:{server.port}") as client:
-        for lie in LIES.values():
-            server.say_each(lambda _, lie=lie: lie.tell(honest[lie.delivery]))  # type: ignore[misc]  # bound now
-            try:
-                client.freeze(DIGITS, output=Path(folder, "f"), delivery=lie.delivery, **lie.arguments)  # type: ignore[arg-type]  # one of two words
-            except tffreeze.TffreezeError:
-                refused += 1
-            server.say()
-    print(refused, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+    refused, peak_megabytes = map(int, done.stdout.split())
+    assert len(LIES) == refused == server.calls
+    assert peak_megabytes < 600
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_nothing_is_appended_to_a_stream(

@@ -14,6 +14,7 @@ import click
 
 from tffreeze import embedded
 from tffreeze.cli.show import show_report
+from tffreeze.interrupts import RaisedSignals
 
 
 def _true(value: str | bool) -> bool:
@@ -69,6 +70,8 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
       tffreeze freeze-graph --input_saved_model_dir=saved_model/ --output_node_names=softmax \\
         --output_graph=frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
-    report = embedded.freeze_graph(**flags)
+    embedded.load_engine()
+    with RaisedSignals():
+        report = embedded.freeze_graph(**flags)
     if flags["output_graph"]:
         show_report(report, flags["output_graph"], sys.stdout)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import stat
+import os
 from pathlib import Path
 
+from tffreeze_files.reader import NotReadableError, open_regular
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tensors.files import unreadable
 
 COPY_AGAIN = "Copy the checkpoint again from where it was written, or write it again with TensorFlow."
 
@@ -54,7 +56,7 @@ def unsupported_dtype(key: str, dtype_name: str) -> FreezeError:
 
 
 def file_size_bytes(path: Path, file: str) -> int:
-    """Measure a file that is to be opened; a pipe or device would make the opening hang.
+    """Measure a file that is to be read.
 
     Raises:
         FileNotFoundError: It is not there.
@@ -62,11 +64,10 @@ def file_size_bytes(path: Path, file: str) -> int:
 
     """
     try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(file) from None
-    except OSError as error:
-        raise not_readable(file, error.strerror or "the system refuses") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise not_readable(file, "it is not a plain file")
-    return status.st_size
+        descriptor = open_regular(path, file)
+    except NotReadableError as error:
+        raise unreadable(error) from None
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
+from tffreeze_files.reader import NotReadableError, not_readable, open_regular
 from tffreeze_server.errors import FreezeError, Reason
 
 
@@ -41,7 +42,7 @@ class SourceFiles:
         """
         if file not in self._descriptors:
             try:
-                self._descriptors[file] = os.open(self.paths[file], os.O_RDONLY | os.O_CLOEXEC)
+                self._descriptors[file] = open_regular(self.paths[file], file)
             except (KeyError, FileNotFoundError):
                 raise FreezeError(
                     Reason.SHARD_NOT_FOUND,
@@ -49,8 +50,8 @@ class SourceFiles:
                     "Copy all files of the checkpoint (every .data-… and the .index) to one place.",
                     subject=file,
                 ) from None
-            except OSError as error:
-                raise _unreadable(file, error) from None
+            except NotReadableError as error:
+                raise unreadable(error) from None
         return self._descriptors[file]
 
     def pread(self, file: str, length_bytes: int, offset_bytes: int) -> bytes:
@@ -63,7 +64,7 @@ class SourceFiles:
         try:
             data = os.pread(self.descriptor(file), length_bytes, offset_bytes)
         except OSError as error:
-            raise _unreadable(file, error) from None
+            raise unreadable(not_readable(file, error)) from None
         if len(data) != length_bytes:
             data += self._rest(file, length_bytes - len(data), offset_bytes + len(data))
         return data
@@ -86,9 +87,6 @@ class SourceFiles:
         return b"".join(parts)
 
 
-def _unreadable(file: str, error: OSError) -> FreezeError:
-    return FreezeError(
-        Reason.FILE_NOT_READABLE,
-        f"The file {file!r} cannot be read: {error.strerror}. Check its permissions and its disk.",
-        subject=file,
-    )
+def unreadable(error: NotReadableError) -> FreezeError:
+    """Make the engine's exception for a file that cannot be read."""
+    return FreezeError(Reason.FILE_NOT_READABLE, error.message, subject=error.subject)
