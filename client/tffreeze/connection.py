@@ -15,8 +15,8 @@ from tffreeze.allocator import keep_freed_megabytes
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.loopback import is_loopback
 
-MAX_RESPONSE_BYTES = 256 << 20
-"""Chunks are small; a report grows with the number of variables."""
+MAX_RESPONSE_BYTES = 64 << 20
+"""Chunks are small; a report grows with the number of variables, and this is the one of some hundred thousand."""
 
 _IDENTITY_ONLY = 1
 """The bit of what is not compressed: a kilobyte of gzip can become a gigabyte, and our servers send none."""

@@ -156,15 +156,20 @@ def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
         named = newest_checkpoint(state)
         found[f"checkpoint/{STATE_FILE}"] = state
         parent = f"checkpoint/{named.parent}" if str(named.parent) != "." else "checkpoint"
-        _add_parts(found, location / named, parent)
+        _add_named(found, location / named, parent)
         return "checkpoint"
-    part = _PART.fullmatch(location.name)
-    prefixes = {location.name, part["prefix"]} if part else {location.name}
-    added = [_add_parts(found, location.with_name(prefix), "checkpoint") for prefix in sorted(prefixes)]
-    if not any(added):
+    if not _add_named(found, location, "checkpoint"):
         message = f"There is no checkpoint {str(location)!r}. Give the prefix of one, or any of its files."
         raise error_for("CHECKPOINT_NOT_FOUND", message, location.name)
     return f"checkpoint/{location.name}"
+
+
+def _add_named(found: dict[str, Path], location: Path, folder: str) -> bool:
+    """Add the files of a checkpoint named by its prefix, its pattern or any of its files; False: there are none."""
+    part = _PART.fullmatch(location.name)
+    prefixes = {location.name, part["prefix"]} if part else {location.name}
+    added = [_add_parts(found, location.with_name(prefix), folder) for prefix in sorted(prefixes)]
+    return any(added)
 
 
 def _add_parts(found: dict[str, Path], prefix: Path, folder: str) -> bool:

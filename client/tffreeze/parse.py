@@ -1,6 +1,6 @@
 """From the bytes that a server sent to a message of the contract.
 
-An empty message takes two bytes on the wire and a hundred in memory: 256 MiB could become 17 GB. So the fields of a
+An empty message takes two bytes on the wire and a hundred in memory: 64 MiB could become 4 GB. So the fields of a
 larger message are counted before protobuf reads it.
 """
 

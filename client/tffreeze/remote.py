@@ -12,6 +12,7 @@ from typing import Any, Literal, TypedDict, cast
 import grpc
 
 from tffreeze.asked import Asked
+from tffreeze.call_back import CallersError, call_back
 from tffreeze.connection import Connection
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.events import Finished, FreezeEvent, Started, Writing
@@ -76,14 +77,6 @@ _DELIVERIES = {
     "content": freeze_service_pb2.DELIVERY_CONTENT,
     "splice": freeze_service_pb2.DELIVERY_SPLICE,
 }
-
-
-class _ForeignError(Exception):
-    """What a function of the caller raised, on its way out: it is none of ours, and must not look so."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
 
 
 @dataclass
@@ -168,7 +161,7 @@ class RemoteFreeze:
             except TffreezeError as error:
                 error.retryable = error.retryable and not self._is_spent
                 attempts.wait_after(error)
-            except _ForeignError as raised:
+            except CallersError as raised:
                 foreign = raised.error
             else:
                 return
@@ -192,8 +185,8 @@ class RemoteFreeze:
             call = self.connection.begin(
                 lambda: freeze(requests, timeout=left_seconds, metadata=self.connection.metadata)
             )
-            self.stop.watch(call)
-            sender.watch(call)
+            self.stop.watch(call.cancel)
+            sender.watch(call.cancel)
             try:
                 for message in call:
                     for event in receiver.take(read_response(message)):
@@ -201,12 +194,12 @@ class RemoteFreeze:
                         yield event
                     del message  # or its megabyte keeps the next one from the core's cache
             except grpc.RpcError as error:
-                raise _reason_of(sender) or error_of_call(error, address) from error
+                raise sender.error or error_of_call(error, address) from error
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]  # of a third-party stub
                 sender.stop()
             if sender.error is not None:
-                raise _reason_of(sender)  # type: ignore[misc]  # not None
+                raise sender.error
             if receiver.report is None or not receiver.finished:
                 raise broken("ended its answer before the result was whole")
         yield Finished(FreezeResult(receiver.report, self._path, receiver.sha256))
@@ -221,19 +214,8 @@ class RemoteFreeze:
 
     def _note(self, event: FreezeEvent) -> None:
         self._is_spent = self._is_spent or (self._is_stream and isinstance(event, Started))
-        on_progress = self.arguments.get("on_progress")
-        if on_progress is not None and isinstance(event, Writing):
-            try:
-                on_progress(event.done_bytes, event.total_bytes)
-            except Exception as error:
-                raise _ForeignError(error) from None
-
-
-def _reason_of(sender: Sender) -> Exception | None:
-    """Why an upload ended early, where it did."""
-    if sender.error is None or isinstance(sender.error, TffreezeError):
-        return sender.error
-    return _ForeignError(sender.error)
+        if isinstance(event, Writing):
+            call_back(self.arguments.get("on_progress"), event.done_bytes, event.total_bytes)
 
 
 def model_source(

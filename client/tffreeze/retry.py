@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from tffreeze.errors import TffreezeError, error_for
 
@@ -21,31 +21,24 @@ MAX_RETRY_AFTER_SECONDS = 60.0
 _T = TypeVar("_T")
 
 
-class Cancellable(Protocol):
-    """A call."""
-
-    def cancel(self) -> object:
-        """End it."""
-
-
 class Stop:
     """Lets another thread end a call and its retries."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
-        self._call: Cancellable | None = None
+        self._cancel: Callable[[], object] | None = None
 
     def stop(self) -> None:
         """End it."""
         self._stopped.set()
-        if self._call is not None:
-            self._call.cancel()
+        if self._cancel is not None:
+            self._cancel()
 
-    def watch(self, call: Cancellable) -> None:
-        """Have `stop` end this call."""
-        self._call = call
+    def watch(self, cancel: Callable[[], object]) -> None:
+        """Have `stop` call this, now where it was called before."""
+        self._cancel = cancel
         if self._stopped.is_set():
-            call.cancel()
+            cancel()
 
     def wait(self, seconds: float) -> bool:
         """Wait; True where it was stopped meanwhile."""

@@ -6,9 +6,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from tffreeze.call_back import call_back
 from tffreeze.local_file import LocalFile, open_local, read_local
 from tffreeze.local_model import sent
-from tffreeze.retry import Cancellable
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze.wire import chunk_request
 
@@ -34,7 +34,7 @@ class Sender:
 
     Attributes:
         total_bytes: Bytes of the files that are sent.
-        error: Why the upload ended early: a file could not be read, or what `on_upload` raised.
+        error: Why the upload ended early: a file could not be read, or `on_upload` raised (a CallersError).
 
     """
 
@@ -42,17 +42,17 @@ class Sender:
         self, files: Sequence[LocalFile], *, with_weights: bool, on_upload: OnProgress | None = None
     ) -> None:
         self.error: Exception | None = None
-        self._call: Cancellable | None = None
+        self._cancel: Callable[[], object] | None = None
         self._files = list(sent(files, with_weights=with_weights))
         self.total_bytes = sum(file.size_bytes for _, file in self._files)
         self._on_upload = on_upload
         self._stopped = threading.Event()
 
-    def watch(self, call: Cancellable) -> None:
-        """Have an upload that ends early cancel this call."""
-        self._call = call
+    def watch(self, cancel: Callable[[], object]) -> None:
+        """Have an upload that ends early call this, which cancels the call."""
+        self._cancel = cancel
         if self.error is not None:
-            call.cancel()
+            cancel()
 
     def stop(self) -> None:
         """End: no one reads any more."""
@@ -65,8 +65,8 @@ class Sender:
             yield from self._chunks()
         except Exception as error:
             self.error = error
-            if self._call is not None:
-                self._call.cancel()
+            if self._cancel is not None:
+                self._cancel()
 
     def _chunks(self) -> Iterator[bytes]:
         done_bytes = 0
@@ -76,8 +76,7 @@ class Sender:
                     return
                 yield chunk_request(index, offset, data)
                 done_bytes += len(data)
-                if self._on_upload is not None:
-                    self._on_upload(done_bytes, self.total_bytes)
+                call_back(self._on_upload, done_bytes, self.total_bytes)
 
 
 def _read(file: LocalFile) -> Iterator[tuple[int, bytes]]:

@@ -6,22 +6,21 @@ where a second one comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import grpc
 
 from tffreeze.connection import Connection
 from tffreeze.parse import broken
-from tffreeze.retry import Cancellable
 from tffreeze.rpc_errors import error_of_call
 
 
 class Watcher(Protocol):
     """Whoever may want to end a call."""
 
-    def watch(self, call: Cancellable) -> None:
-        """Take the call."""
+    def watch(self, cancel: Callable[[], object]) -> None:
+        """Take what ends it."""
 
 
 def call_unary(
@@ -51,7 +50,7 @@ def call_unary(
     ready = channel.stream_stream(method, None, None)
     call = connection.begin(lambda: ready(requests, timeout=timeout_seconds, metadata=connection.metadata))
     for watcher in watchers:
-        watcher.watch(call)
+        watcher.watch(call.cancel)
     answers: list[bytes] = []
     try:
         for answer in call:

@@ -344,18 +344,18 @@ BYTES = {
     ),
     "millions of variables": Lie(
         "content",
-        lambda _: [_field(2, _field(1, _field(6, b"") * (32 * MIB)))],
+        lambda _: [_field(2, _field(1, _field(6, b"") * (8 * MIB)))],
         "INTERNAL",
         "2,000,000 fields",
     ),
     "millions of sizes": Lie(
         "content",
-        lambda _: [_field(2, _field(1, _field(6, _field(6, _field(1, bytes(60 * MIB))))))],
+        lambda _: [_field(2, _field(1, _field(6, _field(6, _field(1, bytes(16 * MIB))))))],
         "INTERNAL",
         "2,000,000 fields",
     ),
     "groups in groups": Lie("content", lambda _: [b"\x7b" * (2 * MIB)], "INTERNAL", "cut short"),
-    "more than gRPC takes": Lie("content", lambda _: [bytes(257 * MIB)], "INTERNAL", "RESOURCE_EXHAUSTED"),
+    "more than gRPC takes": Lie("content", lambda _: [bytes(65 * MIB)], "INTERNAL", "RESOURCE_EXHAUSTED"),
     "metadata without end": Lie(
         "content",
         lambda _: [Ends(grpc.StatusCode.INTERNAL, trailers=(("x-bin", bytes(MIB)),))],
