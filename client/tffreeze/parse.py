@@ -50,22 +50,26 @@ def read_message(kind: type[_Message], data: bytes) -> _Message:
 def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - each protobuf has its own descriptors
     """Walk through a message and those in it; False where there is no way through it, too."""
     left = MAX_FIELDS
-    waiting = [(descriptor, 0, len(data))]
+    outer = [(descriptor, 0, len(data))]  # as deep as the contract's messages are
     try:
-        while waiting:
-            message, position, end = waiting.pop()
-            fields = message.fields_by_number
+        while outer:
+            message, position, end = outer.pop()
             while position < end:
                 left -= 1
                 tag, position = _varint(data, position)
                 if tag & 7 == _LENGTH:
                     length, position = _varint(data, position)
-                    field = fields.get(tag >> 3)
-                    if field is not None and field.message_type is not None:
-                        waiting.append((field.message_type, position, position + length))
-                    elif field is not None and field.type not in _TEXT:
+                    field = message.fields_by_number.get(tag >> 3)
+                    inner, after = field and field.message_type, position + length
+                    if left < 0 or after > end:
+                        return False
+                    if inner is not None:
+                        outer.append((message, after, end))
+                        message, end = inner, after
+                        continue
+                    if field is not None and field.type not in _TEXT:
                         left -= length  # at most so many numbers are packed in it
-                    position += length
+                    position = after
                 elif tag & 7 == _VARINT:
                     _, position = _varint(data, position)
                 else:
