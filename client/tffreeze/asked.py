@@ -69,17 +69,21 @@ class Asked:
             if not _is_asset(asset.name) or asset.size_bytes < 0:
                 raise broken(f"sends {asset.name[:200]!r}, which is no asset")
         _check_apart([asset.name for asset in assets])
-        if self.spec.source.WhichOneof("place") == "upload":
+        if self.spec.source.HasField("upload"):
             self._check_uploaded(assets)
 
     def _check_uploaded(self, assets: Sequence[freeze_service_pb2.OutputFile]) -> None:
-        """The assets of an uploaded model are files of the upload."""
-        sizes = {file.name: file.size_bytes for file in self.files}
-        model = self.spec.source.model
-        folder = model.rpartition("/")[0] if model in sizes else model
         for asset in assets:
-            if sizes.get(f"{folder}/{asset.name}") != asset.size_bytes:
+            own = self.own_file(asset.name)
+            if own is None or own.size_bytes != asset.size_bytes:
                 raise broken(f"sends the asset {asset.name!r}, which the model does not have like that")
+
+    def own_file(self, asset: str) -> LocalFile | None:
+        """The caller's own file that an asset must be; None where the model lies with the server."""
+        model = self.spec.source.model
+        files = {file.name: file for file in self.files}
+        folder = model.rpartition("/")[0] if model in files else model
+        return files.get(f"{folder}/{asset}")
 
 
 def _check_first(started: freeze_service_pb2.FreezeStarted) -> None:

@@ -123,6 +123,12 @@ def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorF
         return _report(compat.freeze_to_file(compat.Flags(**flags)))
 
 
+def freeze_graph_words(text: str) -> str:
+    """Put the flags of TensorFlow's script into a text in the place of those of `tffreeze freeze`."""
+    words: str = load("compat.freeze_graph").own_flags(text)
+    return words
+
+
 def load_engine() -> None:
     """Import what a freeze uses, for a program that wants to have that behind it.
 

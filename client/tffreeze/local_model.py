@@ -22,13 +22,20 @@ from typing import TYPE_CHECKING
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_file import LocalFile, open_local
 from tffreeze.options import FreezeArguments, StrPath
+from tffreeze_files.layout import (
+    SAVED_MODEL_FILES,
+    checkpoint_beside,
+    instead_of_checkpoint,
+    instead_of_model,
+    is_saved_model,
+)
+from tffreeze_files.layout import own_checkpoint as checkpoint_of
 
 if TYPE_CHECKING:
     from tffreeze.v1 import model_pb2
 
 STATE_FILE = "checkpoint"
 
-_SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _WEIGHTS = re.compile(r".+\.data-\d{5,}-of-\d{5,}", re.DOTALL)
 _PART = re.compile(r"(?P<prefix>.+?)(\.index|\.meta|(\.data)?-[\d?]{5,}-of-[\d?]{5,})", re.DOTALL)
 
@@ -113,11 +120,14 @@ def _add_all(found: dict[str, Path], path: Path, options: FreezeArguments) -> tu
 
 
 def _add_model(found: dict[str, Path], path: Path, *, own_checkpoint: bool, assets: bool) -> str:
+    instead = instead_of_model(path)
+    if instead is not None:
+        raise error_for("MODEL_NOT_FOUND", instead, path.name)
     if not path.exists():
         raise error_for("MODEL_NOT_FOUND", f"There is no file or directory {str(path)!r}.", path.name)
     if path.is_dir():
         folder, name = path, f"model/{_plain(path.resolve().name)}"
-        files = [file for file in _SAVED_MODEL_FILES if (path / file).is_file()]
+        files = [file for file in SAVED_MODEL_FILES if (path / file).is_file()]
         if not files:
             message = f"The directory {str(path)!r} holds neither saved_model.pb nor saved_model.pbtxt."
             raise error_for("MODEL_NOT_FOUND", message, path.name)
@@ -125,7 +135,10 @@ def _add_model(found: dict[str, Path], path: Path, *, own_checkpoint: bool, asse
     else:
         folder, name = path.parent, "model"
         found[f"model/{_plain(path.name)}"] = path
-        if path.name not in _SAVED_MODEL_FILES:
+        if path.name not in SAVED_MODEL_FILES:
+            beside = checkpoint_beside(path) if own_checkpoint else None
+            if beside is not None:
+                _add_parts(found, beside, "model")
             return f"model/{_plain(path.name)}"
     if own_checkpoint:
         found.update(_below(folder / "variables", f"{name}/variables"))
@@ -144,6 +157,8 @@ def _add_file(found: dict[str, Path], part: str, path: StrPath | None) -> str:
 
 def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
     """Add the files of a checkpoint; gives its path in the upload."""
+    if location.is_dir() and is_saved_model(location) and not (location / STATE_FILE).is_file():
+        location = checkpoint_of(location)
     if location.is_dir():
         state = location / STATE_FILE
         if not state.is_file():
@@ -159,6 +174,9 @@ def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
         _add_named(found, location / named, parent)
         return "checkpoint"
     if not _add_named(found, location, "checkpoint"):
+        instead = instead_of_checkpoint(location)
+        if instead is not None:
+            raise error_for("CHECKPOINT_NOT_FOUND", instead, location.name)
         message = f"There is no checkpoint {str(location)!r}. Give the prefix of one, or any of its files."
         raise error_for("CHECKPOINT_NOT_FOUND", message, location.name)
     return f"checkpoint/{location.name}"

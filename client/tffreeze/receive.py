@@ -17,7 +17,7 @@ import google_crc32c
 from tffreeze.asked import Asked
 from tffreeze.errors import error_for
 from tffreeze.events import FreezeEvent, Started, Working, Writing
-from tffreeze.local_file import open_local, read_local
+from tffreeze.local_file import COPY_BYTES, crc32c_of, open_local, read_local
 from tffreeze.output import Output
 from tffreeze.parse import broken
 from tffreeze.report import Report
@@ -26,9 +26,6 @@ from tffreeze.wire import Content
 
 if TYPE_CHECKING:
     from hashlib import _Hash
-
-COPY_BYTES = 1 << 18
-"""How much of a local file is in memory at once: small enough for the cores' caches."""
 
 TELL_BYTES = 1 << 20
 """After how many bytes it is told again how far it is."""
@@ -154,6 +151,14 @@ class Receiver:
                 "CHECKSUM_MISMATCH",
                 f"The result has the crc32c {self._crc32c:08x}, and should have {file.crc32c:08x}: it was damaged on "
                 "its way, or a file of the model changed meanwhile. Freeze it again.",
+                file.name,
+            )
+        own = self._asked.own_file(file.name) if self._index > 0 else None
+        if own is not None and crc32c_of(own) != self._crc32c:
+            raise error_for(
+                "CHECKSUM_MISMATCH",
+                f"The asset {file.name!r} is not what {str(own.path)!r} holds: it was damaged on its way, or has "
+                "changed meanwhile. Freeze it again.",
                 file.name,
             )
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from tffreeze_files.layout import is_url
 
 DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 """What the system says where there is no room: on the disk, in the quota, below the limit of a file's size."""
 
 INPUT = "one of the files that are read"
 """What no output may be, for messages."""
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 class OutputError(Exception):
@@ -57,7 +56,7 @@ def check_target(
     with output_errors(path):
         status = status_of(path)
         target = Path(os.path.realpath(path))
-        if status is None and _URL.match(os.fspath(path)):
+        if status is None and is_url(path):
             raise refused(
                 path, "is a URL, and only files of this machine are written. Copy the file afterwards"
             )
@@ -135,6 +134,6 @@ def _is_same(target: Path, status: os.stat_result | None, other: Path) -> bool:
     return found is not None and os.path.samestat(status, found)
 
 
-def refused(path: Path, because: str) -> OutputError:
+def refused(path: Path | str, because: str) -> OutputError:
     """Say why a path is no place for an output."""
     return OutputError("OUTPUT_NOT_WRITABLE", f"The output {str(path)!r} {because}.", str(path))

@@ -73,12 +73,12 @@ def say(line: str, stream: TextIO | None, *, label: str = "", colour: str | None
         click.echo(text, file=stream, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def show_error(error: TffreezeError) -> None:
-    """Tell an error on stderr: message, reason, next step."""
+def show_error(error: TffreezeError, in_own_words: Callable[[str], str] = str) -> None:
+    """Tell an error on stderr: message, reason, next step, the latter in the words of the command."""
     say(error.message, sys.stderr, label="error:", colour="red")
     say(f"reason: {error.reason}", sys.stderr)
     if error.reason in NEXT_STEPS:
-        say(f"next: {NEXT_STEPS[error.reason]}", sys.stderr)
+        say(f"next: {in_own_words(NEXT_STEPS[error.reason])}", sys.stderr)
     if _debug():
         _show_traceback(error)
 

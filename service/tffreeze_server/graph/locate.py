@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tffreeze_files.layout import SAVED_MODEL_FILES, instead_of_model
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
 
-# In the order of TensorFlow's loader (tensorflow/cc/saved_model/reader.cc); `.cpb` is not read here.
-_SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _CHUNKED = "saved_model.cpb"
 
 
@@ -23,6 +22,9 @@ def locate(model: Path) -> tuple[Path, str]:
     """
     name = model.name or model.absolute().name or "."
     try:
+        instead = instead_of_model(model)
+        if instead is not None:
+            raise FreezeError(Reason.MODEL_NOT_FOUND, instead, subject=name)
         if model.is_dir():
             return _in_directory(model, name), name
         if model.exists():
@@ -40,7 +42,7 @@ def locate(model: Path) -> tuple[Path, str]:
 
 
 def _in_directory(directory: Path, name: str) -> Path:
-    for file in _SAVED_MODEL_FILES:
+    for file in SAVED_MODEL_FILES:
         if (directory / file).is_file():
             return directory / file
     if (directory / _CHUNKED).is_file():
@@ -61,7 +63,7 @@ def _in_directory(directory: Path, name: str) -> Path:
 
 
 def _is_saved_model(directory: Path) -> bool:
-    return any((directory / file).is_file() for file in (*_SAVED_MODEL_FILES, _CHUNKED))
+    return any((directory / file).is_file() for file in (*SAVED_MODEL_FILES, _CHUNKED))
 
 
 def _holds(present: list[str]) -> str:

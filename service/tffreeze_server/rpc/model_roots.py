@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tffreeze_files.layout import checkpoint_beside
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.options import ModelSource
 from tffreeze_server.rpc.caller import Caller
@@ -91,14 +92,15 @@ def _files_of(source: ModelSource) -> Iterator[Path]:
         for entry in _entries(source.model):
             if entry.name.startswith(("saved_model.", "variables", "assets")):
                 yield from _with_below(entry, seen)
-    if source.checkpoint is not None:
-        yield from (source.checkpoint.parent, source.checkpoint)
-        if source.checkpoint.is_dir():
-            yield from _with_below(source.checkpoint, seen)
+    checkpoint = source.checkpoint or checkpoint_beside(source.model)
+    if checkpoint is not None:
+        yield from (checkpoint.parent, checkpoint)
+        if checkpoint.is_dir():
+            yield from _with_below(checkpoint, seen)
         else:
-            stem = _stem(source.checkpoint.name)
+            stem = _stem(checkpoint.name)
             names = (f"{stem}.", f"{stem}-")
-            yield from (entry for entry in _entries(source.checkpoint.parent) if entry.name.startswith(names))
+            yield from (entry for entry in _entries(checkpoint.parent) if entry.name.startswith(names))
 
 
 def _with_below(path: Path, seen: set[str]) -> Iterator[Path]:
