@@ -21,10 +21,12 @@ TYPE_CHECKING = False  # `typing` would be half of what is imported before the f
 if TYPE_CHECKING:
     from typing import Any
 
+    from tffreeze import testing
     from tffreeze.aio import AsyncClient
     from tffreeze.capabilities import Capabilities, Limits
     from tffreeze.client import Client
     from tffreeze.connection import Tls
+    from tffreeze.convert import Shape
     from tffreeze.embedded import freeze, freeze_bytes, inspect
     from tffreeze.errors import (
         AccessError,
@@ -38,38 +40,81 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from tffreeze.events import Finished, FreezeEvent, Started, Working, Writing
-    from tffreeze.inspection import Inspection
-    from tffreeze.report import Report
+    from tffreeze.inspection import (
+        AssetInspection,
+        Inspection,
+        ObstacleInspection,
+        SaverInspection,
+        SignatureInspection,
+        TensorInspection,
+        VariableInspection,
+    )
+    from tffreeze.options import FreezeArguments, ModelFiles, Names, StrPath
+    from tffreeze.output import Target
+    from tffreeze.remote import CallArguments, Delivery, RemoteArguments
+    from tffreeze.report import (
+        DroppedReport,
+        InitializerReport,
+        Report,
+        TensorReport,
+        VariableReport,
+        WarningReport,
+    )
     from tffreeze.result import FreezeResult, FrozenBytes
+    from tffreeze.retry import Stop
+    from tffreeze.send import OnProgress
 
 __all__ = [
     "AccessError",
+    "AssetInspection",
     "AsyncClient",
     "BusyError",
+    "CallArguments",
     "Capabilities",
     "Client",
+    "Delivery",
+    "DroppedReport",
     "Finished",
+    "FreezeArguments",
     "FreezeEvent",
     "FreezeResult",
     "FrozenBytes",
+    "InitializerReport",
     "Inspection",
     "Limits",
     "ModelFileError",
+    "ModelFiles",
+    "Names",
     "NotFoundError",
+    "ObstacleInspection",
+    "OnProgress",
+    "RemoteArguments",
     "Report",
     "RequestError",
+    "SaverInspection",
     "ServiceError",
+    "Shape",
+    "SignatureInspection",
     "Started",
+    "Stop",
+    "StrPath",
+    "Target",
+    "TensorInspection",
+    "TensorReport",
     "TffreezeError",
     "TimeLimitError",
     "Tls",
     "UnavailableError",
+    "VariableInspection",
+    "VariableReport",
+    "WarningReport",
     "Working",
     "Writing",
     "__version__",
     "freeze",
     "freeze_bytes",
     "inspect",
+    "testing",
 ]
 
 _HOMES = {
@@ -77,11 +122,32 @@ _HOMES = {
     "capabilities": ("Capabilities", "Limits"),
     "client": ("Client",),
     "connection": ("Tls",),
+    "convert": ("Shape",),
     "embedded": ("freeze", "freeze_bytes", "inspect"),
     "events": ("Finished", "FreezeEvent", "Started", "Working", "Writing"),
-    "inspection": ("Inspection",),
-    "report": ("Report",),
+    "inspection": (
+        "AssetInspection",
+        "Inspection",
+        "ObstacleInspection",
+        "SaverInspection",
+        "SignatureInspection",
+        "TensorInspection",
+        "VariableInspection",
+    ),
+    "options": ("FreezeArguments", "ModelFiles", "Names", "StrPath"),
+    "output": ("Target",),
+    "remote": ("CallArguments", "Delivery", "RemoteArguments"),
+    "report": (
+        "DroppedReport",
+        "InitializerReport",
+        "Report",
+        "TensorReport",
+        "VariableReport",
+        "WarningReport",
+    ),
     "result": ("FreezeResult", "FrozenBytes"),
+    "retry": ("Stop",),
+    "send": ("OnProgress",),
 }
 """The module of each public name; all others are exceptions."""
 
@@ -89,6 +155,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as many types as names
     if name not in __all__:
         raise AttributeError(f"module 'tffreeze' has no attribute {name!r}")
+    if name == "testing":
+        return importlib.import_module("tffreeze.testing")
     home = next((home for home, names in _HOMES.items() if name in names), "errors")
     return getattr(importlib.import_module(f"tffreeze.{home}"), name)
 

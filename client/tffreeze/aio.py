@@ -1,7 +1,8 @@
 """The client for asyncio: the same names, the same results.
 
-A call runs in a thread of its own, since it reads and writes local files, which would hold up an event loop.
-Cancelling the task cancels the call, and waits until its thread has cleaned up.
+A call runs in a thread, since it reads and writes local files, which would hold up an event loop. The threads are the
+client's own: calls take none from the event loop's default executor, which name lookups and others need, and wait for
+none there. Cancelling the task cancels the call, and waits until its thread has cleaned up.
 """
 
 from __future__ import annotations
@@ -9,22 +10,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tffreeze.capabilities import Capabilities
 from tffreeze.client import Client
-from tffreeze.connection import Tls
+from tffreeze.connection import Tls, client_is_closed
 from tffreeze.events import FreezeEvent
 from tffreeze.inspection import Inspection
 from tffreeze.options import FreezeArguments, StrPath
 from tffreeze.output import Target
-from tffreeze.remote import RemoteArguments
+from tffreeze.remote import Events, RemoteArguments
 from tffreeze.result import FreezeResult, FrozenBytes
 from tffreeze.retry import Stop
 
 if TYPE_CHECKING:
     from typing import Unpack
+
+MAX_THREADS = 64
+"""Calls of one client at a time; further ones wait. A server takes as many of one caller, unless told otherwise."""
 
 _T = TypeVar("_T")
 
@@ -52,6 +57,10 @@ class AsyncClient:
             timeout_seconds=timeout_seconds,
             max_attempts=max_attempts,
         )
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="tffreeze")
+        self._working: set[Future[Any]] = set()
+        self._open: set[Events] = set()
+        self._is_closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,14 +69,22 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close all channels; calls that are on their way are cancelled."""
-        await asyncio.to_thread(self._client.close)
+        """Close all channels and end all threads; calls that are on their way are cancelled, and waited for."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._submit(self._client.close)
+        await self._settled()
+        for events in list(self._open):
+            self._submit(events.close)
+        await self._settled()
+        self._threads.shutdown()  # all are idle: they end at once
 
     async def freeze(
         self, model: StrPath, *, output: Target, **arguments: Unpack[RemoteArguments]
     ) -> FreezeResult:
         """Freeze a model into a file, a SavedModel directory or a binary stream: see `Client.freeze`."""
-        return await _call(self._client.freeze, model, output=output, **arguments)
+        return await self._call(self._client.freeze, model, output=output, **arguments)
 
     async def freeze_events(
         self, model: StrPath, *, output: Target, **arguments: Unpack[RemoteArguments]
@@ -78,15 +95,18 @@ class AsyncClient:
         """
         stop = Stop()
         events = self._client.freeze_events(model, output=output, stop=stop, **arguments)
+        self._open.add(events)
         try:
-            while (event := await _in_thread(stop, next, events, None)) is not None:
+            while (event := await self._in_thread(stop, next, events, None)) is not None:
                 yield event
         finally:
-            await _in_thread(stop, events.close)
+            if events in self._open and not self._is_closed:
+                await self._in_thread(stop, events.close)
+            self._open.discard(events)
 
     async def freeze_bytes(self, model: StrPath, **arguments: Unpack[RemoteArguments]) -> FrozenBytes:
         """Freeze a model in memory: see `Client.freeze_bytes`."""
-        return await _call(self._client.freeze_bytes, model, **arguments)
+        return await self._call(self._client.freeze_bytes, model, **arguments)
 
     async def inspect(
         self,
@@ -97,29 +117,41 @@ class AsyncClient:
         **options: Unpack[FreezeArguments],
     ) -> Inspection:
         """Tell what a model is: see `Client.inspect`."""
-        return await _call(
+        return await self._call(
             self._client.inspect, model, model_root=model_root, timeout_seconds=timeout_seconds, **options
         )
 
     async def capabilities(self, *, timeout_seconds: float | None = None) -> Capabilities:
         """Tell what the server can do and what it allows: see `Client.capabilities`."""
-        return await _call(self._client.capabilities, timeout_seconds=timeout_seconds)
+        return await self._call(self._client.capabilities, timeout_seconds=timeout_seconds)
 
+    async def _call(self, function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:  # noqa: ANN401 - whatever it takes
+        stop = Stop()
+        return await self._in_thread(stop, partial(function, *arguments, stop=stop, **named))
 
-async def _call(function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:  # noqa: ANN401 - whatever it takes
-    stop = Stop()
-    return await _in_thread(stop, partial(function, *arguments, stop=stop, **named))
+    async def _in_thread(self, stop: Stop, function: Callable[..., _T], *arguments: Any) -> _T:  # noqa: ANN401 - whatever it takes
+        if self._is_closed:
+            raise client_is_closed()
+        work = asyncio.wrap_future(self._submit(function, *arguments))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            stop.stop()
+            while not work.done():
+                with contextlib.suppress(asyncio.CancelledError):  # cancelled twice: it is on its way out
+                    await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()  # known: the call was cancelled
+            raise
 
+    async def _settled(self) -> None:
+        while self._working:
+            done, _ = await asyncio.wait([asyncio.wrap_future(work) for work in list(self._working)])
+            for work in done:
+                work.exception()  # known to whoever asked for it
 
-async def _in_thread(stop: Stop, function: Callable[..., _T], *arguments: Any) -> _T:  # noqa: ANN401 - whatever it takes
-    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        stop.stop()
-        while not work.done():
-            with contextlib.suppress(asyncio.CancelledError):  # cancelled twice: it is on its way out
-                await asyncio.wait([work])
-        if not work.cancelled():
-            work.exception()  # known: the call was cancelled
-        raise
+    def _submit(self, function: Callable[..., _T], *arguments: Any) -> Future[_T]:  # noqa: ANN401 - whatever it takes
+        work = self._threads.submit(function, *arguments)
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
+        return work

@@ -11,6 +11,22 @@ if TYPE_CHECKING:
     from tffreeze.v1 import freeze_service_pb2
 
 
+_MAX_INT32, _MAX_INT64 = (1 << 31) - 1, (1 << 63) - 1
+
+_BOUNDS = {
+    "max_upload_bytes": (0, _MAX_INT64),
+    "max_upload_files": (1, _MAX_INT32),
+    "max_file_name_bytes": (1, _MAX_INT32),
+    "max_chunk_bytes": (1, 2 << 20),
+    "max_content_chunk_bytes": (0, 1 << 20),
+    "max_result_bytes": (0, _MAX_INT32),
+    "max_jobs_per_caller": (0, _MAX_INT32),
+    "max_call_seconds": (0, _MAX_INT32),
+    "max_idle_seconds": (0, _MAX_INT32),
+}
+"""The least and the most that the contract allows for each limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a server allows; 0: no limit of its own."""
@@ -45,9 +61,21 @@ class Capabilities:
 
     @classmethod
     def from_message(cls, message: freeze_service_pb2.GetCapabilitiesResponse) -> Capabilities:
-        """Read the message of the contract."""
-        from tffreeze.v1 import freeze_service_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
+        """Read the message of the contract.
 
+        Raises:
+            ServiceError: INTERNAL: a limit is one that the contract does not allow.
+
+        """
+        from tffreeze.parse import broken  # noqa: PLC0415 - `import tffreeze` needs no protobuf
+        from tffreeze.v1 import freeze_service_pb2  # noqa: PLC0415 - the same
+
+        for name, (lowest, highest) in _BOUNDS.items():
+            value = getattr(message.limits, name)
+            if not lowest <= value <= highest:
+                raise broken(f"says that {name} is {value}, and {lowest} to {highest} is what it can be")
+        if not message.deliveries:
+            raise broken("knows no delivery")
         names = {number: name for name, number in freeze_service_pb2.Delivery.items()}
         known = [names[number] for number in message.deliveries if number in names]
         return cls(

@@ -9,30 +9,31 @@ local weights (delivery SPLICE); where that cannot be, all is sent and comes bac
 
 from __future__ import annotations
 
-import io
 from collections import deque
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Self
-
-import grpc
 
 from tffreeze.capabilities import Capabilities
 from tffreeze.connection import Connection, Tls
-from tffreeze.events import Finished
+from tffreeze.errors import TffreezeError
+from tffreeze.events import Finished, FreezeEvent
 from tffreeze.inspection import Inspection
+from tffreeze.memory import MemoryOutput
 from tffreeze.options import FreezeArguments, StrPath, options_message
 from tffreeze.output import Target
-from tffreeze.remote import Events, RemoteArguments, RemoteFreeze, model_source
+from tffreeze.parse import broken, read_message
+from tffreeze.remote import RemoteArguments, RemoteFreeze, model_source
 from tffreeze.result import FreezeResult, FrozenBytes
 from tffreeze.retry import Patience, Stop
-from tffreeze.rpc_errors import error_of_call
 from tffreeze.send import Sender
-from tffreeze.v1 import freeze_service_pb2, freeze_service_pb2_grpc
+from tffreeze.unary import call_unary
+from tffreeze.v1 import freeze_service_pb2
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-
 INSPECT = "/tffreeze.v1.FreezeService/Inspect"
+GET_CAPABILITIES = "/tffreeze.v1.FreezeService/GetCapabilities"
 
 
 class Client:
@@ -94,9 +95,7 @@ class Client:
             TffreezeError: Nothing was written to a path then.
 
         """
-        last = deque(self.freeze_events(model, output=output, stop=stop, **arguments), maxlen=1).pop()
-        assert isinstance(last, Finished), "it ends so, or with an exception"
-        return last.result
+        return _last(self._events(model, output, stop, arguments))
 
     def freeze_events(
         self,
@@ -105,7 +104,7 @@ class Client:
         output: Target,
         stop: Stop | None = None,
         **arguments: Unpack[RemoteArguments],
-    ) -> Events:
+    ) -> Generator[FreezeEvent, None, None]:
         """Freeze a model as `freeze` does, and tell on the way how far it is.
 
         The work goes on as the iterator is asked: whoever is away for too long is too slow for the server.
@@ -118,8 +117,7 @@ class Client:
             TffreezeError: Nothing was written to a path then.
 
         """
-        patience = self._patience(arguments.get("timeout_seconds"))
-        return RemoteFreeze(self._connection, patience, model, output, arguments, stop or Stop()).events()
+        return self._events(model, output, stop, arguments)
 
     def freeze_bytes(
         self, model: StrPath, *, stop: Stop | None = None, **arguments: Unpack[RemoteArguments]
@@ -130,9 +128,10 @@ class Client:
             TffreezeError: INVALID_OPTION for `as_saved_model`: that is a directory.
 
         """
-        stream = io.BytesIO()
-        result = self.freeze(model, output=stream, stop=stop, **arguments)
-        return FrozenBytes(result.report, stream.getvalue(), result.sha256)
+        memory = MemoryOutput()
+        events = self._events(model, memory, stop, arguments)
+        result = _last(events)
+        return FrozenBytes(result.report, memory.data, result.sha256)
 
     def inspect(
         self,
@@ -156,16 +155,18 @@ class Client:
         def attempt(left_seconds: float | None) -> Inspection:
             sender = Sender(files, with_weights=False)
             requests = sender.messages(freeze_service_pb2.InspectRequest(spec=spec))
-            address, channel = self._connection.next_channel()
-            inspect = channel.stream_unary(INSPECT, None, freeze_service_pb2.InspectResponse.FromString)
-            call = inspect.future(requests, timeout=left_seconds, metadata=self._connection.metadata)
-            watch.watch(call)
             try:
-                return Inspection.from_message(call.result().inspection)
-            except grpc.RpcError as error:
-                raise sender.error or error_of_call(error, address) from error
+                _, answer = call_unary(self._connection, INSPECT, requests, left_seconds, watch, sender)
+            except TffreezeError as error:
+                raise sender.error or error from None
             finally:
                 sender.stop()
+            if sender.error is not None:
+                raise sender.error
+            response = read_message(freeze_service_pb2.InspectResponse, answer)
+            if not response.inspection.kind:
+                raise broken("did not say what the model is")
+            return Inspection.from_message(response.inspection)
 
         return self._patience(timeout_seconds).run(attempt, watch)
 
@@ -176,21 +177,31 @@ class Client:
             TffreezeError: Where it cannot be asked.
 
         """
+        watch = stop or Stop()
 
         def attempt(left_seconds: float | None) -> Capabilities:
-            address, channel = self._connection.next_channel()
-            stub = freeze_service_pb2_grpc.FreezeServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
-            request = freeze_service_pb2.GetCapabilitiesRequest()
-            try:
-                response = stub.GetCapabilities(
-                    request, timeout=left_seconds, metadata=self._connection.metadata
-                )
-            except grpc.RpcError as error:
-                raise error_of_call(error, address) from error
+            _, answer = call_unary(self._connection, GET_CAPABILITIES, iter([b""]), left_seconds, watch)
+            response = read_message(freeze_service_pb2.GetCapabilitiesResponse, answer)
             return Capabilities.from_message(response)
 
-        return self._patience(timeout_seconds).run(attempt, stop or Stop())
+        return self._patience(timeout_seconds).run(attempt, watch)
+
+    def _events(
+        self,
+        model: StrPath,
+        target: Target | MemoryOutput,
+        stop: Stop | None,
+        arguments: RemoteArguments,
+    ) -> Generator[FreezeEvent, None, None]:
+        patience = self._patience(arguments.get("timeout_seconds"))
+        return RemoteFreeze(self._connection, patience, model, target, arguments, stop or Stop()).events()
 
     def _patience(self, timeout_seconds: float | None) -> Patience:
         chosen = self._timeout_seconds if timeout_seconds is None else timeout_seconds
         return Patience(chosen, self._max_attempts)
+
+
+def _last(events: Generator[FreezeEvent, None, None]) -> FreezeResult:
+    last = deque(events, maxlen=1).pop()
+    assert isinstance(last, Finished), "it ends so, or with an exception"
+    return last.result

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import grpc
 
 from tffreeze._version import __version__
 from tffreeze.allocator import keep_freed_megabytes
-from tffreeze.errors import error_for
+from tffreeze.errors import TffreezeError, error_for
+from tffreeze.loopback import is_loopback
 
-MAX_RESPONSE_BYTES = 256 << 20
-"""Chunks are small; a report grows with the number of variables."""
+MAX_RESPONSE_BYTES = 64 << 20
+"""Chunks are small; a report grows with the number of variables, and this is the one of some hundred thousand."""
 
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "unix")
+_IDENTITY_ONLY = 1
+"""The bit of what is not compressed: a kilobyte of gzip can become a gigabyte, and our servers send none."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Tls:
 
     root_certificates: bytes | None = None
     certificate: bytes | None = None
-    private_key: bytes | None = None
+    private_key: bytes | None = field(default=None, repr=False)
 
 
 class Connection:
@@ -56,7 +61,11 @@ class Connection:
             raise error_for(
                 "INVALID_OPTION", "A client needs the address of a server, such as `localhost:50051`."
             )
-        far = next((address for address in addresses if not _is_loopback(address)), None)
+        if token is not None and not all("!" <= letter <= "~" for letter in token):
+            raise error_for(
+                "INVALID_OPTION", "The token holds what no token can: spaces, or more than ASCII."
+            )
+        far = next((address for address in addresses if not is_loopback(address)), None)
         if token and tls is None and far and not insecure:
             message = f"The token would go to {far!r} in plaintext. Give `tls`, or `insecure=True` to send it anyhow."
             raise error_for("INVALID_OPTION", message, far)
@@ -65,19 +74,42 @@ class Connection:
         self._turn = itertools.count()
         self._channels: dict[str, grpc.Channel] = {}
         self._lock = threading.Lock()
+        self._is_closed = False
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     def next_channel(self) -> tuple[str, grpc.Channel]:
-        """The address whose turn it is, and its channel."""
+        """The address whose turn it is, and its channel.
+
+        Raises:
+            RequestError: INVALID_OPTION: the client is closed.
+
+        """
         address = self._addresses[next(self._turn) % len(self._addresses)]
         with self._lock:
+            if self._is_closed:
+                raise client_is_closed()
             if address not in self._channels:
                 self._channels[address] = self._open(address)
             return address, self._channels[address]
 
+    def begin(self, call: Callable[[], _T]) -> _T:
+        """Begin a call on a channel that another thread may have closed meanwhile.
+
+        Raises:
+            RequestError: INVALID_OPTION: the client is closed.
+
+        """
+        try:
+            return call()
+        except ValueError:  # what gRPC raises for a closed channel
+            if self._is_closed:
+                raise client_is_closed() from None
+            raise
+
     def close(self) -> None:
-        """Close all channels; calls that are on their way are cancelled."""
+        """Close all channels; calls that are on their way are cancelled, and there are no further ones."""
         with self._lock:
+            self._is_closed = True
             for channel in self._channels.values():
                 channel.close()
             self._channels.clear()
@@ -87,7 +119,10 @@ class Connection:
         options = [
             ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
             ("grpc.primary_user_agent", f"tffreeze/{__version__}"),
+            ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
         ]
+        if is_loopback(address):
+            options.append(("grpc.enable_http_proxy", 0))  # what stays on this machine goes through no other
         if self._tls is None:
             return grpc.insecure_channel(address, options)
         tls = self._tls
@@ -95,10 +130,6 @@ class Connection:
         return grpc.secure_channel(address, credentials, options)
 
 
-def _is_loopback(address: str) -> bool:
-    target = (
-        address.rsplit("///", maxsplit=1)[-1]
-        if "///" in address and not address.startswith("unix")
-        else address
-    )
-    return target.removeprefix("ipv4:").removeprefix("ipv6:").startswith(_LOOPBACK)
+def client_is_closed() -> TffreezeError:
+    """Make the error for a call after `close`."""
+    return error_for("INVALID_OPTION", "The client is closed. Make a new one, or close it later.")

@@ -16,7 +16,10 @@ prefix). The class says whose turn it is to act:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import copyreg
+from typing import Any
+
+from tffreeze.printable import printable
 
 
 class TffreezeError(Exception):
@@ -26,7 +29,7 @@ class TffreezeError(Exception):
         reason: The name of the `ErrorReason`, such as `CHECKPOINT_NOT_FOUND`.
         message: Whole sentences for a person, with the next step.
         subject: What it is about (a node, variable, key, tag or file); empty where there is no one thing.
-        retryable: Whether the same call may succeed later.
+        retryable: Whether the same call may succeed later: the server said so, or could not be reached.
         retry_after_seconds: How long the server asks to wait before; None: it does not say.
 
     """
@@ -40,8 +43,12 @@ class TffreezeError(Exception):
         self.subject = subject
         self.retryable = retryable
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let `pickle` and `copy` make it anew without the constructor, whose arguments are not `args`."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # untyped
+
     def __str__(self) -> str:
-        return f"{self.message} [{self.reason}]"
+        return printable(f"{self.message} [{self.reason}]")
 
 
 class RequestError(TffreezeError):
@@ -76,67 +83,59 @@ class TimeLimitError(ServiceError):
     """The time for the call was over, or it was cancelled."""
 
 
-class Meaning(NamedTuple):
-    """What a reason means to a caller."""
-
-    error: type[TffreezeError]
-    retryable: bool = False
-
-
-MEANINGS: dict[str, Meaning] = {
-    "INVALID_OPTION": Meaning(RequestError),
-    "MODEL_NOT_FOUND": Meaning(NotFoundError),
-    "TAGS_NOT_FOUND": Meaning(NotFoundError),
-    "SIGNATURE_NOT_FOUND": Meaning(NotFoundError),
-    "OUTPUTS_NEEDED": Meaning(RequestError),
-    "OUTPUT_NOT_FOUND": Meaning(NotFoundError),
-    "INPUT_NOT_FOUND": Meaning(NotFoundError),
-    "VARIABLE_NOT_FOUND": Meaning(NotFoundError),
-    "CHECKPOINT_NEEDED": Meaning(RequestError),
-    "CHECKPOINT_NOT_FOUND": Meaning(NotFoundError),
-    "RESTORE_OP_NOT_FOUND": Meaning(NotFoundError),
-    "FILENAME_TENSOR_NOT_FOUND": Meaning(NotFoundError),
-    "VARIABLE_NOT_IN_CHECKPOINT": Meaning(RequestError),
-    "VARIABLE_MISMATCH": Meaning(RequestError),
-    "VALUES_DISAGREE": Meaning(RequestError),
-    "REACHABLE_WRITE": Meaning(RequestError),
-    "UNSUPPORTED_RESTORE": Meaning(RequestError),
-    "UNSUPPORTED_INITIALIZER": Meaning(RequestError),
-    "UNSUPPORTED_OP": Meaning(RequestError),
-    "UNKNOWN_OP": Meaning(RequestError),
-    "UNSUPPORTED_DTYPE": Meaning(RequestError),
-    "UNSUPPORTED_MODEL": Meaning(RequestError),
-    "GRAPH_TOO_LARGE": Meaning(RequestError),
-    "MODEL_TOO_COMPLEX": Meaning(RequestError),
-    "OUTPUT_NOT_WRITABLE": Meaning(RequestError),
-    "WEIGHTS_NEEDED": Meaning(RequestError),
-    "MODEL_ROOT_NOT_FOUND": Meaning(NotFoundError),
-    "UPLOAD_MALFORMED": Meaning(RequestError),
-    "UPLOAD_TOO_LARGE": Meaning(RequestError),
-    "UNAUTHENTICATED": Meaning(AccessError),
-    "PERMISSION_DENIED": Meaning(AccessError),
-    "ENGINE_NOT_INSTALLED": Meaning(RequestError),
-    "MALFORMED_MODEL": Meaning(ModelFileError),
-    "MALFORMED_CHECKPOINT": Meaning(ModelFileError),
-    "CHECKSUM_MISMATCH": Meaning(ModelFileError),
-    "BIG_ENDIAN_CHECKPOINT": Meaning(ModelFileError),
-    "SHARD_NOT_FOUND": Meaning(ModelFileError),
-    "FILE_NOT_READABLE": Meaning(ModelFileError),
-    "INTERNAL": Meaning(ServiceError),
-    "DISK_FULL": Meaning(ServiceError, retryable=True),
-    "TOO_MANY_JOBS": Meaning(BusyError, retryable=True),
-    "QUOTA_EXCEEDED": Meaning(BusyError, retryable=True),
-    "DRAINING": Meaning(UnavailableError, retryable=True),
-    "DEADLINE_EXCEEDED": Meaning(TimeLimitError),
-    "CANCELLED": Meaning(TimeLimitError),
-    "CLIENT_TOO_SLOW": Meaning(BusyError, retryable=True),
-    "UNAVAILABLE": Meaning(UnavailableError, retryable=True),
-    "PLANNER_LIMIT_EXCEEDED": Meaning(ServiceError),
+CLASSES: dict[str, type[TffreezeError]] = {
+    "INVALID_OPTION": RequestError,
+    "MODEL_NOT_FOUND": NotFoundError,
+    "TAGS_NOT_FOUND": NotFoundError,
+    "SIGNATURE_NOT_FOUND": NotFoundError,
+    "OUTPUTS_NEEDED": RequestError,
+    "OUTPUT_NOT_FOUND": NotFoundError,
+    "INPUT_NOT_FOUND": NotFoundError,
+    "VARIABLE_NOT_FOUND": NotFoundError,
+    "CHECKPOINT_NEEDED": RequestError,
+    "CHECKPOINT_NOT_FOUND": NotFoundError,
+    "RESTORE_OP_NOT_FOUND": NotFoundError,
+    "FILENAME_TENSOR_NOT_FOUND": NotFoundError,
+    "VARIABLE_NOT_IN_CHECKPOINT": RequestError,
+    "VARIABLE_MISMATCH": RequestError,
+    "VALUES_DISAGREE": RequestError,
+    "REACHABLE_WRITE": RequestError,
+    "UNSUPPORTED_RESTORE": RequestError,
+    "UNSUPPORTED_INITIALIZER": RequestError,
+    "UNSUPPORTED_OP": RequestError,
+    "UNKNOWN_OP": RequestError,
+    "UNSUPPORTED_DTYPE": RequestError,
+    "UNSUPPORTED_MODEL": RequestError,
+    "GRAPH_TOO_LARGE": RequestError,
+    "MODEL_TOO_COMPLEX": RequestError,
+    "OUTPUT_NOT_WRITABLE": RequestError,
+    "WEIGHTS_NEEDED": RequestError,
+    "MODEL_ROOT_NOT_FOUND": NotFoundError,
+    "UPLOAD_MALFORMED": RequestError,
+    "UPLOAD_TOO_LARGE": RequestError,
+    "UNAUTHENTICATED": AccessError,
+    "PERMISSION_DENIED": AccessError,
+    "ENGINE_NOT_INSTALLED": RequestError,
+    "MALFORMED_MODEL": ModelFileError,
+    "MALFORMED_CHECKPOINT": ModelFileError,
+    "CHECKSUM_MISMATCH": ModelFileError,
+    "BIG_ENDIAN_CHECKPOINT": ModelFileError,
+    "SHARD_NOT_FOUND": ModelFileError,
+    "FILE_NOT_READABLE": ModelFileError,
+    "INTERNAL": ServiceError,
+    "DISK_FULL": ServiceError,
+    "TOO_MANY_JOBS": BusyError,
+    "QUOTA_EXCEEDED": BusyError,
+    "DRAINING": UnavailableError,
+    "DEADLINE_EXCEEDED": TimeLimitError,
+    "CANCELLED": TimeLimitError,
+    "CLIENT_TOO_SLOW": BusyError,
+    "UNAVAILABLE": UnavailableError,
+    "PLANNER_LIMIT_EXCEEDED": ServiceError,
 }
-"""What each reason of the contract means. Total by test."""
+"""The class of each reason of the contract. Total by test."""
 
 
-def error_for(reason: str, message: str, subject: str = "") -> TffreezeError:
-    """Make the exception for a reason; a `ServiceError` for one that a newer server has made up."""
-    meaning = MEANINGS.get(reason, Meaning(ServiceError))
-    return meaning.error(reason, message, subject, retryable=meaning.retryable)
+def error_for(reason: str, message: str, subject: str = "", *, retryable: bool = False) -> TffreezeError:
+    """Make the exception for a reason; a `ServiceError` for one that the contract does not have."""
+    return CLASSES.get(reason, ServiceError)(reason, message, subject, retryable=retryable)

@@ -6,11 +6,9 @@ empty (the server as a whole), the response has one field, `status = 1`, and SER
 
 from __future__ import annotations
 
-import grpc
-
 from tffreeze.connection import Connection
 from tffreeze.errors import error_for
-from tffreeze.rpc_errors import error_of_call
+from tffreeze.unary import call_unary
 
 METHOD = "/grpc.health.v1.Health/Check"
 _SERVING = b"\x08\x01"
@@ -26,18 +24,8 @@ def check_health(connection: Connection, timeout_seconds: float) -> str:
         UnavailableError: It cannot be reached, or does not take calls now.
 
     """
-    address, channel = connection.next_channel()
-    check = channel.unary_unary(METHOD, _as_is, _as_is)
-    try:
-        status = check(b"", timeout=timeout_seconds, metadata=connection.metadata, wait_for_ready=False)
-    except grpc.RpcError as error:
-        raise error_of_call(error, address) from error
+    address, status = call_unary(connection, METHOD, iter([b""]), timeout_seconds)
     if status != _SERVING:
-        raise error_for(
-            "UNAVAILABLE", f"The server at {address} takes no calls now: it starts, or is about to end."
-        )
+        message = f"The server at {address} takes no calls now: it starts, or is about to end."
+        raise error_for("UNAVAILABLE", message, retryable=True)
     return address
-
-
-def _as_is(data: bytes) -> bytes:
-    return data

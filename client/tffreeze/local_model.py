@@ -16,10 +16,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tffreeze.errors import TffreezeError, error_for
+from tffreeze.local_file import LocalFile, open_local
 from tffreeze.options import FreezeArguments, StrPath
 from tffreeze_files.layout import (
     SAVED_MODEL_FILES,
@@ -29,35 +30,14 @@ from tffreeze_files.layout import (
     is_saved_model,
 )
 from tffreeze_files.layout import own_checkpoint as checkpoint_of
-from tffreeze_files.reader import NotReadableError, open_regular
 
 if TYPE_CHECKING:
     from tffreeze.v1 import model_pb2
 
 STATE_FILE = "checkpoint"
-MAX_STATE_BYTES = 1 << 23
 
 _WEIGHTS = re.compile(r".+\.data-\d{5,}-of-\d{5,}", re.DOTALL)
 _PART = re.compile(r"(?P<prefix>.+?)(\.index|\.meta|(\.data)?-[\d?]{5,}-of-[\d?]{5,})", re.DOTALL)
-_STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*"(?P<path>(?:[^"\\]|\\.)*)"', re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file that a server may want.
-
-    Attributes:
-        name: Its path in the upload.
-        path: Where it is.
-        size_bytes: Its size.
-        is_weights: Whether it holds nothing but the bytes of tensors: it need not be sent.
-
-    """
-
-    name: str
-    path: Path
-    size_bytes: int
-    is_weights: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,21 +166,28 @@ def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
                 f"The folder {str(location)!r} has no file {STATE_FILE!r} that names its newest checkpoint."
             )
             raise error_for("CHECKPOINT_NOT_FOUND", f"{message} Give the prefix of one.", location.name)
-        named = _named_by(state)
+        from tffreeze.checkpoint_state import newest_checkpoint  # noqa: PLC0415 - needs protobuf
+
+        named = newest_checkpoint(state)
         found[f"checkpoint/{STATE_FILE}"] = state
         parent = f"checkpoint/{named.parent}" if str(named.parent) != "." else "checkpoint"
-        _add_parts(found, location / named, parent)
+        _add_named(found, location / named, parent)
         return "checkpoint"
-    part = _PART.fullmatch(location.name)
-    prefixes = {location.name, part["prefix"]} if part else {location.name}
-    added = [_add_parts(found, location.with_name(prefix), "checkpoint") for prefix in sorted(prefixes)]
-    if not any(added):
+    if not _add_named(found, location, "checkpoint"):
         instead = instead_of_checkpoint(location)
         if instead is not None:
             raise error_for("CHECKPOINT_NOT_FOUND", instead, location.name)
         message = f"There is no checkpoint {str(location)!r}. Give the prefix of one, or any of its files."
         raise error_for("CHECKPOINT_NOT_FOUND", message, location.name)
     return f"checkpoint/{location.name}"
+
+
+def _add_named(found: dict[str, Path], location: Path, folder: str) -> bool:
+    """Add the files of a checkpoint named by its prefix, its pattern or any of its files; False: there are none."""
+    part = _PART.fullmatch(location.name)
+    prefixes = {location.name, part["prefix"]} if part else {location.name}
+    added = [_add_parts(found, location.with_name(prefix), folder) for prefix in sorted(prefixes)]
+    return any(added)
 
 
 def _add_parts(found: dict[str, Path], prefix: Path, folder: str) -> bool:
@@ -221,21 +208,6 @@ def _belongs(name: str, prefix: str) -> bool:
         return True
     part = _PART.fullmatch(name)
     return bool(part) and name.startswith(prefix) and part["prefix"] == prefix  # type: ignore[index]  # matched
-
-
-def _named_by(state: Path) -> PurePosixPath:
-    """The newest checkpoint of a state file; of an absolute path only the last part counts."""
-    with state.open(encoding="utf-8", errors="replace") as file:
-        match = _STATE.search(file.read(MAX_STATE_BYTES))
-    named = re.sub(r"\\(.)", r"\1", match["path"]) if match else ""
-    windows = PureWindowsPath(named)
-    if named.startswith("/") or windows.is_absolute() or windows.drive:
-        named = windows.name
-    path = PurePosixPath(named)
-    if not named or ".." in path.parts:
-        message = f"The file {str(state)!r} names no checkpoint in its folder. Give the prefix of one."
-        raise error_for("MALFORMED_CHECKPOINT", message, STATE_FILE)
-    return path
 
 
 def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
@@ -260,22 +232,6 @@ def _local_file(name: str, path: Path) -> LocalFile:
     finally:
         os.close(descriptor)
     return LocalFile(name, path, size_bytes, _WEIGHTS.fullmatch(path.name) is not None)
-
-
-def open_local(path: Path) -> int:
-    """Open a file of a model; gives its descriptor. It may be another one than when it was found.
-
-    Raises:
-        ModelFileError: FILE_NOT_READABLE.
-
-    """
-    try:
-        return open_regular(path, str(path))
-    except FileNotFoundError:
-        message = f"There is no file {str(path)!r}. Check its path."
-        raise error_for("FILE_NOT_READABLE", message, path.name) from None
-    except NotReadableError as error:
-        raise error_for("FILE_NOT_READABLE", error.message, path.name) from None
 
 
 def sent(files: Iterable[LocalFile], *, with_weights: bool) -> Iterator[tuple[int, LocalFile]]:

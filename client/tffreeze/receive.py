@@ -1,8 +1,8 @@
 """From the messages of a server to a result that is whole and right, or an error.
 
 No gRPC in here: whoever has messages gives them to `Receiver.take`, in order. Nothing in them is believed:
-names, sizes and ranges are checked before anything is opened or copied, every range and every file
-against its crc32c.
+what is announced is held against what was asked for, ranges are checked before anything is copied, every range and
+every file against its crc32c.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import google_crc32c
 
-from tffreeze.errors import TffreezeError, error_for
+from tffreeze.asked import Asked
+from tffreeze.errors import error_for
 from tffreeze.events import FreezeEvent, Started, Working, Writing
-from tffreeze.local_model import LocalFile, open_local
+from tffreeze.local_file import COPY_BYTES, crc32c_of, open_local, read_local
 from tffreeze.output import Output
+from tffreeze.parse import broken
 from tffreeze.report import Report
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze.wire import Content
@@ -25,13 +27,11 @@ from tffreeze.wire import Content
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-COPY_BYTES = 1 << 18
-"""How much of a local file is in memory at once: small enough for the cores' caches."""
-
 TELL_BYTES = 1 << 20
 """After how many bytes it is told again how far it is."""
 
-_FIRST_FILES = ("frozen.pb", "frozen.pbtxt", "saved_model.pb", "saved_model.pbtxt")
+MAX_CHUNK_BYTES = 1 << 20
+"""The most that a server may send in one piece: `Limits.max_content_chunk_bytes`."""
 
 
 class Receiver:
@@ -39,7 +39,7 @@ class Receiver:
 
     Args:
         output: Where it goes.
-        files: The caller's files, as declared.
+        asked: What was asked for.
         upload_bytes: How many of their bytes are sent.
         sha256: Whether the sha256 of the first file is wanted.
 
@@ -49,16 +49,13 @@ class Receiver:
 
     """
 
-    def __init__(
-        self, output: Output, files: Sequence[LocalFile] = (), upload_bytes: int = 0, *, sha256: bool = False
-    ) -> None:
+    def __init__(self, output: Output, asked: Asked, upload_bytes: int = 0, *, sha256: bool = False) -> None:
         self.report: Report | None = None
         self.finished = False
         self._output = output
-        self._files = files
+        self._asked = asked
         self._upload_bytes = upload_bytes
         self._digest: _Hash | None = hashlib.sha256() if sha256 else None
-        self._is_spliced = False
         self._descriptors: dict[int, int] = {}
         self._expected: Sequence[freeze_service_pb2.OutputFile] = ()
         self._total_bytes = self._done_bytes = self._told_bytes = 0
@@ -89,63 +86,66 @@ class Receiver:
         """
         if isinstance(response, Content):
             self._check_order("content")
-            self._go_to(response.file_index)
-            yield from self._write(response.data)
+            yield from self._chunk(response.file_index, response.data)
             return
         kind = response.WhichOneof("message")
         self._check_order(kind)
         if kind == "progress":
-            progress = response.progress
-            yield Working(_stage(progress.stage), progress.received_bytes, self._upload_bytes)
+            yield self._working(response.progress)
         elif kind == "started":
             yield self._start(response.started)
         elif kind == "content":
-            self._go_to(response.content.file_index)
-            yield from self._write(response.content.data)
+            yield from self._chunk(response.content.file_index, response.content.data)
         elif kind == "splice":
-            self._go_to(response.splice.file_index)
-            for segment in response.splice.segments:
-                yield from self._splice(segment)
+            yield from self._splice(response.splice)
         elif kind == "finished":
-            self._go_to(len(self._expected))
-            self._check_sha256(response.finished.sha256)
-            self.finished = True
+            self._finish(response.finished)
 
     def _check_order(self, kind: str | None) -> None:
-        if self.finished or (kind in ("content", "splice", "finished") and self.report is None):
-            raise _broken("sent messages in a wrong order")
+        """First progress, then `started`, then the pieces, then `finished`, then nothing."""
+        is_early = kind in ("content", "splice", "finished") and self.report is None
+        is_late = kind in ("progress", "started") and self.report is not None
+        if self.finished or is_early or is_late:
+            raise broken("sent messages in a wrong order")
+        if kind in ("content", "splice") and self._asked.is_spliced is not (kind == "splice"):
+            raise broken("sends the result in another way than was asked for")
+
+    def _working(self, progress: freeze_service_pb2.Progress) -> Working:
+        received_bytes = min(max(progress.received_bytes, 0), self._upload_bytes)
+        return Working(_stage(progress.stage), received_bytes, self._upload_bytes)
 
     def _start(self, started: freeze_service_pb2.FreezeStarted) -> Started:
-        names = [file.name for file in started.files]
-        if self.report is not None or not names or names[0] not in _FIRST_FILES:
-            raise _broken("did not say what it sends")
-        if any(not _is_asset(name) for name in names[1:]) or len(set(names)) < len(names):
-            raise _broken("sent a file that is no asset")
+        self._asked.check(started)
         self.report = Report.from_message(started.report)
         self._expected = list(started.files)
-        self._is_spliced = started.delivery == freeze_service_pb2.DELIVERY_SPLICE
-        self._total_bytes = sum(file.size_bytes for file in started.files)
+        self._total_bytes = started.total_size_bytes
         self._go_to(0)
         return Started(self.report, self._total_bytes)
+
+    def _finish(self, finished: freeze_service_pb2.FreezeFinished) -> None:
+        self._go_to(len(self._expected))
+        self._check_sha256(finished.sha256)
+        self.finished = True
 
     def _go_to(self, index: int) -> None:
         """Go on with a file; those before it must be whole."""
         if index < self._index or index > len(self._expected):
-            raise _broken("sent its files in a wrong order")
+            raise broken("sent its files in a wrong order")
         while self._index < index:
             self._end_file()
             self._index += 1
             if self._index < len(self._expected):
                 file = self._expected[self._index]
                 self._left_bytes, self._crc32c = file.size_bytes, 0
-                self._output.begin(file.name, file.size_bytes)
+                # Room is taken for what has a limit: an asset may be as large as the server says.
+                self._output.begin(file.name, file.size_bytes if self._index == 0 else 0)
 
     def _end_file(self) -> None:
         if self._index < 0:
             return
         file = self._expected[self._index]
         if self._left_bytes:
-            raise _broken(f"sent {self._left_bytes} bytes less than it said")
+            raise broken(f"sent {self._left_bytes} bytes less than it said")
         if file.HasField("crc32c") and file.crc32c != self._crc32c:
             raise error_for(
                 "CHECKSUM_MISMATCH",
@@ -153,22 +153,43 @@ class Receiver:
                 "its way, or a file of the model changed meanwhile. Freeze it again.",
                 file.name,
             )
+        own = self._asked.own_file(file.name) if self._index > 0 else None
+        if own is not None and crc32c_of(own) != self._crc32c:
+            raise error_for(
+                "CHECKSUM_MISMATCH",
+                f"The asset {file.name!r} is not what {str(own.path)!r} holds: it was damaged on its way, or has "
+                "changed meanwhile. Freeze it again.",
+                file.name,
+            )
 
     def _check_sha256(self, told: bytes) -> None:
-        """Compare with the server's: it has one where it has seen the weights."""
-        if self._digest is None or told == (b"" if self._is_spliced else self._digest.digest()):
+        """Compare with the server's: it has one where it was asked for, and has seen the weights."""
+        expected = self._digest.digest() if self._digest and self._asked.spec.want_sha256 else b""
+        if told == expected:
             return
+        if not expected:
+            raise broken("told a sha256 that was not asked for")
         raise error_for(
             "CHECKSUM_MISMATCH",
-            f"The result has the sha256 {self.sha256}, and the server says {told.hex() or 'none'}: it was damaged on "
-            "its way. Freeze it again.",
+            f"The result has the sha256 {self.sha256}, and the server says {told[:32].hex() or 'none'}: it was damaged "
+            "on its way. Freeze it again.",
             self._expected[0].name,
         )
+
+    def _chunk(self, file_index: int, data: bytes) -> Iterator[Writing]:
+        if not 1 <= len(data) <= MAX_CHUNK_BYTES:
+            raise broken(
+                f"sent a piece of {len(data):,} bytes, and 1 to {MAX_CHUNK_BYTES:,} is what it may send"
+            )
+        self._go_to(file_index)
+        if self._index == len(self._expected):
+            raise broken("sent bytes of a file that it did not announce")
+        yield from self._write(data)
 
     def _write(self, data: bytes) -> Iterator[Writing]:
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
-            raise _broken("sent more bytes than it said")
+            raise broken("sent more bytes than it said")
         self._crc32c = google_crc32c.extend(self._crc32c, data)
         if self._digest is not None and self._index == 0:
             self._digest.update(data)
@@ -179,23 +200,26 @@ class Receiver:
             self._told_bytes = self._done_bytes
             yield Writing(self._done_bytes, self._total_bytes)
 
-    def _splice(self, segment: freeze_service_pb2.SpliceSegment) -> Iterator[Writing]:
-        if segment.WhichOneof("segment") == "range":
-            yield from self._copy(segment.range)
-        else:
-            yield from self._write(segment.literal)
+    def _splice(self, splice: freeze_service_pb2.SpliceSegments) -> Iterator[Writing]:
+        if not splice.segments:
+            raise broken("sent pieces of the result without any")
+        for segment in splice.segments:
+            if segment.WhichOneof("segment") == "range":
+                self._go_to(splice.file_index)
+                yield from self._copy(segment.range)
+            else:
+                yield from self._chunk(splice.file_index, segment.literal)
 
     def _copy(self, source: freeze_service_pb2.SourceRange) -> Iterator[Writing]:
         end = source.offset_bytes + source.length_bytes
-        if (
-            not 0 <= source.file_index < len(self._files)
-            or source.offset_bytes < 0
-            or source.length_bytes <= 0
-        ):
-            raise _broken("asked for bytes of a file that was not declared")
-        file = self._files[source.file_index]
+        files = self._asked.files
+        if not 0 <= source.file_index < len(files) or source.offset_bytes < 0 or source.length_bytes <= 0:
+            raise broken("asked for bytes of a file that was not declared")
+        file = files[source.file_index]
         if end > file.size_bytes:
-            raise _broken(f"asked for bytes after the end of {file.name!r}")
+            raise broken(f"asked for bytes after the end of {file.name!r}")
+        if source.length_bytes > self._left_bytes:
+            raise broken("sent more bytes than it said")
         crc32c = 0
         for offset in range(source.offset_bytes, end, COPY_BYTES):
             data = self._read(source.file_index, min(COPY_BYTES, end - offset), offset)
@@ -210,38 +234,12 @@ class Receiver:
             )
 
     def _read(self, index: int, length_bytes: int, offset_bytes: int) -> bytes:
-        file = self._files[index]
-        try:
-            if index not in self._descriptors:
-                self._descriptors[index] = open_local(file.path)
-            data = os.pread(self._descriptors[index], length_bytes, offset_bytes)
-            while 0 < len(data) < length_bytes:
-                more = os.pread(self._descriptors[index], length_bytes - len(data), offset_bytes + len(data))
-                if not more:
-                    break
-                data += more
-        except OSError as error:
-            raise error_for(
-                "FILE_NOT_READABLE",
-                f"The file {str(file.path)!r} cannot be read: {error.strerror}.",
-                file.path.name,
-            ) from None
-        if len(data) != length_bytes:
-            message = f"The file {str(file.path)!r} has become shorter while it was read. Freeze it again."
-            raise error_for("FILE_NOT_READABLE", message, file.path.name)
-        return data
+        path = self._asked.files[index].path
+        if index not in self._descriptors:
+            self._descriptors[index] = open_local(path)
+        return read_local(self._descriptors[index], path, length_bytes, offset_bytes)
 
 
 def _stage(number: int) -> str:
     stages = freeze_service_pb2.Progress.Stage
     return stages.Name(number).removeprefix("STAGE_") if number in stages.values() else "UNSPECIFIED"
-
-
-def _is_asset(name: str) -> bool:
-    parts = name.split("/")
-    inside = all(parts) and not {".", ".."} & set(parts) and "\\" not in name and "\0" not in name
-    return inside and parts[0] == "assets" and len(parts) > 1
-
-
-def _broken(what: str) -> TffreezeError:
-    return error_for("INTERNAL", f"The server {what}: it does not keep to the contract tffreeze.v1.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,17 @@ from typing import Any, Literal, TypedDict, cast
 
 import grpc
 
+from tffreeze.asked import Asked
+from tffreeze.call_back import CallersError, call_back
 from tffreeze.connection import Connection
 from tffreeze.errors import TffreezeError, error_for
-from tffreeze.events import Finished, FreezeEvent, Writing
-from tffreeze.local_model import LocalFile, find_model, input_files
+from tffreeze.events import Finished, FreezeEvent, Started, Writing
+from tffreeze.local_file import LocalFile
+from tffreeze.local_model import find_model, input_files
+from tffreeze.memory import MemoryOutput
 from tffreeze.options import FreezeArguments, StrPath, check_form, options_message
-from tffreeze.output import Target, check_output, open_output
+from tffreeze.output import Output, Target, check_output, open_output
+from tffreeze.parse import broken
 from tffreeze.receive import Receiver
 from tffreeze.result import FreezeResult
 from tffreeze.retry import Attempts, Patience, Stop
@@ -90,7 +96,7 @@ class RemoteFreeze:
     connection: Connection
     patience: Patience
     model: StrPath
-    target: Target
+    target: Target | MemoryOutput
     arguments: RemoteArguments
     stop: Stop
 
@@ -101,6 +107,9 @@ class RemoteFreeze:
         self._options = cast(FreezeArguments, rest)
         self._sha256 = bool(self.arguments.get("sha256"))
         self._path = Path(self.target) if isinstance(self.target, (str, os.PathLike)) else None
+        self._is_stream = self._path is None and not isinstance(self.target, MemoryOutput)
+        self._is_spent = False
+        """Whether the stream holds a part of a result: it cannot take another."""
 
     def events(self) -> Events:
         """Write the result, as far as the iterator is asked for what happens.
@@ -125,7 +134,7 @@ class RemoteFreeze:
         try:
             yield from self._deliver("splice", attempts)
         except TffreezeError as error:
-            if error.reason != "WEIGHTS_NEEDED":
+            if error.reason != "WEIGHTS_NEEDED" or self._is_spent:
                 raise
         else:
             return
@@ -142,67 +151,71 @@ class RemoteFreeze:
             delivery=_DELIVERIES[delivery],
             want_sha256=self._sha256 and with_weights,
         )
+        asked = Asked(spec, files)
         while True:
             left_seconds = attempts.begin()
             sender = Sender(files, with_weights=with_weights, on_upload=self.arguments.get("on_upload"))
+            foreign: Exception | None = None
             try:
-                yield from self._attempt(spec, sender, files, left_seconds)
+                yield from self._attempt(asked, sender, left_seconds)
             except TffreezeError as error:
+                error.retryable = error.retryable and not self._is_spent
                 attempts.wait_after(error)
+            except CallersError as raised:
+                foreign = raised.error
             else:
                 return
+            if foreign is not None:
+                raise foreign  # here, or it would seem to come from another exception
 
     def _check_output(self, *, with_inputs: bool) -> None:
         """The output may be none of the files that are read, sent or not."""
-        inputs = input_files(self.model, self._options) if with_inputs else []
-        check_output(self.target, inputs, as_saved_model=bool(self._options.get("as_saved_model")))
+        if self._path is not None:
+            inputs = input_files(self.model, self._options) if with_inputs else []
+            check_output(self._path, inputs, as_saved_model=bool(self._options.get("as_saved_model")))
 
-    def _attempt(
-        self,
-        spec: freeze_service_pb2.FreezeSpec,
-        sender: Sender,
-        files: Sequence[LocalFile],
-        left_seconds: float | None,
-    ) -> Events:
+    def _attempt(self, asked: Asked, sender: Sender, left_seconds: float | None) -> Events:
         address, channel = self.connection.next_channel()
-        freeze = channel.stream_stream(METHOD, None, read_response)
-        requests = sender.messages(freeze_service_pb2.FreezeRequest(spec=spec))
+        freeze = channel.stream_stream(METHOD, None, None)
+        requests = sender.messages(freeze_service_pb2.FreezeRequest(spec=asked.spec))
         with (
-            open_output(
-                self.target,
-                as_saved_model=spec.options.as_saved_model,
-                fsync=bool(self.arguments.get("fsync")),
-            ) as output,
-            Receiver(output, files, sender.total_bytes, sha256=self._sha256) as receiver,
+            self._open_output(asked) as output,
+            Receiver(output, asked, sender.total_bytes, sha256=self._sha256) as receiver,
         ):
-            call = freeze(requests, timeout=left_seconds, metadata=self.connection.metadata)
-            self.stop.watch(call)
+            call = self.connection.begin(
+                lambda: freeze(requests, timeout=left_seconds, metadata=self.connection.metadata)
+            )
+            self.stop.watch(call.cancel)
+            sender.watch(call.cancel)
             try:
-                for response in call:
-                    for event in receiver.take(response):
-                        self._call_back(event)
+                for message in call:
+                    for event in receiver.take(read_response(message)):
+                        self._note(event)
                         yield event
-                    del response  # or its megabyte keeps the next one from the core's cache
+                    del message  # or its megabyte keeps the next one from the core's cache
             except grpc.RpcError as error:
-                raise self._final(sender.error or error_of_call(error, address), receiver) from error
+                raise sender.error or error_of_call(error, address) from error
             finally:
                 call.cancel()  # type: ignore[no-untyped-call]  # of a third-party stub
                 sender.stop()
+            if sender.error is not None:
+                raise sender.error
             if receiver.report is None or not receiver.finished:
-                lost = error_for("UNAVAILABLE", f"The server at {address} ended its answer too early.")
-                raise self._final(lost, receiver)
+                raise broken("ended its answer before the result was whole")
         yield Finished(FreezeResult(receiver.report, self._path, receiver.sha256))
 
-    def _call_back(self, event: FreezeEvent) -> None:
-        on_progress = self.arguments.get("on_progress")
-        if on_progress is not None and isinstance(event, Writing):
-            on_progress(event.done_bytes, event.total_bytes)
+    def _open_output(self, asked: Asked) -> contextlib.AbstractContextManager[Output]:
+        if isinstance(self.target, MemoryOutput):
+            return contextlib.nullcontext(self.target)
+        as_saved_model = asked.spec.options.as_saved_model
+        return open_output(
+            self.target, as_saved_model=as_saved_model, fsync=bool(self.arguments.get("fsync"))
+        )
 
-    def _final(self, error: TffreezeError, receiver: Receiver) -> TffreezeError:
-        """A stream that holds a part of a result cannot take another: no more attempts then."""
-        if receiver.report is not None and self._path is None:
-            error.retryable = False
-        return error
+    def _note(self, event: FreezeEvent) -> None:
+        self._is_spent = self._is_spent or (self._is_stream and isinstance(event, Started))
+        if isinstance(event, Writing):
+            call_back(self.arguments.get("on_progress"), event.done_bytes, event.total_bytes)
 
 
 def model_source(

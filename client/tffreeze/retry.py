@@ -7,18 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from tffreeze.errors import TffreezeError, error_for
 
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
+"""The longest that a client chooses to wait."""
+
+MAX_RETRY_AFTER_SECONDS = 60.0
+"""The longest that a server is waited for. One that asks for more gets no further attempt, never an earlier one."""
 
 _T = TypeVar("_T")
-
-
-class _Call(Protocol):
-    def cancel(self) -> object: ...
 
 
 class Stop:
@@ -26,19 +26,19 @@ class Stop:
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
-        self._call: _Call | None = None
+        self._cancel: Callable[[], object] | None = None
 
     def stop(self) -> None:
         """End it."""
         self._stopped.set()
-        if self._call is not None:
-            self._call.cancel()
+        if self._cancel is not None:
+            self._cancel()
 
-    def watch(self, call: _Call) -> None:
-        """Have `stop` end this call."""
-        self._call = call
+    def watch(self, cancel: Callable[[], object]) -> None:
+        """Have `stop` call this, now where it was called before."""
+        self._cancel = cancel
         if self._stopped.is_set():
-            call.cancel()
+            cancel()
 
     def wait(self, seconds: float) -> bool:
         """Wait; True where it was stopped meanwhile."""
@@ -104,10 +104,13 @@ class Attempts:
         """Wait for as long as it needs until the next one may succeed.
 
         Raises:
-            TffreezeError: `error`, where no further attempt helps; CANCELLED.
+            TffreezeError: `error`, where no further attempt helps, or not within the time; CANCELLED.
 
         """
-        delay = _delay(self._number, error.retry_after_seconds)
+        retry_after_seconds = error.retry_after_seconds or 0.0
+        if retry_after_seconds > MAX_RETRY_AFTER_SECONDS:
+            raise error
+        delay = _delay(self._number, retry_after_seconds)
         is_late = self._end is not None and time.monotonic() + delay >= self._end
         if not error.retryable or self._number >= self._patience.max_attempts or is_late:
             raise error
@@ -115,6 +118,8 @@ class Attempts:
             raise error_for("CANCELLED", "The call was cancelled.") from None
 
 
-def _delay(number: int, retry_after_seconds: float | None) -> float:
+def _delay(number: int, retry_after_seconds: float) -> float:
+    """Never less than the server asked for; the jitter spreads the load."""
     backoff = min(FIRST_DELAY_SECONDS * 2.0 ** (number - 1), MAX_DELAY_SECONDS)
-    return max(backoff, retry_after_seconds or 0.0) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, guards nothing
+    jitter = random.uniform(0.75, 1.25)  # noqa: S311 - guards nothing
+    return max(backoff * jitter, retry_after_seconds * (1 + abs(jitter - 1)))

@@ -2,72 +2,133 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # untyped in old versions
 
-from tffreeze.errors import TffreezeError, error_for
+from tffreeze.errors import (
+    CLASSES,
+    AccessError,
+    BusyError,
+    ModelFileError,
+    NotFoundError,
+    RequestError,
+    ServiceError,
+    TffreezeError,
+    TimeLimitError,
+    UnavailableError,
+    error_for,
+)
 
 DOMAIN = "tffreeze"
 DETAILS_KEY = "grpc-status-details-bin"
 
-_REASONS = {
-    grpc.StatusCode.UNAVAILABLE: "UNAVAILABLE",
-    grpc.StatusCode.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
-    grpc.StatusCode.CANCELLED: "CANCELLED",
-    grpc.StatusCode.UNAUTHENTICATED: "UNAUTHENTICATED",
-    grpc.StatusCode.PERMISSION_DENIED: "PERMISSION_DENIED",
+CLIENT_ONLY = ("OUTPUT_NOT_WRITABLE", "ENGINE_NOT_INSTALLED", "UNAVAILABLE")
+"""Reasons that no server may give: the contract says so."""
+
+_REASON = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
+
+_Code = grpc.StatusCode
+
+_STATUSES: dict[grpc.StatusCode, tuple[str, type[TffreezeError]]] = {
+    _Code.UNAVAILABLE: ("UNAVAILABLE", UnavailableError),
+    _Code.DEADLINE_EXCEEDED: ("DEADLINE_EXCEEDED", TimeLimitError),
+    _Code.CANCELLED: ("CANCELLED", TimeLimitError),
+    _Code.UNAUTHENTICATED: ("UNAUTHENTICATED", AccessError),
+    _Code.PERMISSION_DENIED: ("PERMISSION_DENIED", AccessError),
+    _Code.INVALID_ARGUMENT: ("INTERNAL", RequestError),
+    _Code.FAILED_PRECONDITION: ("INTERNAL", RequestError),
+    _Code.NOT_FOUND: ("INTERNAL", NotFoundError),
+    _Code.DATA_LOSS: ("INTERNAL", ModelFileError),
+    _Code.RESOURCE_EXHAUSTED: ("INTERNAL", BusyError),
+    _Code.ABORTED: ("INTERNAL", BusyError),
 }
-"""What a status means that comes without details: from gRPC itself or from something on the way."""
+"""What a status means: the reason, where no details come with it (gRPC itself, or something on the way, gave it),
+and the class, where the details have a reason that is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Details:
+    """What came with a status.
+
+    Attributes:
+        reason: Of the contract's ErrorInfo; empty: there is none.
+        subject: What it is about.
+        has_error_info: Whether there is any ErrorInfo, of whatever domain.
+        retry_after_seconds: Of RetryInfo; None: there is none.
+
+    """
+
+    reason: str = ""
+    subject: str = ""
+    has_error_info: bool = False
+    retry_after_seconds: float | None = None
 
 
 def error_of_call(error: grpc.RpcError, address: str) -> TffreezeError:
-    """Make the exception for a failed call.
+    """Make the exception for a failed call. It may be tried again where the server says so, or is not there.
 
     Args:
         error: As gRPC raised it: also a call.
         address: Of the server, for the message.
 
     """
-    code, details = error.code(), error.details() or ""
-    info, retry_after_seconds = _details(error)
-    if info is not None:
-        made = error_for(info.reason, details, info.metadata.get("subject", ""))
-    elif code is grpc.StatusCode.UNIMPLEMENTED:
-        made = error_for("INTERNAL", f"The server at {address} does not speak tffreeze.v1: {details}")
-    elif code is grpc.StatusCode.UNAVAILABLE:
-        made = error_for("UNAVAILABLE", f"The server at {address} cannot be reached, or has ended: {details}")
-    elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        made = error_for("DEADLINE_EXCEEDED", f"The server at {address} was not done in the time given.")
-    else:
-        made = error_for(
-            _REASONS.get(code, "INTERNAL"), f"The call to {address} failed: {code.name}: {details}"
-        )
-    made.retry_after_seconds = retry_after_seconds
+    code, text = error.code(), error.details() or ""
+    details = _details(error)
+    made = _told(code, text, details) if details.reason else _untold(code, text, address)
+    is_gone = code is _Code.UNAVAILABLE and not details.has_error_info
+    made.retryable = is_gone or details.retry_after_seconds is not None
+    made.retry_after_seconds = details.retry_after_seconds
     return made
 
 
-def _details(error: grpc.RpcError) -> tuple[Any, float | None]:
-    """The ErrorInfo of the contract, and how long to wait; None where there is none."""
+def _told(code: grpc.StatusCode, text: str, details: _Details) -> TffreezeError:
+    """Go by the reason, and by the status where a newer server has made up a reason."""
+    if details.reason in CLIENT_ONLY:
+        message = f"The server gave the reason {details.reason}, which only a client has: {text}"
+        return error_for("INTERNAL", message, details.subject)
+    if details.reason in CLASSES:
+        return error_for(details.reason, text, details.subject)
+    return _STATUSES.get(code, ("", ServiceError))[1](details.reason, text, details.subject)
+
+
+def _untold(code: grpc.StatusCode, text: str, address: str) -> TffreezeError:
+    if code is _Code.UNIMPLEMENTED:
+        message = f"The server at {address} does not speak tffreeze.v1: {text}"
+    elif code is _Code.UNAVAILABLE:
+        message = f"The server at {address} cannot be reached, or has ended: {text}"
+    elif code is _Code.DEADLINE_EXCEEDED:
+        message = f"The server at {address} was not done in the time given."
+    else:
+        message = f"The call to {address} failed: {code.name}: {text}"
+    return error_for(_STATUSES.get(code, ("INTERNAL", ServiceError))[0], message)
+
+
+def _details(error: grpc.RpcError) -> _Details:
     trailers: dict[str, Any] = dict(error.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs, in fact
     status = status_pb2.Status()
     try:
         status.ParseFromString(trailers.get(DETAILS_KEY, b""))
         return _unpacked(status)
-    except (DecodeError, TypeError, UnicodeDecodeError):
-        return None, None
+    except (DecodeError, TypeError, ValueError):
+        return _Details()
 
 
-def _unpacked(status: Any) -> tuple[Any, float | None]:  # noqa: ANN401 - untyped in old versions
-    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    has_info, retry_after_seconds = False, None
-    for detail in status.details:
-        if detail.Is(info.DESCRIPTOR):
-            detail.Unpack(info)
-            has_info = info.domain == DOMAIN
-        elif detail.Is(retry.DESCRIPTOR):
-            detail.Unpack(retry)
-            retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
-    return (info if has_info else None), retry_after_seconds
+def _unpacked(status: Any) -> _Details:  # noqa: ANN401 - untyped in old versions
+    infos = _of_kind(status, error_details_pb2.ErrorInfo)
+    ours = next((info for info in infos if info.domain == DOMAIN and _REASON.fullmatch(info.reason)), None)
+    delays = [retry.retry_delay for retry in _of_kind(status, error_details_pb2.RetryInfo)]
+    return _Details(
+        ours.reason if ours else "",
+        ours.metadata.get("subject", "") if ours else "",
+        bool(infos),
+        max((max(delay.ToMilliseconds(), 0) / 1000 for delay in delays), default=None),
+    )
+
+
+def _of_kind(status: Any, kind: Any) -> list[Any]:  # noqa: ANN401 - untyped in old versions
+    return [kind.FromString(detail.value) for detail in status.details if detail.Is(kind.DESCRIPTOR)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from tffreeze.errors import TffreezeError, error_for
-from tffreeze.local_model import LocalFile, open_local, sent
+from tffreeze.call_back import call_back
+from tffreeze.local_file import LocalFile, open_local, read_local
+from tffreeze.local_model import sent
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze.wire import chunk_request
 
@@ -22,8 +24,8 @@ Request = freeze_service_pb2.FreezeRequest | freeze_service_pb2.InspectRequest
 class Sender:
     """Gives the messages of a call; gRPC takes them in a thread of its own.
 
-    An exception in there would only be logged: it is kept, and the upload ends early, which no server takes for
-    whole. Whoever waits for the answer looks at `error` first.
+    An exception in there would only be logged: it is kept, the upload ends early, and the call is cancelled. Whoever
+    waits for the answer looks at `error` first, whatever the server says.
 
     Args:
         files: The files, as declared.
@@ -32,18 +34,25 @@ class Sender:
 
     Attributes:
         total_bytes: Bytes of the files that are sent.
-        error: Why the upload ended early.
+        error: Why the upload ended early: a file could not be read, or `on_upload` raised (a CallersError).
 
     """
 
     def __init__(
         self, files: Sequence[LocalFile], *, with_weights: bool, on_upload: OnProgress | None = None
     ) -> None:
-        self.error: TffreezeError | None = None
+        self.error: Exception | None = None
+        self._cancel: Callable[[], object] | None = None
         self._files = list(sent(files, with_weights=with_weights))
         self.total_bytes = sum(file.size_bytes for _, file in self._files)
         self._on_upload = on_upload
         self._stopped = threading.Event()
+
+    def watch(self, cancel: Callable[[], object]) -> None:
+        """Have an upload that ends early call this, which cancels the call."""
+        self._cancel = cancel
+        if self.error is not None:
+            cancel()
 
     def stop(self) -> None:
         """End: no one reads any more."""
@@ -54,8 +63,10 @@ class Sender:
         yield first.SerializeToString()
         try:
             yield from self._chunks()
-        except TffreezeError as error:
+        except Exception as error:
             self.error = error
+            if self._cancel is not None:
+                self._cancel()
 
     def _chunks(self) -> Iterator[bytes]:
         done_bytes = 0
@@ -65,24 +76,15 @@ class Sender:
                     return
                 yield chunk_request(index, offset, data)
                 done_bytes += len(data)
-                if self._on_upload is not None:
-                    self._on_upload(done_bytes, self.total_bytes)
+                call_back(self._on_upload, done_bytes, self.total_bytes)
 
 
 def _read(file: LocalFile) -> Iterator[tuple[int, bytes]]:
     """Exactly the declared bytes of a file, each piece with its offset."""
+    descriptor = open_local(file.path)
     try:
-        with open(open_local(file.path), "rb", buffering=0) as stream:  # noqa: PTH123 - a descriptor
-            offset = 0
-            while offset < file.size_bytes:
-                data = stream.read(min(CHUNK_BYTES, file.size_bytes - offset))
-                if not data:
-                    message = (
-                        f"The file {str(file.path)!r} has become shorter while it was read. Freeze it again."
-                    )
-                    raise error_for("FILE_NOT_READABLE", message, file.path.name)
-                yield offset, data
-                offset += len(data)
-    except OSError as error:
-        message = f"The file {str(file.path)!r} cannot be read: {error.strerror}."
-        raise error_for("FILE_NOT_READABLE", message, file.path.name) from None
+        for offset in range(0, file.size_bytes, CHUNK_BYTES):
+            length_bytes = min(CHUNK_BYTES, file.size_bytes - offset)
+            yield offset, read_local(descriptor, file.path, length_bytes, offset)
+    finally:
+        os.close(descriptor)

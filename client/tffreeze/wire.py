@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tffreeze.parse import broken, read_message
 from tffreeze.v1 import freeze_service_pb2, model_pb2
+
+MAX_PIECES_BYTES = 2 << 20
+"""Of every message but `started`, whose report grows with the model."""
 
 _LENGTH_DELIMITED = 2
 _REQUEST_CHUNK = 2 << 3 | _LENGTH_DELIMITED
@@ -35,8 +39,17 @@ def chunk_request(file_index: int, offset_bytes: int, data: bytes) -> bytes:
 
 
 def read_response(message: bytes) -> Content | freeze_service_pb2.FreezeResponse:
-    """Read a `FreezeResponse`."""
-    return _content(message) or freeze_service_pb2.FreezeResponse.FromString(message)
+    """Read a `FreezeResponse`.
+
+    Raises:
+        ServiceError: INTERNAL: it is none, or larger than it may be.
+
+    """
+    content = _content(message)
+    response = content or read_message(freeze_service_pb2.FreezeResponse, message)
+    if len(message) >= MAX_PIECES_BYTES and (content or response.WhichOneof("message") != "started"):  # type: ignore[union-attr]  # no content, then
+        raise broken(f"sent a message of {len(message):,} bytes, and {MAX_PIECES_BYTES:,} is too many")
+    return response
 
 
 def _content(message: bytes) -> Content | None:

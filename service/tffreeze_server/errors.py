@@ -8,9 +8,11 @@ instead, and the next step.
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 import enum
 from collections.abc import Iterable
+from typing import Any
 
 
 class Reason(enum.Enum):
@@ -94,6 +96,10 @@ class FreezeError(Exception):
         self.reason = reason
         self.message = message
         self.subject = subject
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let `pickle` and `copy` make it anew without the constructor, whose arguments are not `args`."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # untyped
 
     def __str__(self) -> str:
         return f"{self.message} [{self.reason.name}]"

@@ -106,6 +106,9 @@ def test_a_checkpoint_is_found_by_any_of_its_names(checkpoint: str, files: list[
         ),
         ('model_checkpoint_path : "C:\\\\models\\\\m-10"', "m-10.index"),
         ('model_checkpoint_path: "sub/deep"', "sub/deep.index"),
+        ('model_checkpoint_path: "sub/deep.index"', "sub/deep.index"),
+        ('model_checkpoint_path: "sharded-?????-of-00002"', "sharded-00001-of-00002"),
+        ('model_checkpoint_path: "m-\\061\\060"', "m-10.index"),
     ],
 )
 def test_a_folder_is_asked_for_its_state_file(state: str, file: str, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tffreeze.cli import exit_codes
 from tffreeze.cli.show import NEXT_STEPS
-from tffreeze.errors import MEANINGS, ModelFileError, RequestError, ServiceError, error_for
+from tffreeze.errors import CLASSES, ModelFileError, RequestError, ServiceError, error_for
 from tffreeze.v1 import errors_pb2
 from tffreeze_server.errors import Reason
 
@@ -21,7 +21,7 @@ def test_the_engine_raises_the_reasons_of_the_contract() -> None:
 
 def test_the_client_has_a_meaning_for_every_reason() -> None:
     """No reason of the contract is unknown to the client, and it knows no other."""
-    assert CONTRACT == MEANINGS.keys()
+    assert CONTRACT == CLASSES.keys()
 
 
 def test_the_families_agree() -> None:
@@ -31,7 +31,7 @@ def test_the_families_agree() -> None:
         number = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.name}")
         family = ("request", "file", "ours")[number // 100]
         assert (reason.name, family) == (reason.name, reason.family)
-        assert issubclass(MEANINGS[reason.name].error, classes[family])
+        assert issubclass(CLASSES[reason.name], classes[family])
 
 
 def test_a_reason_of_a_newer_server_is_a_service_error() -> None:

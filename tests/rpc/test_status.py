@@ -9,11 +9,13 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from tffreeze.errors import MEANINGS as CLIENT_MEANINGS
+from tffreeze.errors import CLASSES
+from tffreeze.rpc_errors import CLIENT_ONLY as NEVER_SENT
+from tffreeze.rpc_errors import error_of_call
 from tffreeze.v1 import errors_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.field_error import FieldError
-from tffreeze_server.rpc.status import MEANINGS, cut, status_of
+from tffreeze_server.rpc.status import DETAILS_KEY, MEANINGS, CallStatus, cut, status_of
 
 PROTO = Path(__file__).resolve().parents[2] / "proto/tffreeze/v1/errors.proto"
 CLIENT_ONLY = {"UNSPECIFIED", "ENGINE_NOT_INSTALLED", "UNAVAILABLE"}
@@ -34,10 +36,23 @@ def test_meanings_are_those_of_the_contract() -> None:
     assert {name: stated.get(name) for name in table} == table
 
 
-def test_client_and_server_retry_the_same() -> None:
-    """What the server gives a RetryInfo for is what the client takes for worth a retry."""
-    client = {reason.name: CLIENT_MEANINGS[reason.name].retryable for reason in Reason}
-    assert client == {reason.name: meaning.retry for reason, meaning in MEANINGS.items()}
+class Failed(grpc.RpcError):
+    """A call that failed with a status, as gRPC raises it."""
+
+    def __init__(self, status: CallStatus) -> None:
+        self.code = lambda: status.code
+        self.details = lambda: status.message
+        self.trailing_metadata = lambda: ((DETAILS_KEY, status.details.SerializeToString()),)
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason.name not in NEVER_SENT])
+def test_the_client_reads_what_the_server_says(reason: Reason) -> None:
+    """Reason, subject, class and the time to wait come through; RetryInfo alone makes it worth a retry."""
+    error = error_of_call(Failed(status_of(FreezeError(reason, "A sentence.", subject="thing"), 2.5)), "here")
+    assert (reason.name, "A sentence.", "thing") == (error.reason, error.message, error.subject)
+    retry = MEANINGS[reason].retry
+    assert (CLASSES[reason.name], retry) == (type(error), error.retryable)
+    assert (2.5 if retry else None) == error.retry_after_seconds
 
 
 @pytest.mark.parametrize("reason", Reason)

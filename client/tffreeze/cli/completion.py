@@ -24,4 +24,6 @@ def command(ctx: click.Context, shell: str) -> None:
     """  # noqa: D301 - click looks for the character that \b stands for
     kind = get_completion_class(shell)
     assert kind is not None, "every choice is one of click's shells"
-    say(kind(ctx.find_root().command, {}, "tffreeze", "_TFFREEZE_COMPLETE").source(), sys.stdout)
+    source = kind(ctx.find_root().command, {}, "tffreeze", "_TFFREEZE_COMPLETE").source()
+    for line in source.splitlines():
+        say(line, sys.stdout)

@@ -77,7 +77,7 @@ def _show(inspection: Inspection, write: Write) -> None:
         write("assets:")
         table(write, [(asset.file, asset.tensor) for asset in inspection.assets])
     for obstacle in inspection.obstacles:
-        write(f"{click.style('obstacle:', fg='red')} {obstacle.message} [{obstacle.reason}]")
+        write(f"{obstacle.message} [{obstacle.reason}]", label="obstacle:", colour="red")
 
 
 def _tensors(write: Write, title: str, tensors: Sequence[TensorInspection]) -> None:
@@ -100,8 +100,8 @@ def _variables(inspection: Inspection, write: Write) -> None:
     table(write, rows)
     wrong = [v for v in inspection.variables if v.status in ("MISSING", "MISMATCH")]
     for variable in wrong[:MAX_LINES]:
-        status = click.style(f"{variable.status.lower()}:", fg="yellow")
-        write(f"  {status} {variable.name}: {variable.message}")
+        status = f"  {variable.status.lower()}:"
+        write(f"{variable.name}: {variable.message}", label=status, colour="yellow")
     if len(wrong) > MAX_LINES:
         write(f"  … and {len(wrong) - MAX_LINES} more that are missing or do not fit")
     if inspection.extra_keys:

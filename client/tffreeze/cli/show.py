@@ -8,12 +8,13 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 import click
 
 from tffreeze.cli import stdout
 from tffreeze.errors import TffreezeError
+from tffreeze.printable import encodable, printable
 
 if TYPE_CHECKING:
     from tffreeze.convert import Shape
@@ -39,15 +40,24 @@ NEXT_STEPS = {
 """The next step in the words of the command line, by reason."""
 
 
-Write = Callable[[str], None]
-"""Writes one line."""
+class Write(Protocol):
+    """Writes one line to a stream, as `say` does."""
+
+    def __call__(self, line: str, *, label: str = ..., colour: str | None = ...) -> None:
+        """Write it."""
 
 
-def say(line: str, stream: TextIO | None) -> None:
-    """Write one line, in colour on a terminal unless NO_COLOR says otherwise (no-color.org).
+def say(line: str, stream: TextIO | None, *, label: str = "", colour: str | None = None) -> None:
+    """Write one line, whatever it holds: names in models and messages of servers are text of others.
 
     A stream that was closed when the program began is None, and takes no line. An error that cannot be shown
     on stderr still has its exit code.
+
+    Args:
+        line: What to write; what cannot be seen, or encoded, is escaped.
+        stream: Where to.
+        label: What to put before it, in colour on a terminal unless NO_COLOR says otherwise (no-color.org).
+        colour: Of the label.
 
     Raises:
         TffreezeError: Standard output cannot be written.
@@ -55,18 +65,22 @@ def say(line: str, stream: TextIO | None) -> None:
     """
     if stream is None:
         return
+    shown = printable(line)
+    if label:
+        shown = f"{click.style(label, fg=colour, bold=colour == 'red')} {shown}"
+    text = encodable(shown, getattr(stream, "encoding", None))
     with contextlib.suppress(OSError) if stream is sys.stderr else stdout.failures():
-        click.echo(line, file=stream, color=False if os.environ.get("NO_COLOR") else None)
+        click.echo(text, file=stream, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def show_error(error: TffreezeError, in_own_words: Callable[[str], str] = str) -> None:
     """Tell an error on stderr: message, reason, next step, the latter in the words of the command."""
-    say(f"{click.style('error:', fg='red', bold=True)} {error.message}", sys.stderr)
+    say(error.message, sys.stderr, label="error:", colour="red")
     say(f"reason: {error.reason}", sys.stderr)
     if error.reason in NEXT_STEPS:
         say(f"next: {in_own_words(NEXT_STEPS[error.reason])}", sys.stderr)
     if _debug():
-        traceback.print_exception(error)
+        _show_traceback(error)
 
 
 def show_unexpected(error: Exception) -> None:
@@ -74,9 +88,14 @@ def show_unexpected(error: Exception) -> None:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     show_error(TffreezeError("INTERNAL", f"Something went wrong that should not: {text}"))
     if _debug():
-        traceback.print_exception(error)
+        _show_traceback(error)
     else:
         say("TFFREEZE_DEBUG=1 in the environment shows where.", sys.stderr)
+
+
+def _show_traceback(error: Exception) -> None:
+    for line in "".join(traceback.format_exception(error)).split("\n"):
+        say(line, sys.stderr)
 
 
 def _debug() -> bool:
@@ -108,7 +127,7 @@ def show_report(report: Report, output: str, stream: TextIO | None, sha256: str 
         rows = [(i.op, f"fills {i.table}", f"from {i.asset}" if i.asset else "") for i in report.initializers]
         table(write, rows)
     for warning in report.warnings[:MAX_LINES]:
-        write(f"{click.style('warning:', fg='yellow')} {warning.message}")
+        say(warning.message, stream, label="warning:", colour="yellow")
     if len(report.warnings) > MAX_LINES:
         write(f"… and {len(report.warnings) - MAX_LINES} more warnings: see --report.")
 
@@ -125,9 +144,9 @@ def _tensors(write: Write, title: str, tensors: Sequence[TensorReport]) -> None:
     )
 
 
-def table(write: Write, rows: Sequence[Sequence[str]]) -> None:
+def table(write: Callable[[str], None], rows: Sequence[Sequence[str]]) -> None:
     """Write rows with aligned columns, indented, empty columns left out; at most `MAX_LINES` rows."""
-    shown = rows[:MAX_LINES]
+    shown = [tuple(map(printable, row)) for row in rows[:MAX_LINES]]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width]

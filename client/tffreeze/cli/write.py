@@ -8,6 +8,7 @@ from typing import Any
 
 from tffreeze.cli import stdout
 from tffreeze.output import output_failures
+from tffreeze.printable import printable_json
 from tffreeze_files.writer import write_whole
 
 
@@ -19,9 +20,7 @@ def write_json(value: dict[str, Any], target: str) -> None:
         ServiceError: DISK_FULL.
 
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    # File names may hold bytes that are not UTF-8: Python's escapes of those are JSON's, too.
-    data = text.encode("utf-8", "backslashreplace")
+    data = printable_json(json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
     if target == stdout.NAME:
         stdout.write(data)
         return

@@ -1,0 +1,112 @@
+"""What was asked for, and whether it is what the server says it will send.
+
+A server is believed only where it says what it must say. Nothing is opened, and no room is taken, before all of
+`started` has been held against the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tffreeze.local_file import LocalFile
+from tffreeze.parse import broken
+from tffreeze.v1 import freeze_service_pb2
+
+MAX_RESULT_BYTES = (1 << 31) - 1
+"""Where a protobuf message ends."""
+
+MAX_ASSETS = 10_000
+MAX_NAME_PARTS = 16
+MAX_PART_BYTES = 255
+"""Of a name in UTF-8: what file systems take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, as a result is held against it.
+
+    Attributes:
+        spec: As it was sent.
+        files: The caller's files, as declared; none where the model lies with the server.
+
+    """
+
+    spec: freeze_service_pb2.FreezeSpec
+    files: Sequence[LocalFile] = ()
+
+    @property
+    def is_spliced(self) -> bool:
+        """Whether the result comes as pieces of the caller's own files."""
+        return self.spec.delivery == freeze_service_pb2.DELIVERY_SPLICE
+
+    def check(self, started: freeze_service_pb2.FreezeStarted) -> None:
+        """Refuse what was not asked for.
+
+        Raises:
+            ServiceError: INTERNAL.
+
+        """
+        if not started.files or started.files[0].name != self._first_name():
+            raise broken(f"sends other files than the {self._first_name()!r} that was asked for")
+        if started.delivery != self.spec.delivery:
+            raise broken("sends the result in another way than was asked for")
+        _check_first(started)
+        self._check_assets(started.files[1:])
+        if started.total_size_bytes != sum(file.size_bytes for file in started.files):
+            raise broken("said another size than its files have together")
+
+    def _first_name(self) -> str:
+        stem = "saved_model" if self.spec.options.as_saved_model else "frozen"
+        return f"{stem}.pbtxt" if self.spec.options.as_text else f"{stem}.pb"
+
+    def _check_assets(self, assets: Sequence[freeze_service_pb2.OutputFile]) -> None:
+        if assets and not self.spec.options.as_saved_model:
+            raise broken("sends assets without a SavedModel")
+        if len(assets) > MAX_ASSETS:
+            raise broken(f"sends {len(assets):,} assets, and {MAX_ASSETS:,} are the most that are taken")
+        for asset in assets:
+            if not _is_asset(asset.name) or asset.size_bytes < 0:
+                raise broken(f"sends {asset.name[:200]!r}, which is no asset")
+        _check_apart([asset.name for asset in assets])
+        if self.spec.source.HasField("upload"):
+            self._check_uploaded(assets)
+
+    def _check_uploaded(self, assets: Sequence[freeze_service_pb2.OutputFile]) -> None:
+        for asset in assets:
+            own = self.own_file(asset.name)
+            if own is None or own.size_bytes != asset.size_bytes:
+                raise broken(f"sends the asset {asset.name!r}, which the model does not have like that")
+
+    def own_file(self, asset: str) -> LocalFile | None:
+        """The caller's own file that an asset must be; None where the model lies with the server."""
+        model = self.spec.source.model
+        files = {file.name: file for file in self.files}
+        folder = model.rpartition("/")[0] if model in files else model
+        return files.get(f"{folder}/{asset}")
+
+
+def _check_first(started: freeze_service_pb2.FreezeStarted) -> None:
+    """Hold the first file against the report, and against what is possible."""
+    first, report = started.files[0], started.report
+    if not 0 <= first.size_bytes <= MAX_RESULT_BYTES:
+        raise broken(f"sends {first.size_bytes:,} bytes, and no protobuf message is larger than 2 GiB")
+    if not first.HasField("crc32c"):
+        raise broken("did not say the crc32c of the result")
+    if (report.size_bytes, report.crc32c) != (first.size_bytes, f"{first.crc32c:08x}"):
+        raise broken("has a report of another result than the one that it sends")
+
+
+def _is_asset(name: str) -> bool:
+    parts = name.split("/")
+    is_path = all(parts) and not {".", ".."} & set(parts) and "\\" not in name and "\0" not in name
+    is_short = len(parts) <= MAX_NAME_PARTS and all(len(part.encode()) <= MAX_PART_BYTES for part in parts)
+    return is_path and is_short and parts[0] == "assets" and len(parts) > 1
+
+
+def _check_apart(names: Sequence[str]) -> None:
+    """Names are different where case does not count, too, and none is a folder of another."""
+    folded = {name.casefold() for name in names}
+    folders = {name[:at] for name in folded for at, letter in enumerate(name) if letter == "/"}
+    if len(folded) < len(names) or folded & folders:
+        raise broken("sends two assets to one place")
