@@ -6,7 +6,8 @@ the body's k-th result; what read argument `a` in the body reads the call's inpu
 What `c` waited for, every node waits for that reads nothing else of the body, but what is there anyway.
 
 A data result waits for no more than it reads: an assert or a print beside it goes with the pruning, as it
-does in any pruned graph, and the report says so. Functions marked `_noinline` stay calls.
+does in any pruned graph, and the report says so. What is lost of a call that way, and could be seen in what is
+left, is found in `rewrite/lost_writes.py`. Functions marked `_noinline` stay calls.
 
 Where a loop or branch of TensorFlow 1 is in the graph, a node without inputs must know in which frame of the
 loop it runs, and in which branch: it then waits for an input of the call, read by an Identity, as waiting for
@@ -27,6 +28,7 @@ from tffreeze_server.graph.node import Node, join_tensor, new_node, node_of
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
+from tffreeze_server.graph.roles import is_write
 from tffreeze_server.tensors.dtypes import base
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
@@ -67,7 +69,7 @@ def called_function(node: Node, library: Library) -> tuple[str, Mapping[str, Att
 def flatten(
     nodes: Mapping[str, Node], roots: Iterable[str], library: Mapping[str, FunctionDef], op_defs: OpDefs
 ) -> dict[str, Node]:
-    """What the roots reach, with all function calls inlined.
+    """What the roots reach, with all function calls inlined, and all that these calls write.
 
     Args:
         nodes: The nodes of the graph, by name.
@@ -82,7 +84,8 @@ def flatten(
     roots = list(roots)
     inliner = Inliner(Outputs(library, op_defs))
     flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots), nodes)
-    return reachable(flat, roots)
+    writes = [name for name, node in flat.items() if is_write(node.op)]
+    return reachable(flat, [*roots, *writes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,15 @@ class Inliner:
                 if key not in self._bodies:
                     self._bodies[key] = self.flat_body(on_the_way.pop(key))
         return self._bodies[asked[0]]
+
+    def calling_body(self, name: str, attrs: Mapping[str, AttrValue]) -> Body:
+        """The body of a function in plain form, the calls in it left."""
+        key, values = self._instance(name, attrs)
+        return to_body(self.outputs.library[key[0]], values, self.outputs)
+
+    def key(self, name: str, attrs: Mapping[str, AttrValue]) -> tuple[str, bytes]:
+        """What tells a function with the values of its attributes from others."""
+        return self._instance(name, attrs)[0]
 
     def _calls(self, body: Body) -> list[tuple[_Key, dict[str, AttrValue]]]:
         found = [called_function(node, self.outputs.library) for node in body.nodes.values()]

@@ -12,6 +12,7 @@ from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.effects import Effects
 from tffreeze_server.graph.inline import Inliner, has_frames
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, node_of
@@ -101,7 +102,7 @@ def rewrite(
     bindings: tuple[Binding, ...] = ()
     if chosen.frozen:
         bindings = resolve(known or sources_of(model, checkpoint, options, nodes), chosen.frozen)
-    maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner)
+    maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner, Effects(inliner))
     roots = _roots(flat, tables)
     converted = Converter(maker.bindings, inliner.outputs, maker).convert(
         tables.nodes.values(), Place(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
