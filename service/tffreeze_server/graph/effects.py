@@ -18,12 +18,12 @@ from typing import NamedTuple
 from tffreeze_server.graph.body import Body
 from tffreeze_server.graph.inline import Inliner
 from tffreeze_server.graph.library import functions_named
-from tffreeze_server.graph.node import Node, node_of, split_tensor
-from tffreeze_server.graph.op_args import input_types, output_types
-from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Call, Role, is_write
+from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
+from tffreeze_server.graph.op_args import input_types
+from tffreeze_server.graph.roles import CALLS, HANDLE_OUTPUTS, ROLES, VARIABLE_OPS, Call, Role, is_write
 from tffreeze_server.graph.table_ops import TABLE_OPS
 from tffreeze_server.graph.variables import variable_key
-from tffreeze_server.tensors.dtypes import RESOURCE, is_ref
+from tffreeze_server.tensors.dtypes import RESOURCE, STRING, is_ref
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
 _MAX_DEPTH = 100
@@ -88,20 +88,55 @@ class Effects:
 
     inliner: Inliner
     _summaries: dict[tuple[str, bytes], _Summary] = field(default_factory=dict)
+    _makes_state: dict[str, bool] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)
 
     def is_state(self, node: Node) -> bool:
         """Whether a node makes the handle or buffer of something that is kept between runs."""
-        if node.op in VARIABLE_OPS or node.op in TABLE_OPS:
+        if node.op not in self._makes_state:
+            self._makes_state[node.op] = self._op_makes_state(node.op)
+        return self._makes_state[node.op] and (self._is_known(node.op) or not node.inputs)
+
+    def _is_known(self, op: str) -> bool:
+        return self.inliner.outputs.definition(op) is not None
+
+    def _op_makes_state(self, op: str) -> bool:
+        if op in VARIABLE_OPS or op in TABLE_OPS:
             return True
-        if node.op in ROLES or self._is_call(node) or node.op.startswith(_OF_ONE_RUN):
+        if op in ROLES or op in CALLS or op in self.inliner.outputs.library or op.startswith(_OF_ONE_RUN):
             return False
-        definition = self.inliner.outputs.definition(node.op)
-        return (
-            definition is not None
-            and definition.is_stateful
-            and RESOURCE in output_types(definition, node.proto.attr, node=node.name)
+        definition = self.inliner.outputs.definition(op)
+        if definition is None:
+            return True  # It may, where it has no inputs.
+        return definition.is_stateful and any(
+            # Of the queues and readers of TensorFlow 1 the handle is a ref string.
+            arg.type == RESOURCE or (arg.type == STRING and arg.is_ref)
+            for arg in definition.output_arg
         )
+
+    def is_resource(self, node: Node) -> bool:
+        """Whether a node makes the handle of state that is no variable: a table, a decision forest, an iterator."""
+        return node.op not in VARIABLE_OPS and self.is_state(node)
+
+    def fills(self, node: Node) -> list[str]:
+        """The handles among a node's inputs of state, no variable, that it changes."""
+        if self._is_call(node):
+            return self._changed_by_call(node)[0]
+        return [] if not self.may_change(node) or self._gives_values(node) else self.handles(node)
+
+    def handed_on(self, node: Node) -> list[tuple[str, str]]:
+        """The outputs of a node that are handles it was given, each with that input; none for a call."""
+        if not self.hands_on(node) or self._is_call(node):
+            return []
+        data = [i for i in node.inputs if not i.startswith("^")]
+        if node.op == "IdentityN":
+            return [(join_tensor(node.name, k), tensor) for k, tensor in enumerate(data)]
+        before = data[_HANDED_ON.get(node.op, slice(1))]
+        return [
+            (join_tensor(node.name, k), tensor)
+            for k in range(HANDLE_OUTPUTS.get(node.op, 1))
+            for tensor in before
+        ]
 
     def may_change(self, node: Node) -> bool:
         """Whether a node may change any state at all: a first look."""

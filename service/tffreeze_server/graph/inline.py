@@ -163,7 +163,11 @@ def _recursion(key: _Key, on_the_way: Iterable[_Key]) -> FreezeError:
 
 
 def inline_calls(
-    nodes: Mapping[str, Node], inliner: Inliner, kept: frozenset[str], taken: Container[str] = ()
+    nodes: Mapping[str, Node],
+    inliner: Inliner,
+    kept: frozenset[str],
+    taken: Container[str] = (),
+    callers: dict[str, str] | None = None,
 ) -> tuple[dict[str, Node], dict[str, str]]:
     """Inline every call among some nodes.
 
@@ -173,6 +177,7 @@ def inline_calls(
         kept: Names that must stay the name of a node, though they be calls.
         taken: Names that no inlined node may get: of the whole graph, where `nodes` is a part of it, so
             that a call is inlined under the same names whatever part is looked at.
+        callers: Where each inlined node is noted, with the call it comes from.
 
     Returns:
         The nodes, and for each output of a former call (`call`, `call:1`) the tensor it is now.
@@ -200,6 +205,8 @@ def inline_calls(
         call = _Call(node, body, framed, _free_prefix(node.name, body, taken))
         for inlined in call.nodes(node.name in waited_for):
             _add(flat, inlined)
+            if callers is not None and inlined.name != node.name:
+                callers[inlined.name] = node.name
         aliases.update(call.results())
     aliases = _resolved(aliases)
     return {name: _read_through(node, aliases, flat) for name, node in flat.items()}, aliases

@@ -72,7 +72,7 @@ def flat_graph(
     reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
     if cuts:  # What is above a cut need not even be read.
         reached = reachable(reached, [node_of(t) for t in now.values()])
-    flat, aliases = _inlined(reached, nodes, wanted, inliner, keeps)
+    flat, aliases, callers = _inlined(reached, nodes, wanted, inliner, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
     flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
     for asked, tensor in now.items():
@@ -82,7 +82,8 @@ def flat_graph(
     is_same = len(flat) == len(whole) and all(map(operator.is_, flat.values(), whole.values()))
     ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
     if not is_same:
-        left = calls_to_leave(Pruned(reached, flat, ordered, tuple(tensors), cuts), Effects(inliner), keeps)
+        pruned_graph = Pruned(reached, flat, ordered, callers, tuple(tensors), cuts)
+        left = calls_to_leave(pruned_graph, Effects(inliner), keeps)
         if left:
             return flat_graph({**nodes, **left}, wanted, cuts, inliner, keeps)
     unused = () if is_same else tuple(node for name, node in flat.items() if name not in ordered)
@@ -95,20 +96,21 @@ def _inlined(
     wanted: Wanted,
     inliner: Inliner,
     keeps: Keeps | None,
-) -> tuple[dict[str, Node], dict[str, str]]:
-    """What was reached with its calls inlined, a stand-in for each that must keep its name; as `inline_calls`."""
+) -> tuple[dict[str, Node], dict[str, str], dict[str, str]]:
+    """What was reached, its calls inlined, with stand-ins for names to keep; as `inline_calls`, then its `callers`."""
     library = inliner.outputs.library
     asked = [node_of(t) for t in (*wanted.named, *(e.tensor for e in wanted.outputs if keeps))]
     calls = [
         n for n in dict.fromkeys(asked) if n in reached and called_function(reached[n], library) is not None
     ]
-    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes)
+    callers: dict[str, str] = {}
+    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes, callers)
     ends = {name: flat[name].inputs if name in flat else () for name in calls}
     writing = _writing(flat, [node_of(w) for waits in ends.values() for w in waits], keeps) if keeps else None
     for name, waits in ends.items():
         kept = waits if writing is None else tuple(w for w in waits if node_of(w) in writing)
         flat[name] = _stand_in(reached[name], aliases, inliner.outputs, kept)
-    return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}
+    return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}, callers
 
 
 def _cut_all(

@@ -43,6 +43,7 @@ class Pruned:
         calling: The model's own graph as far as it is reached, calls in it.
         flat: The same with calls inlined.
         kept: What of that the outputs reach.
+        callers: For each node of `flat` that was inlined, the call it comes from.
         asked: The tensors that are asked for, as the model names them.
         cuts: The tensors that it was cut at.
 
@@ -51,8 +52,13 @@ class Pruned:
     calling: Mapping[str, Node]
     flat: Mapping[str, Node]
     kept: Mapping[str, Node]
+    callers: Mapping[str, str]
     asked: tuple[str, ...]
     cuts: tuple[str, ...]
+
+    def caller(self, name: str) -> str:
+        """The call that a node was inlined from; a node of the model's own graph itself."""
+        return self.callers.get(name, name)
 
 
 def calls_to_leave(graph: Pruned, effects: Effects, keeps: Keeps | None) -> dict[str, Node]:
@@ -67,25 +73,26 @@ def calls_to_leave(graph: Pruned, effects: Effects, keeps: Keeps | None) -> dict
         FreezeError: REACHABLE_WRITE for a lost write to a frozen variable that what is kept reads.
 
     """
-    library = effects.inliner.outputs.library
-    calls = {n.name: n for n in graph.calling.values() if called_function(n, library) is not None}
-    if not calls:
+    if not graph.callers:
         return {}
-    runs = _running(graph, calls)
-    writers = [n for n in graph.flat.values() if effects.may_change(n) and runs.includes(n.name)]
+    runs = _running(graph)
+    writers = [n for n in graph.flat.values() if effects.may_change(n) and graph.caller(n.name) in runs]
     lost = [n for n in writers if n.name not in graph.kept]
     left: set[State] = set()
     if lost:
-        left = _seen_and_staying(graph, runs, effects.changed(graph.flat, lost).states, effects, keeps)
+        left = _seen_and_staying(graph, effects.changed(graph.flat, lost).states, effects, keeps)
     if keeps is not None:
         changed = effects.changed(graph.flat, writers).states
         left |= {s for s, change in changed.items() if s[0] and keeps(change.maker)}
-    users = {runs.call_of(name) for name in _users(graph.flat, left, effects)} if left else set()
-    return {name: _left(calls[name]) for name in calls if name in users and name in runs.whole}
+    users = {graph.caller(name) for name in _users(graph.flat, left, effects)} if left else set()
+    calls = [
+        n for n in graph.calling.values() if called_function(n, effects.inliner.outputs.library) is not None
+    ]
+    return {n.name: _left(n) for n in calls if n.name in users and n.name in runs} if left else {}
 
 
 def _seen_and_staying(
-    graph: Pruned, runs: _Running, lost: Mapping[State, Change], effects: Effects, keeps: Keeps | None
+    graph: Pruned, lost: Mapping[State, Change], effects: Effects, keeps: Keeps | None
 ) -> set[State]:
     """The state that a lost write changes, that what is kept uses, and that is no constant in the frozen graph."""
     inside = variables_in_functions(graph.kept.values(), effects.inliner.outputs.library)
@@ -94,7 +101,7 @@ def _seen_and_staying(
     for state, change in lost.items():
         if state in seen:
             if state[0] and not (keeps and keeps(change.maker)):
-                raise _write_is_seen(graph, runs, change)
+                raise _write_is_seen(graph, change)
             found.add(state)
     return found
 
@@ -116,57 +123,31 @@ def _users(flat: Mapping[str, Node], states: Collection[State], effects: Effects
     return list(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """Which parts of a graph run.
-
-    Attributes:
-        calls: The calls that were inlined.
-        whole: Names of nodes of the model's own graph that run; of calls, those that run whole.
-
-    """
-
-    calls: Collection[str]
-    whole: Collection[str]
-
-    def call_of(self, name: str) -> str:
-        """The call that a node was inlined from; for a node of the model's own graph, itself."""
-        end = name.find("/")
-        while end >= 0:
-            for call in (name[:end], name[:end].rstrip("_")):  # A prefix may have been made longer by these.
-                if call in self.calls:
-                    return call
-            end = name.find("/", end + 1)
-        return name
-
-    def includes(self, name: str) -> bool:
-        """Whether a node runs as TensorFlow would run it, whatever reads it."""
-        return name in self.whole or self.call_of(name) in self.whole
-
-
-def _running(graph: Pruned, calls: Collection[str]) -> _Running:
-    running = _Running(calls, ())
-    inside = {t: running.call_of(node_of(t)) for t in (*graph.asked, *graph.cuts) if node_of(t) not in graph.calling}
+def _running(graph: Pruned) -> Collection[str]:
+    """The nodes of the model's own graph that run; of calls, those that run whole."""
+    inside = {
+        t: graph.callers[node_of(t)] for t in (*graph.asked, *graph.cuts) if node_of(t) in graph.callers
+    }
     roots = [node_of(t) for t in graph.asked if t not in inside]
     for call in inside.values():
-        roots += [node_of(i) for i in graph.calling[call].inputs] if call in calls else []
-    whole = pruned(dict(graph.calling), [name for name in roots if name in graph.calling])
-    return _Running(calls, whole.keys() - set(inside.values()))
+        roots += [node_of(i) for i in graph.calling[call].inputs]
+    whole = pruned(dict(graph.calling), roots)
+    return whole.keys() - set(inside.values())
 
 
 def _left(call: Node) -> Node:
     return with_attrs(call, _noinline=AttrValue(b=True))
 
 
-def _write_is_seen(graph: Pruned, runs: _Running, change: Change) -> FreezeError:
+def _write_is_seen(graph: Pruned, change: Change) -> FreezeError:
     variable = variable_key(change.maker)[1]
-    call = runs.call_of(change.writer.name)
+    call = graph.caller(change.writer.name)
     way = shown((*path_to(graph.calling, map(node_of, graph.asked), call), change.writer.name))
     return FreezeError(
         Reason.REACHABLE_WRITE,
-        f"The node {change.writer.name!r} (op {change.writer.op!r}) writes to the variable {variable!r}, which an output "
-        f"reads, too, and an output needs the call that it runs in: {way}. A constant cannot be written to. Choose "
-        f"another output (--output-nodes), keep the variable (--deny {variable}), or cut the graph at a tensor "
+        f"The node {change.writer.name!r} (op {change.writer.op!r}) writes to the variable {variable!r}, and an output "
+        f"needs the call it runs in: {way}. The outputs read that variable, too, and a constant cannot be written to. "
+        f"Choose another output (--output-nodes), keep the variable (--deny {variable}), or cut the graph at a tensor "
         "between them (--input-nodes).",
         subject=variable,
     )
