@@ -58,6 +58,42 @@ def both(name: str, first: str, second: str) -> str:
       ret {{ key: "r" value: "two:output:0" }} }}"""
 
 
+def branching(name: str) -> str:
+    """A function that runs `f` in a branch, and gives `a`."""
+    return f"""function {{ {signature(name, done=True)}
+      node_def {{ name: "yes" op: "Const" attr {{ key: "dtype" value {{ type: DT_BOOL }} }}
+        attr {{ key: "value" value {{ tensor {{ dtype: DT_BOOL tensor_shape {{}} bool_val: true }} }} }} }}
+      node_def {{ name: "assign" op: "If" input: "yes:output:0" input: "a" input: "h"
+        attr {{ key: "Tcond" value {{ type: DT_BOOL }} }}
+        attr {{ key: "Tin" value {{ list {{ type: DT_FLOAT type: DT_RESOURCE }} }} }}
+        attr {{ key: "Tout" value {{ list {{ type: DT_FLOAT }} }} }}
+        attr {{ key: "then_branch" value {{ func {{ name: "f" }} }} }}
+        attr {{ key: "else_branch" value {{ func {{ name: "g" }} }} }} }}
+      ret {{ key: "r" value: "a" }} {DONE} }}"""
+
+
+def looping(name: str) -> str:
+    """A function that runs a body that writes in a loop, once, and gives `a`."""
+    return f"""function {{ {signature(name, done=True)}
+      node_def {{ name: "assign" op: "While" input: "a" input: "h"
+        attr {{ key: "T" value {{ list {{ type: DT_FLOAT type: DT_RESOURCE }} }} }}
+        attr {{ key: "cond" value {{ func {{ name: "first" }} }} }}
+        attr {{ key: "body" value {{ func {{ name: "step" }} }} }} }}
+      ret {{ key: "r" value: "a" }} {DONE} }}
+    function {{ signature {{ name: "first" input_arg {{ name: "a" type: DT_FLOAT }}
+      input_arg {{ name: "h" type: DT_RESOURCE }} output_arg {{ name: "r" type: DT_BOOL }} }}
+      node_def {{ name: "four" op: "Const" {FLOATS} attr {{ key: "value" value {{ tensor {{ dtype: DT_FLOAT
+        tensor_shape {{}} float_val: 4 }} }} }} }}
+      node_def {{ name: "less" op: "Less" input: "a" input: "four:output:0" {T} }}
+      ret {{ key: "r" value: "less:z:0" }} }}
+    function {{ signature {{ name: "step" input_arg {{ name: "a" type: DT_FLOAT }}
+      input_arg {{ name: "h" type: DT_RESOURCE }} output_arg {{ name: "r" type: DT_FLOAT }}
+      output_arg {{ name: "s" type: DT_RESOURCE }} control_output: "done" }}
+      node_def {{ name: "twice" op: "AddV2" input: "a" input: "a" {T} }}
+      node_def {{ name: "assign" op: "AssignVariableOp" input: "h" input: "twice:z:0" {FLOATS} }}
+      ret {{ key: "r" value: "twice:z:0" }} ret {{ key: "s" value: "h" }} {DONE} }}"""
+
+
 def call(name: str, of: str, a: str, handle: str, kind: str = "node") -> str:
     """A call of a function."""
     return f"""{kind} {{ name: "{name}" op: "StatefulPartitionedCall" input: "{a}" input: "{handle}"
@@ -149,6 +185,19 @@ LOST = {
         call("c", "f", "x", "v"),
         f'node {{ name: "r" op: "ReadVariableOp" input: "v" input: "^c" {FLOATS} }}',
         f'node {{ name: "y" op: "AddV2" input: "c" input: "r" {T} }}',
+    ],
+    "a branch that writes": [
+        writer("f"),
+        reader("g"),
+        branching("b"),
+        call("c", "b", "x", "v"),
+        call("y", "g", "c", "v"),
+    ],
+    "a loop that writes": [
+        looping("b"),
+        reader("g"),
+        call("c", "b", "x", "v"),
+        call("y", "g", "c", "v"),
     ],
     "a handle through another op": [
         writer("f"),
