@@ -43,7 +43,7 @@ class VariableReport:
 
 @dataclass(frozen=True, slots=True)
 class InitializerReport:
-    """An op that must be run once before the outputs: it fills a table."""
+    """An op that must be run once before the outputs: it fills a table or another resource."""
 
     op: str
     table: str

@@ -6,7 +6,8 @@ the body's k-th result; what read argument `a` in the body reads the call's inpu
 What `c` waited for, every node waits for that reads nothing else of the body, but what is there anyway.
 
 A data result waits for no more than it reads: an assert or a print beside it goes with the pruning, as it
-does in any pruned graph, and the report says so. Functions marked `_noinline` stay calls.
+does in any pruned graph, and the report says so. What is lost of a call that way, and could be seen in what is
+left, is found in `rewrite/lost_writes.py`. Functions marked `_noinline` stay calls.
 
 Where a loop or branch of TensorFlow 1 is in the graph, a node without inputs must know in which frame of the
 loop it runs, and in which branch: it then waits for an input of the call, read by an Identity, as waiting for
@@ -27,6 +28,7 @@ from tffreeze_server.graph.node import Node, join_tensor, new_node, node_of
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
+from tffreeze_server.graph.roles import is_write
 from tffreeze_server.tensors.dtypes import base
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
@@ -67,7 +69,7 @@ def called_function(node: Node, library: Library) -> tuple[str, Mapping[str, Att
 def flatten(
     nodes: Mapping[str, Node], roots: Iterable[str], library: Mapping[str, FunctionDef], op_defs: OpDefs
 ) -> dict[str, Node]:
-    """What the roots reach, with all function calls inlined.
+    """What the roots reach, with all function calls inlined, and all that these calls write.
 
     Args:
         nodes: The nodes of the graph, by name.
@@ -82,7 +84,8 @@ def flatten(
     roots = list(roots)
     inliner = Inliner(Outputs(library, op_defs))
     flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots), nodes)
-    return reachable(flat, roots)
+    writes = [name for name, node in flat.items() if is_write(node.op)]
+    return reachable(flat, [*roots, *writes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,15 @@ class Inliner:
                     self._bodies[key] = self.flat_body(on_the_way.pop(key))
         return self._bodies[asked[0]]
 
+    def calling_body(self, name: str, attrs: Mapping[str, AttrValue]) -> Body:
+        """The body of a function in plain form, the calls in it left."""
+        key, values = self._instance(name, attrs)
+        return to_body(self.outputs.library[key[0]], values, self.outputs)
+
+    def key(self, name: str, attrs: Mapping[str, AttrValue]) -> tuple[str, bytes]:
+        """What tells a function with the values of its attributes from others."""
+        return self._instance(name, attrs)[0]
+
     def _calls(self, body: Body) -> list[tuple[_Key, dict[str, AttrValue]]]:
         found = [called_function(node, self.outputs.library) for node in body.nodes.values()]
         return [self._instance(*called) for called in found if called is not None]
@@ -151,7 +163,11 @@ def _recursion(key: _Key, on_the_way: Iterable[_Key]) -> FreezeError:
 
 
 def inline_calls(
-    nodes: Mapping[str, Node], inliner: Inliner, kept: frozenset[str], taken: Container[str] = ()
+    nodes: Mapping[str, Node],
+    inliner: Inliner,
+    kept: frozenset[str],
+    taken: Container[str] = (),
+    callers: dict[str, str] | None = None,
 ) -> tuple[dict[str, Node], dict[str, str]]:
     """Inline every call among some nodes.
 
@@ -161,6 +177,7 @@ def inline_calls(
         kept: Names that must stay the name of a node, though they be calls.
         taken: Names that no inlined node may get: of the whole graph, where `nodes` is a part of it, so
             that a call is inlined under the same names whatever part is looked at.
+        callers: Where each inlined node is noted, with the call it comes from.
 
     Returns:
         The nodes, and for each output of a former call (`call`, `call:1`) the tensor it is now.
@@ -188,6 +205,8 @@ def inline_calls(
         call = _Call(node, body, framed, _free_prefix(node.name, body, taken))
         for inlined in call.nodes(node.name in waited_for):
             _add(flat, inlined)
+            if callers is not None and inlined.name != node.name:
+                callers[inlined.name] = node.name
         aliases.update(call.results())
     aliases = _resolved(aliases)
     return {name: _read_through(node, aliases, flat) for name, node in flat.items()}, aliases

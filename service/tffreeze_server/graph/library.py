@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tffreeze_server.graph.body import Library
+from tffreeze_server.graph.node import Node, from_node_def
 from tffreeze_server.graph.roles import VARIABLE_OPS
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
@@ -23,6 +24,25 @@ def functions_named(attrs: Mapping[str, AttrValue], key: str) -> list[NameAttrLi
     if value.WhichOneof("value") == "func":
         return [value.func]
     return list(value.list.func) if value.WhichOneof("value") == "list" else []
+
+
+def variables_in_functions(nodes: Iterable[Node], library: Library) -> list[Node]:
+    """The variables that stand in functions which some nodes run, as nodes whose inputs do not count."""
+    if not library:
+        return []
+    found: list[Node] = []
+    seen: set[str] = set()
+    pending = [f for node in nodes for f in (node.op, *functions_of(node.proto)) if f in library]
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for proto in library[name].node_def:
+            if proto.op in VARIABLE_OPS:
+                found.append(from_node_def(proto))
+            pending += [f for f in functions_of(proto) if f in library]
+    return found
 
 
 class Either(Mapping[str, FunctionDef]):

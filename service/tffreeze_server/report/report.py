@@ -55,11 +55,11 @@ class VariableReport:
 
 @dataclass(frozen=True, slots=True)
 class InitializerReport:
-    """An op that must be run once before the outputs: it fills a table.
+    """An op that must be run once before the outputs: it fills a table or another resource.
 
     Attributes:
         op: The node to run.
-        table: The node of the table.
+        table: The node of the table or resource.
         asset: The file it reads, relative to the SavedModel; empty where it reads none.
 
     """

@@ -47,10 +47,12 @@ def _checkpoint(model: Model, rewritten: Rewritten) -> Iterator[WarningReport]:
 
 
 def _tables(rewritten: Rewritten) -> Iterator[WarningReport]:
+    tables = {node.name for node in rewritten.finished.graph.nodes if node.op in TABLE_OPS}
     for initializer in rewritten.initializers:
+        kind = "table" if initializer.table in tables else "resource"
         yield WarningReport(
-            "TABLE_NEEDS_INITIALIZER",
-            f"The table {initializer.table!r} is empty until the op {initializer.op!r} has run: "
+            f"{kind.upper()}_NEEDS_INITIALIZER",
+            f"The {kind} {initializer.table!r} is empty until the op {initializer.op!r} has run: "
             "run it once before the outputs.",
             initializer.op,
         )

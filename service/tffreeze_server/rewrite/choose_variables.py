@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.graph.body import Library
-from tffreeze_server.graph.library import functions_of
+from tffreeze_server.graph.library import variables_in_functions
 from tffreeze_server.graph.model import Model
-from tffreeze_server.graph.node import Node, from_node_def
+from tffreeze_server.graph.node import Node
 from tffreeze_server.graph.roles import VARIABLE_OPS
 from tffreeze_server.graph.variables import Variable, variable_key, variables_of
 from tffreeze_server.options import FreezeOptions
@@ -36,7 +35,7 @@ def choose_variables(model: Model, nodes: Mapping[str, Node], options: FreezeOpt
         FreezeError: VARIABLE_NOT_FOUND for a name that is no variable of the model.
 
     """
-    everywhere = [*nodes.values(), *_in_functions(nodes.values(), model.library)]
+    everywhere = [*nodes.values(), *variables_in_functions(nodes.values(), model.library)]
     reached = variables_of(everywhere, VARIABLE_OPS)
     _check_names(model, reached.values(), (*options.allow, *options.deny))
     frozen: list[Variable] = []
@@ -55,25 +54,6 @@ def keeps(options: FreezeOptions) -> Callable[[Node], bool] | None:
 
 def _stays(options: FreezeOptions, names: set[str]) -> bool:
     return not names.isdisjoint(options.deny) or (bool(options.allow) and names.isdisjoint(options.allow))
-
-
-def _in_functions(nodes: Iterable[Node], library: Library) -> list[Node]:
-    """The variables that stand in functions which the nodes run."""
-    if not library:
-        return []
-    found: list[Node] = []
-    seen: set[str] = set()
-    pending = [f for node in nodes for f in (node.op, *functions_of(node.proto)) if f in library]
-    while pending:
-        name = pending.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for proto in library[name].node_def:
-            if proto.op in VARIABLE_OPS:
-                found.append(from_node_def(proto))
-            pending += [f for f in functions_of(proto) if f in library]
-    return found
 
 
 def _check_names(model: Model, reached: Iterable[Variable], names: Iterable[str]) -> None:

@@ -63,7 +63,8 @@ class Place:
     def path(self, node: str) -> tuple[str, ...]:
         """The way from an output of the graph to a node here."""
         outer = self.within.path(self.caller) if self.within else ()
-        return (*outer, *path_to(self.nodes, self.roots, node))
+        # A write runs with its body, whatever reads it.
+        return (*outer, *(path_to(self.nodes, self.roots, node) or (node,)))
 
 
 class Functions(Protocol):

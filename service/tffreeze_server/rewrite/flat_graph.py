@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import shape_attr, type_attr, types_attr
 from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.effects import Effects
 from tffreeze_server.graph.inline import Inliner, called_function, follow, has_frames, inline_calls
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges, output_types
 from tffreeze_server.graph.order import in_order, reachable
 from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.rewrite.clean import without_waits_for_reads
+from tffreeze_server.rewrite.lost_writes import Keeps, Pruned, calls_to_leave
 from tffreeze_server.rewrite.outputs import Wanted, canonical
 from tffreeze_server.tensors.dtypes import base, is_ref
 
@@ -40,10 +42,6 @@ class FlatGraph:
     top: int
 
 
-Keeps = Callable[[Node], bool]
-"""Whether the variable that a node is stays a variable."""
-
-
 def flat_graph(
     nodes: dict[str, Node],
     wanted: Wanted,
@@ -51,7 +49,7 @@ def flat_graph(
     inliner: Inliner,
     keeps: Keeps | None = None,
 ) -> FlatGraph:
-    """Inline, cut and prune.
+    """Inline, cut and prune; calls whose writes could not be kept otherwise stay calls (`lost_writes.py`).
 
     An output that is a call asked for by name keeps that name. So does any output that is a call where
     variables stay: it then waits for what the call writes to them.
@@ -64,7 +62,7 @@ def flat_graph(
         keeps: Which variables stay variables; None where none does.
 
     Raises:
-        FreezeError: OUTPUT_NOT_FOUND, INPUT_NOT_FOUND, MALFORMED_MODEL, UNSUPPORTED_OP, UNKNOWN_OP.
+        FreezeError: OUTPUT_NOT_FOUND, INPUT_NOT_FOUND, REACHABLE_WRITE, MALFORMED_MODEL, UNSUPPORTED_OP, UNKNOWN_OP.
 
     """
     cuts = tuple(dict.fromkeys(map(canonical, cuts)))
@@ -74,7 +72,7 @@ def flat_graph(
     reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
     if cuts:  # What is above a cut need not even be read.
         reached = reachable(reached, [node_of(t) for t in now.values()])
-    flat, aliases = _inlined(reached, nodes, wanted, inliner, keeps)
+    flat, aliases, callers = _inlined(reached, nodes, wanted, inliner, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
     flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
     for asked, tensor in now.items():
@@ -83,6 +81,11 @@ def flat_graph(
         flat = without_waits_for_reads(flat, keeps or (lambda _: False))
     is_same = len(flat) == len(whole) and all(map(operator.is_, flat.values(), whole.values()))
     ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
+    if not is_same:
+        pruned_graph = Pruned(reached, flat, ordered, callers, tuple(tensors), cuts)
+        left = calls_to_leave(pruned_graph, Effects(inliner), keeps)
+        if left:
+            return flat_graph({**nodes, **left}, wanted, cuts, inliner, keeps)
     unused = () if is_same else tuple(node for name, node in flat.items() if name not in ordered)
     return FlatGraph(ordered, unused, now, cuts, len(whole))
 
@@ -93,20 +96,21 @@ def _inlined(
     wanted: Wanted,
     inliner: Inliner,
     keeps: Keeps | None,
-) -> tuple[dict[str, Node], dict[str, str]]:
-    """What was reached with its calls inlined, a stand-in for each that must keep its name; as `inline_calls`."""
+) -> tuple[dict[str, Node], dict[str, str], dict[str, str]]:
+    """What was reached, its calls inlined, with stand-ins for names to keep; as `inline_calls`, then its `callers`."""
     library = inliner.outputs.library
     asked = [node_of(t) for t in (*wanted.named, *(e.tensor for e in wanted.outputs if keeps))]
     calls = [
         n for n in dict.fromkeys(asked) if n in reached and called_function(reached[n], library) is not None
     ]
-    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes)
+    callers: dict[str, str] = {}
+    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes, callers)
     ends = {name: flat[name].inputs if name in flat else () for name in calls}
     writing = _writing(flat, [node_of(w) for waits in ends.values() for w in waits], keeps) if keeps else None
     for name, waits in ends.items():
         kept = waits if writing is None else tuple(w for w in waits if node_of(w) in writing)
         flat[name] = _stand_in(reached[name], aliases, inliner.outputs, kept)
-    return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}
+    return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}, callers
 
 
 def _cut_all(

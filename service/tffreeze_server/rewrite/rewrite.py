@@ -12,6 +12,7 @@ from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.effects import Effects
 from tffreeze_server.graph.inline import Inliner, has_frames
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, node_of
@@ -19,7 +20,7 @@ from tffreeze_server.graph.order import pruned
 from tffreeze_server.graph.variables import Binding
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import Sources, resolve, sources_of
-from tffreeze_server.resolve.tables import restored_tables
+from tffreeze_server.resolve.resources import restored_resources
 from tffreeze_server.rewrite import clean
 from tffreeze_server.rewrite.choose_variables import Chosen, choose_variables, keeps
 from tffreeze_server.rewrite.convert import Converter, Place
@@ -92,16 +93,17 @@ def rewrite(
     inliner = shared.inliner
     nodes = {node.name: node for node in model.nodes}
     flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
-    tables = with_tables(model, flat.nodes, inliner)
+    effects = Effects(inliner)
+    tables = with_tables(model, flat.nodes, effects)
     chosen = choose_variables(model, tables.nodes, options)
     known = shared.sources
     checkpoint = known.checkpoint if known else _checkpoint(model, source, chosen, tables)
-    if tables.empty and checkpoint is not None:
-        tables = fill_tables(tables, restored_tables(model, nodes), checkpoint)
+    if tables.empty or tables.others:
+        tables = fill_tables(tables, restored_resources(model, nodes, effects), checkpoint)
     bindings: tuple[Binding, ...] = ()
     if chosen.frozen:
         bindings = resolve(known or sources_of(model, checkpoint, options, nodes), chosen.frozen)
-    maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner)
+    maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner, effects)
     roots = _roots(flat, tables)
     converted = Converter(maker.bindings, inliner.outputs, maker).convert(
         tables.nodes.values(), Place(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
@@ -132,7 +134,7 @@ def _renamed(initializer: Initializer, renamed: Mapping[str, str]) -> Initialize
 def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Tables) -> Checkpoint | None:
     """The checkpoint, opened where a variable or table needs one or the caller names one."""
     location = source.checkpoint or model.checkpoint
-    if location is None or not (source.checkpoint or chosen.frozen or tables.empty):
+    if location is None or not (source.checkpoint or chosen.frozen or tables.empty or tables.others):
         return None
     try:
         return open_checkpoint(location, weights_present=source.weights_present)
@@ -145,4 +147,5 @@ def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Table
 
 def _roots(flat: FlatGraph, tables: Tables) -> tuple[str, ...]:
     names = [node_of(t) for t in flat.tensors.values()] + [i.op for i in tables.initializers]
+    names += tables.asset_nodes
     return tuple(dict.fromkeys(names))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import shape_proto, types_attr
 from tffreeze_server.graph.body import Arg, Body, Outputs, to_function_def
+from tffreeze_server.graph.effects import Effects
 from tffreeze_server.graph.inline import Inliner, has_frames
 from tffreeze_server.graph.library import Either, functions_named, functions_of, holding
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, node_of, with_attrs
@@ -54,12 +55,14 @@ class FunctionMaker:
     Attributes:
         bindings: The variables to freeze.
         inliner: Knows the model's functions and inlines calls in them.
+        effects: Knows what a body changes: that is never pruned.
         library: The functions made so far, by name.
 
     """
 
     bindings: Bindings
     inliner: Inliner
+    effects: Effects
     library: dict[str, FunctionDef] = field(default_factory=dict)
     values: dict[str, Mapping[str, TensorValue]] = field(default_factory=dict)
     _made: dict[tuple[object, ...], Made] = field(default_factory=dict)
@@ -163,11 +166,16 @@ class FunctionMaker:
                 "it takes.",
                 subject=place.caller,
             )
+        writes = [n.name for n in body.nodes.values() if self.effects.changes(n)]
+        if writes:
+            # Calls order what they write and read by the values they hand on: they are left.
+            body = self.inliner.calling_body(name, attrs)
+            writes = [n.name for n in body.nodes.values() if self.effects.changes(n)]
         # Calls with variables of other shapes share this body: it knows none.
         arguments = {body.args[k].name: replace(handle, shape=None) for k, handle in given.items()}
         roots = [node_of(t) for t in body.result_tensors] + [n for _, n in body.control_results]
         argument_names = frozenset(a.name for a in body.args)
-        ordered = reachable(body.nodes, roots, argument_names)
+        ordered = reachable(body.nodes, [*roots, *writes], argument_names)
         here = Place(ordered, tuple(roots), place.within, place.caller, has_frames(ordered))
         converter = Converter(self.bindings, self.inliner.outputs, self)
         done = converter.convert(ordered.values(), here, arguments)

@@ -1,32 +1,46 @@
-"""Lookup tables: what must be run once so that those which the outputs read are filled.
+"""Tables and other resources: what must be run once so that those which the outputs use are filled.
 
-A frozen graph holds variables as constants, but a table is filled by an op. Those ops, with all they read,
-are kept beside the outputs, and the report names them. Facts: `core/ops/lookup_ops.cc`.
+A frozen graph holds variables as constants, but a table, a decision forest or an iterator is filled by an op.
+Those ops, with all they read, are kept beside the outputs, and the report names them.
+
+Theory of operation. What a loader runs after the restore is made flat. In it each handle is followed to the
+node that makes it, in one pass; a node that changes such a resource fills it, if the outputs use that. An op
+that fills a table is found anywhere in the graph, as a GraphDef does not say what a loader runs. An op that
+reads a checkpoint is not kept: `fill_tables.py` takes what it reads from the checkpoint.
+
+An op may read not one asset but the folder it lies in (a decision forest does: its path is that of one file with
+the name cut off). So where an op that fills no table reads an asset, all assets in that folder are kept.
+Facts: `core/ops/lookup_ops.cc`; Yggdrasil's TensorFlow ops (`SimpleMLLoadModelFromPathWithHandle`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.effects import Effects, State, state_of
 from tffreeze_server.graph.inline import Inliner, inline_calls
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, new_node, node_of
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.roles import ASSIGN_OPS
-from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS, TEXT_FILE_OPS, table_key
+from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS, TEXT_FILE_OPS
 
+_FED_OPS = frozenset({"Placeholder", "PlaceholderV2"})
+"""Ops that have no value unless one is fed."""
 COLLECTION = "table_initializer"
-"""Where TensorFlow 1 lists the ops that fill tables."""
+"""Where TensorFlow 1 lists the ops that fill tables and prepare iterators."""
 
 
 @dataclass(frozen=True, slots=True)
 class Initializer:
-    """An op that fills a table.
+    """An op that fills a table or another resource.
 
     Attributes:
         op: Its node.
-        table: The node of the table.
+        table: The node of the table or resource.
         file: The tensor with the path of the file it reads; empty where it reads none.
 
     """
@@ -38,51 +52,154 @@ class Initializer:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables that outputs read.
+    """The tables and other resources that outputs use.
 
     Attributes:
-        nodes: The graph, with what fills the tables.
+        nodes: The graph, with what fills them.
         initializers: What fills them, in the order of the graph.
         empty: Tables that nothing fills: their contents are not in the model.
+        others: Other resources that no op of the loader's fills without a checkpoint; most need nothing.
+        restoring: For some of `others`, the op of the loader's that fills it from a checkpoint.
+        asset_nodes: The constants of assets that are kept though no node reads them.
 
     """
 
     nodes: dict[str, Node]
     initializers: tuple[Initializer, ...]
     empty: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    restoring: Mapping[str, str] = field(default_factory=dict)
+    asset_nodes: tuple[str, ...] = ()
 
 
-def with_tables(model: Model, nodes: Mapping[str, Node], inliner: Inliner) -> Tables:
-    """Add what fills the tables that are there.
+def with_tables(model: Model, nodes: Mapping[str, Node], effects: Effects) -> Tables:
+    """Add what fills the tables and other resources that are there.
 
     Args:
         model: Says what a loader runs.
         nodes: What the outputs reach, flat and in order.
-        inliner: Knows the model's functions.
+        effects: Knows what ops change.
+
+    Raises:
+        FreezeError: UNSUPPORTED_INITIALIZER where what fills a resource reads what a loader does not know.
 
     """
-    tables = {table_key(n): n.name for n in reversed(list(nodes.values())) if n.op in TABLE_OPS}
-    if not tables:
+    used = {state_of(n): n for n in reversed(list(nodes.values())) if effects.is_resource(n)}
+    if not used:
         return Tables(dict(nodes), (), ())
-    filling = _initializing_graph(model, inliner)
+    loader = _Loader(model, effects, _initializing_graph(model, effects.inliner))
     found: list[Initializer] = []
-    for node in filling.values():
-        table = _table_of(filling, node) if node.op in INITIALIZER_OPS else None
-        if table is not None and table_key(table) in tables and _loads(filling, node):
-            file = node.inputs[1] if node.op in TEXT_FILE_OPS and len(node.inputs) > 1 else ""
-            found.append(Initializer(node.name, tables[table_key(table)], file))
-    joined = {**filling, **nodes}
-    ordered = reachable(joined, [*nodes, *(i.op for i in found)])
+    restoring: dict[str, str] = {}
+    for node, state in loader.fillers():
+        if state not in used:
+            continue
+        if node.name in loader.from_checkpoint:
+            restoring[used[state].name] = node.name
+            continue
+        loader.check(node, used[state])
+        found.append(Initializer(node.name, used[state].name, loader.file_of(node)))
     filled = {i.table for i in found}
-    return Tables(ordered, tuple(found), tuple(t for t in tables.values() if t not in filled))
+    unfilled = [n for n in used.values() if n.name not in filled]
+    assets = loader.assets_beside([i.op for i in found])
+    joined = {**assets, **loader.nodes, **nodes}
+    ordered = reachable(joined, [*nodes, *(i.op for i in found), *assets])
+    return Tables(
+        ordered,
+        tuple(found),
+        tuple(n.name for n in unfilled if n.op in TABLE_OPS),
+        tuple(n.name for n in unfilled if n.op not in TABLE_OPS),
+        restoring,
+        tuple(assets),
+    )
 
 
-def _initializing_graph(model: Model, inliner: Inliner) -> dict[str, Node]:
-    """What a loader runs after the restore, and all ops that fill tables, flat."""
+class _Loader:
+    """What a loader runs after the restore, and all ops that fill tables.
+
+    Attributes:
+        nodes: The nodes, flat, each after its inputs.
+        from_checkpoint: Names of nodes that read, directly or through others, what a restore op gives.
+
+    """
+
+    def __init__(self, model: Model, effects: Effects, graph: _Graph) -> None:
+        self.nodes = reachable(graph.nodes, graph.nodes)
+        self._model = model
+        self._effects = effects
+        self._runs = graph.runs
+        self.from_checkpoint = _after(self.nodes, lambda node: node.op.startswith("Restore"))
+        assets = {node_of(tensor) for tensor in model.assets}
+        self._file = _after(self.nodes, lambda node: node.name in assets)
+        self._unknown = _after(self.nodes, lambda node: node.op in _FED_OPS and node.name not in assets)
+
+    def fillers(self) -> Iterator[tuple[Node, State]]:
+        """Each node that fills a resource, with that resource."""
+        makers: dict[str, Node] = {}
+        for node in self.nodes.values():
+            if self._effects.is_resource(node):
+                makers[node.name] = node
+            else:
+                makers |= {t: makers[i] for t, i in self._effects.handed_on(node) if i in makers}
+            # What a loader does not run and what cannot run by itself is for training.
+            if node.name in self._runs or (node.op in INITIALIZER_OPS and node.name not in self._unknown):
+                filled = (makers[i] for i in self._effects.fills(node) if i in makers)
+                yield from ((node, state) for state in dict.fromkeys(map(state_of, filled)))
+
+    def check(self, node: Node, resource: Node) -> None:
+        """Raise an error where a node cannot run by itself."""
+        if node.name in self._unknown:
+            raise FreezeError(
+                Reason.UNSUPPORTED_INITIALIZER,
+                f"The resource {resource.name!r} (op {resource.op!r}) is filled by the node {node.name!r} (op "
+                f"{node.op!r}), which reads the input {self._unknown[node.name]!r}: nothing in the model says what "
+                "that would be. Choose outputs that do not use the resource (--output-nodes).",
+                subject=resource.name,
+            )
+
+    def file_of(self, node: Node) -> str:
+        """The tensor with the path of the file that a node reads; empty where it reads none."""
+        if node.op in TEXT_FILE_OPS:
+            return node.inputs[1] if len(node.inputs) > 1 else ""
+        return self._file.get(node.name, "")
+
+    def assets_beside(self, ops: Iterable[str]) -> dict[str, Node]:
+        """The constants of all assets in a folder that one of these ops reads from; a table's op reads just one."""
+        files = {node_of(tensor): file for tensor, file in self._model.assets.items()}
+        readers = [op for op in ops if self.nodes[op].op not in INITIALIZER_OPS]
+        read = [files[name] for name in reachable(self.nodes, readers) if name in files] if readers else []
+        folders = {file.rpartition("/")[0] for file in read}
+        beside = {name for name, file in files.items() if file.rpartition("/")[0] in folders}
+        return (
+            {n.name: n for n in self._model.nodes if n.name in beside and n.op == "Const"} if beside else {}
+        )
+
+
+def _after(nodes: Mapping[str, Node], starts: Callable[[Node], bool]) -> dict[str, str]:
+    """The nodes that read, directly or through others, from nodes that `starts` picks; for each, one of those."""
+    found: dict[str, str] = {}
+    for node in nodes.values():
+        first = next((found[node_of(i)] for i in node.inputs if node_of(i) in found), None)
+        if first is not None or starts(node):
+            found[node.name] = node.name if first is None else first
+    return found
+
+
+class _Graph(NamedTuple):
+    """What fills tables and other resources, flat; `runs` are the nodes of it that a loader runs."""
+
+    nodes: dict[str, Node]
+    runs: Collection[str]
+
+
+def _initializing_graph(model: Model, inliner: Inliner) -> _Graph:
     nodes = {node.name: node for node in model.nodes}
-    roots = [*model.init_ops, *_collected(model, nodes)]
-    roots += [node.name for node in model.nodes if node.op in INITIALIZER_OPS]
-    roots = list(dict.fromkeys(roots))
+    run = list(dict.fromkeys([*model.init_ops, *_collected(model, nodes)]))
+    runs = _flat(nodes, run, inliner)
+    fillers = [node.name for node in model.nodes if node.op in INITIALIZER_OPS]
+    return _Graph({**_flat(nodes, fillers, inliner), **runs}, runs.keys())
+
+
+def _flat(nodes: Mapping[str, Node], roots: list[str], inliner: Inliner) -> dict[str, Node]:
     flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots), nodes)
     return {name: _assigned(node) for name, node in flat.items()}
 
@@ -97,19 +214,3 @@ def _collected(model: Model, nodes: Mapping[str, Node]) -> Iterable[str]:
         return ()
     names = model.meta_graph.collection_def[COLLECTION].node_list.value
     return [node_of(name) for name in names if node_of(name) in nodes]
-
-
-def _table_of(nodes: Mapping[str, Node], node: Node) -> Node | None:
-    """The table that an op fills: its first input, through what hands handles on."""
-    seen = set()
-    while node.inputs and node.name not in seen:
-        seen.add(node.name)
-        node = nodes[node_of(node.inputs[0])]
-        if node.op in TABLE_OPS:
-            return node
-    return None
-
-
-def _loads(nodes: Mapping[str, Node], node: Node) -> bool:
-    """Whether an op fills a table from the model itself, not from a checkpoint by a restore op."""
-    return not any(n.op.startswith("Restore") for n in reachable(nodes, [node.name]).values())
