@@ -8,16 +8,16 @@ last part counts.
 
 from __future__ import annotations
 
-import os
 import re
+import stat
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from google.protobuf import text_format
 
 from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, not_readable
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
+from tffreeze_server.files import kind_of, names_in
 from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import CheckpointState
 
@@ -180,28 +180,25 @@ def _beside(path: Path, name: str) -> Path:
 
 
 def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError as error:
-        raise _refused(path, error) from None
+    return _kind_of(path) == stat.S_IFDIR
 
 
 def _exists(path: Path) -> bool:
     """Whether a file is there; raise where that cannot be known."""
+    return _kind_of(path) not in {0, stat.S_IFDIR}
+
+
+def _kind_of(path: Path) -> int:
     try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        return kind_of(path)
     except OSError as error:
         raise _refused(path, error) from None
-    return not path.is_dir()
 
 
 def _names_beside(path: Path) -> list[str]:
     """List the folder that a path is in, as far as it is looked at."""
     try:
-        with os.scandir(path.parent) as entries:
-            return sorted(entry.name for entry in islice(entries, MAX_FOLDER_ENTRIES))
+        return sorted(names_in(path.parent, MAX_FOLDER_ENTRIES))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.files import status
 
 COPY_AGAIN = "Copy the checkpoint again from where it was written, or write it again with TensorFlow."
 
@@ -62,11 +63,11 @@ def file_size_bytes(path: Path, file: str) -> int:
 
     """
     try:
-        status = path.stat()
+        found = status(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(file) from None
     except OSError as error:
         raise not_readable(file, error.strerror or "the system refuses") from None
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(found.st_mode):
         raise not_readable(file, "it is not a plain file")
-    return status.st_size
+    return found.st_size

@@ -8,13 +8,13 @@ are read with `pread`, never mapped: a mapped file that shrinks kills the proces
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.files import open_file
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
@@ -64,9 +64,7 @@ class FileBytes:
 
     def __enter__(self) -> FileBytes:
         try:
-            if not stat.S_ISREG(self.path.stat().st_mode):  # opening a pipe would wait for its other end
-                raise _unreadable(self.name, "it is not a regular file")
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = open_file(self.path)
             self.size_bytes = os.fstat(self._descriptor).st_size
         except OSError as error:
             raise _unreadable(self.name, error.strerror or "input/output error") from None

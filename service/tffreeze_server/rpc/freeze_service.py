@@ -39,7 +39,6 @@ from tffreeze_server.rpc.serve import Cutoff, serve
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, remove
 from tffreeze_server.rpc.upload import declared_files, to_come_bytes
-from tffreeze_server.tensors.files import SourceFiles
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
 
@@ -225,7 +224,7 @@ class FreezeService:
     async def _send(
         self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: deliver.Result
     ) -> None:
-        files = job.files.enter_context(SourceFiles(result.plan.files))
+        files = job.files.enter_context(result.open_sources(place.folder))
         digest = deliver.new_sha256() if spec.want_sha256 else None
         delivery: deliver.Delivery
         if spec.delivery == SPLICE:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.files import open_file
 
 
 class SourceFiles:
@@ -15,11 +16,13 @@ class SourceFiles:
 
     Args:
         paths: The path for each file name that a `FileRange` may hold.
+        opener: Opens a file. A server gives one that opens nothing but what a planner found.
 
     """
 
-    def __init__(self, paths: Mapping[str, Path]) -> None:
+    def __init__(self, paths: Mapping[str, Path], opener: Callable[[Path], int] = open_file) -> None:
         self.paths = MappingProxyType(dict(paths))
+        self._open = opener
         self._descriptors: dict[str, int] = {}
 
     def __enter__(self) -> SourceFiles:
@@ -28,9 +31,8 @@ class SourceFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-        self._descriptors.clear()
+        for file in tuple(self._descriptors):
+            self.close(file)
 
     def descriptor(self, file: str) -> int:
         """The open file descriptor of `file`.
@@ -41,8 +43,8 @@ class SourceFiles:
         """
         if file not in self._descriptors:
             try:
-                self._descriptors[file] = os.open(self.paths[file], os.O_RDONLY | os.O_CLOEXEC)
-            except (KeyError, FileNotFoundError):
+                self._descriptors[file] = self._open(self.paths[file])
+            except (KeyError, FileNotFoundError, NotADirectoryError):
                 raise FreezeError(
                     Reason.SHARD_NOT_FOUND,
                     f"The file {file!r} holds weights of this model, and is not there. "
@@ -52,6 +54,11 @@ class SourceFiles:
             except OSError as error:
                 raise _unreadable(file, error) from None
         return self._descriptors[file]
+
+    def close(self, file: str) -> None:
+        """Close `file`, if it is open: nothing more of it is wanted soon."""
+        if file in self._descriptors:
+            os.close(self._descriptors.pop(file))
 
     def pread(self, file: str, length_bytes: int, offset_bytes: int) -> bytes:
         """Read exactly `length_bytes` of `file` from `offset_bytes` on.
