@@ -17,15 +17,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-"""How a file is opened for reading. Opening a pipe must not wait for its other end (O_NONBLOCK)."""
+from tffreeze_files import reader
 
 
 class Files(Protocol):
     """Somewhere to read files. Each method raises OSError where the system refuses."""
 
     def open(self, path: Path) -> int:
-        """Open a regular file for reading; the caller closes the descriptor."""
+        """Open a path for reading, without waiting; the caller closes the descriptor."""
 
     def status(self, path: Path) -> os.stat_result:
         """Look at a file or folder, links followed."""
@@ -38,9 +37,8 @@ class LocalFiles:
     """The files of this machine, by any path."""
 
     def open(self, path: Path) -> int:
-        """Open a regular file for reading."""
-        with possible_name():
-            return regular(os.open(path, OPEN_FLAGS))
+        """Open a path for reading."""
+        return reader.open_path(path)
 
     def status(self, path: Path) -> os.stat_result:
         """Look at a file or folder."""
@@ -53,7 +51,9 @@ class LocalFiles:
             return [entry.name for entry in islice(entries, max_names)]
 
 
-_FILES: ContextVar[Files] = ContextVar("files", default=LocalFiles())
+_LOCAL = LocalFiles()
+
+_FILES: ContextVar[Files] = ContextVar("files", default=_LOCAL)
 
 
 @contextlib.contextmanager
@@ -66,11 +66,11 @@ def using(files: Files) -> Iterator[None]:
         _FILES.reset(token)
 
 
-def open_file(path: Path) -> int:
-    """Open a regular file for reading; the caller closes the descriptor.
+def open_path(path: Path) -> int:
+    """Open a path for reading: the opener for `reader.open_regular` and `SourceFiles`.
 
     Raises:
-        OSError: It cannot be opened, or is no regular file.
+        OSError: It cannot be opened.
 
     """
     return _FILES.get().open(path)
@@ -107,22 +107,6 @@ def kind_of(path: Path) -> int:
         return stat.S_IFMT(status(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return 0
-
-
-def regular(descriptor: int) -> int:
-    """Give the descriptor back if it is of a regular file; else close it.
-
-    Raises:
-        OSError: It is a folder, a pipe, a device or a socket.
-
-    """
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 @contextlib.contextmanager

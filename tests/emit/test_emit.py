@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from emit.samples import KERNEL, SHARD, Halves, dense_graph, write_shard
-from tffreeze_server.emit import whole_file
+from tffreeze_files import temporary
 from tffreeze_server.emit.emit import chunks, framed_chunks, write_file, write_stream
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.measure import make_plan
@@ -27,7 +27,7 @@ from tffreeze_server.tensors.files import SourceFiles
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With O_TMPFILE, and as on a system without it."""
     if request.param == "named":
-        monkeypatch.setattr(whole_file, "_O_TMPFILE", 0)
+        monkeypatch.setattr(temporary, "_O_TMPFILE", 0)
     return str(request.param)
 
 

@@ -15,14 +15,14 @@ _WRITER = """
 import resource, sys
 from pathlib import Path
 from tffreeze_server.errors import FreezeError
-from tffreeze_server.emit import whole_file
+from tffreeze_files import temporary
 from tffreeze_server.emit.emit import write_file
 from tffreeze_server.emit.directory import write_directory
 from tffreeze_server.plan.plan import Plan
 
 target, kind, way, limit = sys.argv[1:]
 if way == "named":
-    whole_file._O_TMPFILE = 0
+    temporary._O_TMPFILE = 0
 if int(limit):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 plan = Plan((bytes(1 << 20),) * 8, {}, 8 << 20, 0)

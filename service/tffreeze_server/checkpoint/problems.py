@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import stat
+import os
 from pathlib import Path
 
+from tffreeze_files.reader import NotReadableError, open_regular
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.files import status
+from tffreeze_server.files import open_path
+from tffreeze_server.tensors.files import unreadable
 
 COPY_AGAIN = "Copy the checkpoint again from where it was written, or write it again with TensorFlow."
 
@@ -55,7 +57,7 @@ def unsupported_dtype(key: str, dtype_name: str) -> FreezeError:
 
 
 def file_size_bytes(path: Path, file: str) -> int:
-    """Measure a file that is to be opened; a pipe or device would make the opening hang.
+    """Measure a file that is to be read.
 
     Raises:
         FileNotFoundError: It is not there.
@@ -63,11 +65,10 @@ def file_size_bytes(path: Path, file: str) -> int:
 
     """
     try:
-        found = status(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(file) from None
-    except OSError as error:
-        raise not_readable(file, error.strerror or "the system refuses") from None
-    if not stat.S_ISREG(found.st_mode):
-        raise not_readable(file, "it is not a plain file")
-    return found.st_size
+        descriptor = open_regular(path, file, open_path)
+    except NotReadableError as error:
+        raise unreadable(error) from None
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)

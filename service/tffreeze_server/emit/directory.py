@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tffreeze_server.emit.emit import Digest, Progress, write_file
-from tffreeze_server.emit.whole_file import output_error, refused, temporary_name
+from tffreeze_files.writer import Output, open_output
+from tffreeze_server.emit.emit import Digest, Progress, output_failures, write_plan
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan
+from tffreeze_server.tensors.data import MAX_CHUNK_BYTES
+from tffreeze_server.tensors.files import SourceFiles
 
 _BINARY_NAME = "saved_model.pb"
 _TEXT_NAME = "saved_model.pbtxt"
@@ -37,7 +38,7 @@ def write_directory(  # noqa: PLR0913  what to write, where, and how: none belon
         assets: The file to copy for each name below `assets/`.
         as_text: Whether the plan is of text format.
         progress: Told of the bytes of the plan.
-        fsync: Whether the message shall be on disk before the directory has its name.
+        fsync: Whether all files shall be on disk before the directory has its name.
         digest: Updated with the bytes of the plan.
 
     Raises:
@@ -45,33 +46,20 @@ def write_directory(  # noqa: PLR0913  what to write, where, and how: none belon
             lie outside of `assets/`; what reading the weights raises.
 
     """
-    target = _checked_target(path)
-    temporary = target.parent / temporary_name()
-    try:
-        temporary.mkdir()
-        message = temporary / (_TEXT_NAME if as_text else _BINARY_NAME)
-        write_file(plan, message, progress, fsync=fsync, digest=digest)
+    for name, source in assets.items():
+        _check_asset(name, source)
+    message = _TEXT_NAME if as_text else _BINARY_NAME
+    with (
+        output_failures(),
+        SourceFiles(plan.files) as files,
+        open_output(path, as_folder=True, fsync=fsync) as output,
+    ):
+        write_plan(plan, files, output, progress, digest, message)
         for name, source in sorted(assets.items()):
-            _copy_asset(name, source, temporary / _ASSETS)
-        temporary.rename(target)
-    except OSError as error:
-        raise output_error(error, path) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            _copy_asset(name, source, output)
 
 
-def _checked_target(path: Path) -> Path:
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_dir():
-        raise refused(path, "is a file, and a SavedModel is a folder. Choose another path")
-    if target.is_dir() and any(target.iterdir()):
-        raise refused(path, "is a folder with files in it. Choose a new one, or empty it first")
-    if not target.parent.is_dir():
-        raise refused(path, f"would lie in {str(target.parent)!r}, which is not a folder. Make it first")
-    return target
-
-
-def _copy_asset(name: str, source: Path, folder: Path) -> None:
+def _check_asset(name: str, source: Path) -> None:
     if name.startswith("/") or ".." in name.split("/") or not name:
         raise FreezeError(
             Reason.MALFORMED_MODEL, f"The asset {name!r} would lie outside of its folder.", subject=name
@@ -83,8 +71,11 @@ def _copy_asset(name: str, source: Path, folder: Path) -> None:
             "Copy the whole SavedModel, `assets` included.",
             subject=name,
         )
-    copy = folder / name
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, copy)
-    with copy.open("rb+") as stream:
-        os.fsync(stream.fileno())
+
+
+def _copy_asset(name: str, source: Path, output: Output) -> None:
+    with SourceFiles({name: source}) as files:
+        size_bytes = os.fstat(files.descriptor(name)).st_size
+        output.begin(f"{_ASSETS}/{name}", size_bytes)
+        for start_bytes in range(0, size_bytes, MAX_CHUNK_BYTES):
+            output.write(files.pread(name, min(MAX_CHUNK_BYTES, size_bytes - start_bytes), start_bytes))

@@ -12,16 +12,15 @@ all the same, and only a power cut within seconds could leave less.
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
-from functools import partial
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from tffreeze_files.writer import Output, OutputError, check_target, open_output
 from tffreeze_server.emit.read_ahead import read_ahead
-from tffreeze_server.emit.whole_file import checked_target, is_special, output_error, whole_file
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES
 from tffreeze_server.tensors.files import SourceFiles
@@ -38,7 +37,6 @@ class Digest(Protocol):
         """Go on over `data`."""
 
 
-_WRITE_BACK_BYTES = 4 << 20
 _WRITE_CHUNKS = 4
 _MAX_WRITES_AHEAD = 4
 _MIN_THREADED_BYTES = 16 << 20
@@ -75,16 +73,42 @@ def write_file(
         FreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL; what reading the weights raises (`verified_chunks`).
 
     """
-    if is_special(path):
-        _write_special(plan, path, progress, digest)
-        return
-    target = checked_target(path, plan.files.values())
-    with SourceFiles(plan.files) as files, whole_file(target, plan.size_bytes, fsync=fsync) as descriptor:
-        batches = _batches(_digested(chunks(plan, files, MAX_CHUNK_BYTES), digest))
-        if plan.size_bytes >= _MIN_THREADED_BYTES:
-            batches = read_ahead(batches, _MAX_WRITES_AHEAD)
-        with closing(batches):
-            _write_batches(descriptor, _counted(batches, plan.size_bytes, progress), write_back=fsync)
+    with output_failures():
+        check_target(path, plan.files.values())
+        with SourceFiles(plan.files) as files, open_output(path, fsync=fsync) as output:
+            write_plan(plan, files, output, progress, digest)
+
+
+def write_plan(  # noqa: PLR0913, PLR0917  what to write, where, and who is told
+    plan: Plan,
+    files: SourceFiles,
+    output: Output,
+    progress: Progress | None = None,
+    digest: Digest | None = None,
+    name: str = "",
+) -> None:
+    """Write the plan as one file of an output; arguments and errors as for `write_file`.
+
+    Raises:
+        OutputError: It cannot be written.
+
+    """
+    output.begin(name, plan.size_bytes)
+    batches = _batches(_digested(chunks(plan, files, MAX_CHUNK_BYTES), digest))
+    if plan.size_bytes >= _MIN_THREADED_BYTES:
+        batches = read_ahead(batches, _MAX_WRITES_AHEAD)
+    with closing(batches):
+        for batch in _counted(batches, plan.size_bytes, progress):
+            output.write(*batch)
+
+
+@contextmanager
+def output_failures() -> Iterator[None]:
+    """Raise the engine's exception for an output that cannot be written."""
+    try:
+        yield
+    except OutputError as error:
+        raise FreezeError(Reason[error.reason], error.message, subject=error.subject) from None
 
 
 def write_stream(
@@ -163,14 +187,6 @@ def framed_chunks(
         yield chunk.getvalue()
 
 
-def _write_special(plan: Plan, path: Path, progress: Progress | None, digest: Digest | None) -> None:
-    try:
-        with path.open("wb") as stream:
-            write_stream(plan, stream, progress, digest)
-    except OSError as error:
-        raise output_error(error, path) from None
-
-
 def _digested(pieces: Iterator[bytes], digest: Digest | None) -> Iterator[bytes]:
     for piece in pieces:
         if digest is not None:
@@ -181,24 +197,6 @@ def _digested(pieces: Iterator[bytes], digest: Digest | None) -> Iterator[bytes]
 def _batches(pieces: Iterator[bytes], max_pieces: int = _WRITE_CHUNKS) -> Generator[list[bytes], None, None]:
     while batch := list(islice(pieces, max_pieces)):
         yield batch
-
-
-def _write_batches(descriptor: int, batches: Iterable[list[bytes]], *, write_back: bool) -> None:
-    """Write; with `write_back`, have the system begin to bring it to disk long before fsync waits for that."""
-    written_bytes = begun_bytes = 0
-    for batch in batches:
-        batch_bytes = sum(map(len, batch))
-        if os.writev(descriptor, batch) != batch_bytes:
-            # Short: the disk is nearly full. From the start of the batch again, for the error or the rest.
-            os.lseek(descriptor, written_bytes, os.SEEK_SET)
-            _write_all(partial(os.write, descriptor), b"".join(batch))
-        written_bytes += batch_bytes
-        if not write_back:
-            continue
-        if written_bytes - begun_bytes >= _WRITE_BACK_BYTES and hasattr(os, "posix_fadvise"):
-            # On Linux this starts to write dirty pages (mm/fadvise.c), and those being written stay cached.
-            os.posix_fadvise(descriptor, begun_bytes, written_bytes - begun_bytes, os.POSIX_FADV_DONTNEED)
-            begun_bytes = written_bytes
 
 
 def _write_all(write: Callable[[bytes], int], data: bytes) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.files import open_file
+from tffreeze_files.reader import NotReadableError, not_readable, open_regular
+from tffreeze_server.files import open_path
+from tffreeze_server.tensors.files import unreadable
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 
@@ -64,10 +65,12 @@ class FileBytes:
 
     def __enter__(self) -> FileBytes:
         try:
-            self._descriptor = open_file(self.path)
-            self.size_bytes = os.fstat(self._descriptor).st_size
-        except OSError as error:
-            raise _unreadable(self.name, error.strerror or "input/output error") from None
+            self._descriptor = open_regular(self.path, self.name, open_path)
+        except FileNotFoundError:
+            raise unreadable(NotReadableError(self.name, "it is not there", "Check its path.")) from None
+        except NotReadableError as error:
+            raise unreadable(error) from None
+        self.size_bytes = os.fstat(self._descriptor).st_size
         return self
 
     def __exit__(
@@ -90,7 +93,7 @@ class FileBytes:
             try:
                 part = os.pread(self._descriptor, end - start, start)
             except OSError as error:
-                raise _unreadable(self.name, error.strerror or "input/output error") from None
+                raise unreadable(not_readable(self.name, error)) from None
             if not part:
                 raise WireError(f"it became shorter while it was read, at byte {start}")
             parts.append(part)
@@ -158,11 +161,3 @@ def _varint(window: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return result, at + count + 1
     raise WireError("there is a number of more than ten bytes")
-
-
-def _unreadable(name: str, why: str) -> FreezeError:
-    return FreezeError(
-        Reason.FILE_NOT_READABLE,
-        f"The file {name!r} cannot be read: {why}. Check that it is a file, its permissions and its disk.",
-        subject=name,
-    )

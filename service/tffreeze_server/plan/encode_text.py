@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.plan.encode import node_message, tensor_head, without_nodes
 from tffreeze_server.plan.limits import check_weights_size
@@ -45,8 +46,17 @@ class EscapedText(Assembled):
     crc32c: int
 
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
-        """Give the text; contents are checked as they are read."""
-        return _escaped_chunks(self.data, files, self.name)
+        """Give the text. A value of the model has no stored crc32c: it must still give the text that was measured."""
+        crc = 0
+        for chunk in _escaped_chunks(self.data, files, self.name):
+            crc = extend(crc, chunk)
+            yield chunk
+        if crc != self.crc32c:
+            raise FreezeError(
+                Reason.CHECKSUM_MISMATCH,
+                f"The value of {self.name!r} changed while it was read. Freeze it again.",
+                subject=self.name,
+            )
 
 
 def text_graph_segments(graph: FrozenGraph, files: SourceFiles) -> list[Segment]:

@@ -22,8 +22,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from tffreeze_files.reader import OPEN_FLAGS
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.files import OPEN_FLAGS, possible_name, regular
+from tffreeze_server.files import possible_name
 
 MAX_LINKS = 40
 """Links on the way to one file: as many as Linux follows."""
@@ -56,15 +57,15 @@ class FilesBeneath:
         self.found = dict(found or {})
 
     def open(self, path: Path) -> int:
-        """Open a regular file for reading.
+        """Open a path for reading.
 
         Raises:
-            OSError: It cannot be opened, or is no regular file.
+            OSError: It cannot be opened.
             FreezeError: FILE_NOT_READABLE: a link leads out, or it is another file than was found before.
 
         """
         with self._walked(path) as (folder, name):
-            descriptor = regular(os.open(name, OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=folder))
+            descriptor = os.open(name, OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=folder)
         try:
             self._remember(path, os.fstat(descriptor))
         except BaseException:
@@ -204,7 +205,7 @@ class _Walk:
         return [name for name in target.split("/") if name not in {"", "."}]
 
     def _below_root(self, target: str) -> str:
-        for root in (os.path.abspath(self._root), os.path.realpath(self._root)):
+        for root in (str(self._root.absolute()), os.path.realpath(self._root)):
             if target == root or target.startswith(root.rstrip("/") + "/"):
                 return target[len(root) :]
         raise _leads_out(self._last_link)

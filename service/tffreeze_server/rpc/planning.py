@@ -15,8 +15,8 @@ from tffreeze_server.freeze import FreezeResult, freeze
 from tffreeze_server.inspection.inspect import inspect
 from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.options import FreezeOptions
-from tffreeze_server.rpc.deliver import Asset, Result
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
+from tffreeze_server.rpc.deliver import Asset, Result
 from tffreeze_server.rpc.messages import source_from_message
 from tffreeze_server.rpc.upload import DeclaredFile, to_come_bytes
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
+from tffreeze_files.reader import NotReadableError, not_readable, open_regular
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.files import open_file
+from tffreeze_server.files import open_path
 
 
 class SourceFiles:
@@ -16,11 +17,11 @@ class SourceFiles:
 
     Args:
         paths: The path for each file name that a `FileRange` may hold.
-        opener: Opens a file. A server gives one that opens nothing but what a planner found.
+        opener: Opens a path. A server gives one that opens nothing but what a planner found.
 
     """
 
-    def __init__(self, paths: Mapping[str, Path], opener: Callable[[Path], int] = open_file) -> None:
+    def __init__(self, paths: Mapping[str, Path], opener: Callable[[Path], int] = open_path) -> None:
         self.paths = MappingProxyType(dict(paths))
         self._open = opener
         self._descriptors: dict[str, int] = {}
@@ -43,16 +44,16 @@ class SourceFiles:
         """
         if file not in self._descriptors:
             try:
-                self._descriptors[file] = self._open(self.paths[file])
-            except (KeyError, FileNotFoundError, NotADirectoryError):
+                self._descriptors[file] = open_regular(self.paths[file], file, self._open)
+            except (KeyError, FileNotFoundError):
                 raise FreezeError(
                     Reason.SHARD_NOT_FOUND,
                     f"The file {file!r} holds weights of this model, and is not there. "
                     "Copy all files of the checkpoint (every .data-… and the .index) to one place.",
                     subject=file,
                 ) from None
-            except OSError as error:
-                raise _unreadable(file, error) from None
+            except NotReadableError as error:
+                raise unreadable(error) from None
         return self._descriptors[file]
 
     def close(self, file: str) -> None:
@@ -70,7 +71,7 @@ class SourceFiles:
         try:
             data = os.pread(self.descriptor(file), length_bytes, offset_bytes)
         except OSError as error:
-            raise _unreadable(file, error) from None
+            raise unreadable(not_readable(file, error)) from None
         if len(data) != length_bytes:
             data += self._rest(file, length_bytes - len(data), offset_bytes + len(data))
         return data
@@ -93,9 +94,6 @@ class SourceFiles:
         return b"".join(parts)
 
 
-def _unreadable(file: str, error: OSError) -> FreezeError:
-    return FreezeError(
-        Reason.FILE_NOT_READABLE,
-        f"The file {file!r} cannot be read: {error.strerror}. Check its permissions and its disk.",
-        subject=file,
-    )
+def unreadable(error: NotReadableError) -> FreezeError:
+    """Make the engine's exception for a file that cannot be read."""
+    return FreezeError(Reason.FILE_NOT_READABLE, error.message, subject=error.subject)

@@ -1,0 +1,108 @@
+"""Opening a file that will be read: the checks that every such file gets, and their wording.
+
+Between the moment a file is found and the moment it is read, anybody who may write to its folder can put
+something else in its place. So the checks are made of the open file: it is opened without waiting (a FIFO would
+wait for its other end) and refused unless it is a regular file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""What a Git LFS pointer starts with (github.com/git-lfs/git-lfs, docs/spec.md)."""
+
+MAX_LFS_POINTER_BYTES = 1024
+"""A pointer is shorter (the same specification)."""
+
+OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+"""How a file is opened for reading: without waiting for the other end of a pipe."""
+
+
+class NotReadableError(Exception):
+    """A file that is there and cannot be read.
+
+    Attributes:
+        message: Whole sentences for a person.
+        subject: What the caller calls the file.
+
+    """
+
+    def __init__(self, name: str, why: str, next_step: str) -> None:
+        self.message = f"The file {name!r} cannot be read: {why}. {next_step}"
+        self.subject = name
+        super().__init__(self.message)
+
+
+def open_path(path: Path) -> int:
+    """Open whatever is at a path for reading; symlinks are followed.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: No file can have this name.
+
+    """
+    return os.open(path, OPEN_FLAGS)
+
+
+def open_regular(path: Path, name: str, opener: Callable[[Path], int] = open_path) -> int:
+    """Open a regular file; gives its descriptor.
+
+    Args:
+        path: The file.
+        name: What the caller calls it, for messages.
+        opener: Opens it for reading, as `open_path` does.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        NotReadableError: It cannot be opened, is no regular file, or is a Git LFS pointer.
+
+    """
+    try:
+        descriptor = opener(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(name) from None
+    except (OSError, ValueError) as error:
+        raise not_readable(name, error) from None
+    try:
+        _check(descriptor, name)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def not_readable(name: str, error: OSError | ValueError) -> NotReadableError:
+    """Say why a file cannot be read."""
+    # Python raises ValueError for names that no file system call takes.
+    why = (
+        "its name holds a zero byte"
+        if isinstance(error, ValueError)
+        else error.strerror or "input/output error"
+    )
+    return NotReadableError(name, why, "Check its permissions and its disk.")
+
+
+def is_lfs_pointer(descriptor: int) -> bool:
+    """Whether an open file is what Git LFS leaves in the place of a file that was not fetched."""
+    head = os.pread(descriptor, len(LFS_POINTER), 0)
+    return head == LFS_POINTER and os.fstat(descriptor).st_size < MAX_LFS_POINTER_BYTES
+
+
+def _check(descriptor: int, name: str) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise NotReadableError(name, "it is not a regular file", "Give a file, or a copy of it.")
+    try:
+        is_pointer = status.st_size < MAX_LFS_POINTER_BYTES and is_lfs_pointer(descriptor)
+    except OSError as error:
+        raise not_readable(name, error) from None
+    if is_pointer:
+        raise NotReadableError(
+            name,
+            "it is a Git LFS pointer, which only names the file that is meant",
+            "Fetch the file itself with `git lfs pull`.",
+        )

@@ -1,0 +1,129 @@
+"""Where an output may be written, and what is said where it cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What the system says where there is no room: on the disk, in the quota, below the limit of a file's size."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+class OutputError(Exception):
+    """An output that cannot be written.
+
+    Attributes:
+        reason: `OUTPUT_NOT_WRITABLE` or `DISK_FULL`.
+        message: Whole sentences for a person.
+        subject: The path that was asked for.
+
+    """
+
+    def __init__(self, reason: str, message: str, subject: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.subject = subject
+
+
+def check_target(path: Path, inputs: Iterable[Path] = (), *, as_folder: bool = False) -> Path:
+    """Find where an output is to be written; nothing is opened or made.
+
+    Args:
+        path: What was asked for.
+        inputs: Files that are read, or written to otherwise. None may be the target, by any name.
+        as_folder: Whether the output is a folder.
+
+    Returns:
+        The path with symlinks followed; `path` itself where it is a device, a FIFO or a socket.
+
+    Raises:
+        OutputError: OUTPUT_NOT_WRITABLE.
+
+    """
+    with output_errors(path):
+        status = status_of(path)
+        target = Path(os.path.realpath(path))
+        if status is None and _URL.match(os.fspath(path)):
+            raise refused(
+                path, "is a URL, and only files of this machine are written. Copy the file afterwards"
+            )
+        if as_folder:
+            _check_folder(path, target, status)
+        elif status is not None and stat.S_ISDIR(status.st_mode):
+            raise refused(path, "is a folder. Name a file in it")
+        if not target.parent.is_dir() and (status is None or stat.S_ISREG(status.st_mode)):
+            raise refused(path, f"would lie in {str(target.parent)!r}, which is not a folder. Make it first")
+        if any(_is_same(target, status, other) for other in inputs):
+            raise refused(path, "is one of the files that are read. Choose another path")
+    return path if is_special(status) else target
+
+
+@contextlib.contextmanager
+def output_errors(path: Path | str) -> Iterator[None]:
+    """Raise OutputError for an OSError of the block.
+
+    Raises:
+        OutputError: OUTPUT_NOT_WRITABLE or DISK_FULL.
+
+    """
+    shown = str(path)
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.errno in DISK_FULL:
+            message = f"The output {shown!r} does not fit: {why}. Make room, or write it elsewhere."
+            raise OutputError("DISK_FULL", message, shown) from None
+        message = (
+            f"The output {shown!r} cannot be written: {why}. "
+            "Choose a path in a folder that exists and that you may write to."
+        )
+        raise OutputError("OUTPUT_NOT_WRITABLE", message, shown) from None
+    except ValueError:  # what Python raises for names that no file system call takes
+        message = f"The output {shown!r} cannot be written: its name holds a zero byte. Choose another path."
+        raise OutputError("OUTPUT_NOT_WRITABLE", message, shown) from None
+
+
+def is_special(status: os.stat_result | None) -> bool:
+    """Whether this is a device, a FIFO or a socket: something to write to, not to replace."""
+    return status is not None and not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """What is at the end of a path; None: nothing."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _check_folder(path: Path, target: Path, status: os.stat_result | None) -> None:
+    if status is None:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        raise refused(path, "is a file, and a SavedModel is a folder. Choose another path")
+    if any(target.iterdir()):
+        raise refused(path, "is a folder with files in it. Choose a new one, or empty it first")
+
+
+def _is_same(target: Path, status: os.stat_result | None, other: Path) -> bool:
+    """Whether two paths lead to one file, which need not be there yet. Devices such as /dev/null do not count."""
+    if status is None:
+        return os.path.realpath(other) == str(target)
+    if stat.S_ISCHR(status.st_mode):
+        return False
+    found = status_of(other)
+    return found is not None and os.path.samestat(status, found)
+
+
+def refused(path: Path, because: str) -> OutputError:
+    """Say why a path is no place for an output."""
+    return OutputError("OUTPUT_NOT_WRITABLE", f"The output {str(path)!r} {because}.", str(path))
