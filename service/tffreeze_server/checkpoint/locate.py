@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from google.protobuf import text_format
 
-from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, not_readable
+from tffreeze_server.checkpoint.problems import malformed, not_readable
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
 from tffreeze_server.files import kind_of, names_in
 from tffreeze_server.tensors.files import SourceFiles
@@ -151,10 +151,10 @@ def _newest_in(folder: Path) -> Located:
 
 
 def _read_state(path: Path) -> str:
-    size_bytes = file_size_bytes(path, STATE_FILE)
-    if size_bytes > MAX_STATE_BYTES:
-        raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, and a list of checkpoints is short")
     with SourceFiles({STATE_FILE: path}) as files:
+        size_bytes = files.size_bytes(STATE_FILE)
+        if size_bytes > MAX_STATE_BYTES:
+            raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, and a list of checkpoints is short")
         data = files.pread(STATE_FILE, size_bytes, 0)
     try:
         state = text_format.Parse(data.decode(), CheckpointState(), allow_unknown_field=True)

@@ -56,6 +56,15 @@ class SourceFiles:
                 raise unreadable(error) from None
         return self._descriptors[file]
 
+    def size_bytes(self, file: str) -> int:
+        """The size of `file`.
+
+        Raises:
+            FreezeError: SHARD_NOT_FOUND or FILE_NOT_READABLE.
+
+        """
+        return os.fstat(self.descriptor(file)).st_size
+
     def close(self, file: str) -> None:
         """Close `file`, if it is open: nothing more of it is wanted soon."""
         if file in self._descriptors:
