@@ -38,7 +38,7 @@ def read(root: Path, name: str) -> str:
 
 def open_descriptors() -> int:
     """Count what this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.mark.parametrize(
