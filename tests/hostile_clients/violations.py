@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from rpc.harness import Feed
-from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, SPLICE, FreezeRequest, FreezeSpec
+from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, SPLICE, WITH_ASSET, FreezeRequest, FreezeSpec
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 
 Stream = Callable[[], Iterable[Message | bytes]]
@@ -98,6 +98,25 @@ def _with_chunks_of_absent() -> Iterator[FreezeRequest]:
         yield FreezeRequest(chunk=each)
 
 
+def _with_a_name_that_is_no_utf8() -> bytes:
+    """A spec in which a byte of a name is none of UTF-8."""
+    return named("model_pb").SerializeToString().replace(b"model_pb", b"model\xffpb")
+
+
+def _with_an_absent_asset() -> Iterator[FreezeRequest]:
+    """A SavedModel whose asset stays with the client."""
+    model = WITH_ASSET.encode()
+    files = [
+        model_pb2.UploadedFile(name="saved_model.pbtxt", size_bytes=len(model)),
+        model_pb2.UploadedFile(name="assets/words.txt", size_bytes=7, absent=True),
+    ]
+    source = model_pb2.ModelSource(upload=model_pb2.Upload(files=files), model="saved_model.pbtxt")
+    request = FreezeRequest(spec=FreezeSpec(source=source, delivery=SPLICE))
+    request.spec.options.as_saved_model = True
+    yield request
+    yield FreezeRequest(chunk=model_pb2.FileChunk(data=model))
+
+
 _INSPECT = freeze_service_pb2.InspectRequest
 _FILES = "spec.source.upload.files"
 _FIRST = "MUST send one `spec` first"
@@ -177,6 +196,25 @@ VIOLATIONS: dict[str, Violation] = {
     ),
     "too long a name": Violation(
         "at most `Limits.max_file_name_bytes`", sent(named("a/" * 600 + "a")), field=f"{_FILES}[0].name"
+    ),
+    "too deep a name": Violation("at most 16 parts", sent(named("a/" * 16 + "a")), field=f"{_FILES}[0].name"),
+    "too long a part": Violation(
+        "each of at most 255 bytes", sent(named("ok", "a/" + "ä" * 128)), field=f"{_FILES}[1].name"
+    ),
+    "too many folders": Violation(
+        "at most 1,000 folders",
+        sent(named(*(f"{number}/{'a/' * 14}f" for number in range(67)))),
+        "UPLOAD_TOO_LARGE",
+        _FILES,
+    ),
+    "absolute absent file": Violation(_PATH, sent(named("a", "/etc/passwd")), field=f"{_FILES}[1].name"),
+    "name that is no UTF-8": Violation("in UTF-8", sent(_with_a_name_that_is_no_utf8()), field="spec"),
+    "too long a path in a root": Violation(
+        "each of at most 255 bytes", sent(root("a" * 256)), "INVALID_OPTION"
+    ),
+    "a NUL in a path of a root": Violation(_PATH, sent(root("a\0b")), "INVALID_OPTION"),
+    "absent asset": Violation(
+        "Only for data files of a checkpoint", _with_an_absent_asset, "WEIGHTS_NEEDED", "spec.delivery"
     ),
     "too many files": Violation(
         "At most `Limits.max_upload_files`",

@@ -328,6 +328,12 @@ class Feed:
                 request = self._requests.pop(0)
             yield request
 
+    def send(self, request: FreezeRequest) -> None:
+        """Give one more."""
+        with self._changed:
+            self._requests.append(request)
+            self._changed.notify_all()
+
     def end(self) -> None:
         """Half-close."""
         with self._changed:

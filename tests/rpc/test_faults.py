@@ -28,8 +28,12 @@ from rpc.models import (
 from server.processes import wait_until
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
+from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.deliver import Content
 from tffreeze_server.rpc.job import Job
+from tffreeze_server.rpc.receive import Writer
+from tffreeze_server.rpc.spool import Spool
+from tffreeze_server.rpc.upload import DeclaredFile
 
 TICK_SECONDS = 0.2
 """A limit short enough to wait for."""
@@ -53,7 +57,7 @@ def test_caller_gone_during_upload(tmp_path: Path) -> None:
         feed = Feed(upload_of(1000), chunk_of(10))
         call = server.stub.Freeze(iter(feed))
         server.recorder.wait(lambda: server.recorder.received_bytes == 10)
-        assert 1000 == server.recorder.spool_bytes
+        assert 10 == server.recorder.spool_bytes
         call.cancel()
         server.wait_until_idle()
         assert ["CANCELLED"] == server.recorder.reasons()
@@ -211,11 +215,14 @@ def test_calls_of_one_caller(tmp_path: Path) -> None:
 
 
 def test_spool_quota(tmp_path: Path) -> None:
-    """Room is reserved when it is declared: what does not fit now is refused before a byte of it comes."""
+    """Room is taken by the bytes that come: what does not fit beside them is refused before a byte of it comes."""
     with served(tmp_path, max_spool_bytes=1500) as server:
-        feed = Feed(upload_of(1000))
+        silent = Feed(upload_of(1500))
+        waiting = server.stub.Freeze(iter(silent))
+        feed = Feed(upload_of(1001), chunk_of(1000))
         holding = server.stub.Freeze(iter(feed))
         server.recorder.wait(lambda: server.recorder.spool_bytes == 1000)
+        assert 2 == len(server.recorder.calls)
         failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(501)]))))
         assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", True) == (
             failed.code,
@@ -229,6 +236,75 @@ def test_spool_quota(tmp_path: Path) -> None:
             never.retry,
         )
         holding.cancel()
+        waiting.cancel()
+        server.wait_until_idle()
+        feed.end()
+        silent.end()
+
+
+def test_spool_full_on_the_way(tmp_path: Path) -> None:
+    """Of two uploads that do not fit together, the one that comes first goes on, the other may try again."""
+    with served(tmp_path, max_spool_bytes=1500) as server:
+        late = Feed(upload_of(1000), chunk_of(600))
+        refused = server.stub.Freeze(iter(late))
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 600)
+        early = Feed(upload_of(900), chunk_of(890))
+        working = server.stub.Freeze(iter(early))
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 1490)
+        late.send(chunk_of(400, 600))
+        failed = failure(lambda: list(refused))
+        assert ("QUOTA_EXCEEDED", True) == (failed.reason, failed.retry)
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 890)
+        early.send(chunk_of(10, 890))
+        early.end()
+        assert "QUOTA_EXCEEDED" != failure(lambda: list(working)).reason
+        late.end()
+        server.wait_until_idle()
+
+
+def test_spool_quota_of_a_caller(tmp_path: Path) -> None:
+    """A caller whose uploads fill its quota is refused; another is not."""
+    with served(tmp_path, max_spool_bytes=1500, max_spool_bytes_per_caller=1000) as server:
+        a, b = [[("caller", name), ("roots", "")] for name in "ab"]
+        feed = Feed(upload_of(801), chunk_of(800))
+        holding = server.stub.Freeze(iter(feed), metadata=a)
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 800)
+        failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(300)]), metadata=a)))
+        assert ("QUOTA_EXCEEDED", True) == (failed.reason, failed.retry)
+        assert "'a' has 800 bytes" in failed.message
+        failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(300), chunk_of(300)]), metadata=b)))
+        assert "QUOTA_EXCEEDED" != failed.reason
+        never = failure(lambda: list(server.stub.Freeze(iter([upload_of(1001)]), metadata=b)))
+        assert "UPLOAD_TOO_LARGE" == never.reason
+        holding.cancel()
+        feed.end()
+        server.wait_until_idle()
+
+
+def test_a_stopped_writer_makes_no_more(tmp_path: Path) -> None:
+    """A thread that makes and writes files for a call stops before the next when the call has ended."""
+    spool = Spool(tmp_path / "spool", 0, 0, lambda _: None)
+    spool.open()
+    folder = spool.begin("me", 0)
+    writer = Writer([DeclaredFile("empty", 0, False), DeclaredFile("file", 1, False)], folder)
+    writer.stop()
+    writer.make_empty_files()
+    writer.write([Chunk(1, 0, b"x")])
+    assert [] == list(folder.path.iterdir())
+    spool.close()
+
+
+def test_making_files_ends_with_the_call(tmp_path: Path) -> None:
+    """A caller that vanishes while its files are made stops that: no thread goes on for it, and nothing is left."""
+    names = ["/".join([f"{number:04}", *"x" * 14, "file"]) for number in range(60)]
+    with served(tmp_path) as server:
+        files = [model_pb2.UploadedFile(name=name, size_bytes=0) for name in names]
+        files.append(model_pb2.UploadedFile(name="last", size_bytes=1))
+        upload = model_pb2.Upload(files=files)
+        feed = Feed(FreezeRequest(spec=FreezeSpec(source=model_pb2.ModelSource(upload=upload, model="last"))))
+        call = server.stub.Freeze(iter(feed))
+        server.recorder.wait(lambda: server.recorder.jobs == (1, 0))
+        call.cancel()
         server.wait_until_idle()
         feed.end()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rpc.harness import Served, answer, failure, served
-from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, FreezeRequest, FreezeSpec, Model
+from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, WITH_ASSET, FreezeRequest, FreezeSpec, Model
 from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest, InspectRequest, InspectSpec
 from tffreeze.v1.model_pb2 import ModelSource
 
@@ -49,19 +49,7 @@ def write_model_with_asset(folder: Path) -> None:
     """A SavedModel that gives the path of its asset."""
     (folder / "assets").mkdir(parents=True)
     (folder / "assets/words.txt").write_text("one two")
-    (folder / "saved_model.pbtxt").write_text("""
-        saved_model_schema_version: 1
-        meta_graphs {
-          meta_info_def { tags: "serve" }
-          graph_def {
-            node { name: "asset" op: "Const" attr { key: "dtype" value { type: DT_STRING } }
-              attr { key: "value" value { tensor { dtype: DT_STRING tensor_shape {} string_val: "words.txt" } } } }
-            node { name: "y" op: "Identity" input: "asset" attr { key: "T" value { type: DT_STRING } } }
-          }
-          signature_def { key: "serving_default" value {
-            outputs { key: "y" value { name: "y:0" dtype: DT_STRING tensor_shape {} } } } }
-          asset_file_def { tensor_info { name: "asset:0" } filename: "words.txt" }
-        }""")
+    (folder / "saved_model.pbtxt").write_text(WITH_ASSET)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +182,7 @@ def test_stray_links_do_no_harm(tmp_path: Path, root: Path, secret: Path) -> Non
         assert "MODEL_NOT_FOUND" == failed.reason
 
 
-@pytest.mark.parametrize("path", ["x" * 256, "/".join(["x" * 255] * 16), "ä" * 128])
+@pytest.mark.parametrize("path", ["x" * 256, "/".join(["x" * 255] * 17), "ä" * 128])
 @pytest.mark.parametrize("field", ["model", "checkpoint", "saver", "op_list"])
 def test_names_that_no_file_has(server: Served, path: str, field: str) -> None:
     """A name that is too long for a file system is INVALID_OPTION."""

@@ -109,7 +109,14 @@ def test_every_form_of_a_value_is_read(tmp_path: Path) -> None:
         (["--port-file", "/nowhere/p"], "--port-file /nowhere/p: its folder is not there."),
         (["--metrics-port-file", "/p"], "--metrics-port-file: needs --metrics-port too."),
         (["--port", "7", "--metrics-port", "7"], "--metrics-port 7: is the --port of the server."),
-        (["--max-spool-bytes", "1MiB"], "--max-upload-bytes 8589934592: is more than --max-spool-bytes"),
+        (
+            ["--max-spool-bytes", "1MiB"],
+            "--max-upload-bytes 8589934592: is more than --max-spool-bytes 1048576.",
+        ),
+        (
+            ["--max-spool-bytes-per-caller", "1MiB"],
+            "--max-upload-bytes 8589934592: is more than --max-spool-bytes-per-caller 1048576.",
+        ),
         (["--config", "/nowhere.toml"], "--config /nowhere.toml: cannot be read"),
     ],
 )

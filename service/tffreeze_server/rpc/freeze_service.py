@@ -2,7 +2,7 @@
 
 Theory of operation. A call goes through the same steps, each of which may end it:
 
-    count (per caller) ─▶ spec ─▶ check what is declared ─▶ reserve spool ─▶ slot, or wait in line
+    count (per caller) ─▶ spec ─▶ check what is declared, and for room ─▶ slot, or wait in line
       ─▶ receive files to the half-close ─▶ plan, in a process ─▶ send, message by message ─▶ give back
 
 All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `serve` turns
@@ -37,7 +37,7 @@ from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
 from tffreeze_server.rpc.receive import Request, first_message, receive_files
 from tffreeze_server.rpc.serve import Cutoff, serve
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
-from tffreeze_server.rpc.spool import Spool, remove
+from tffreeze_server.rpc.spool import Spool, UploadFolder
 from tffreeze_server.rpc.upload import declared_files, to_come_bytes
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
@@ -66,7 +66,12 @@ class FreezeService:
         self._admission = Admission(
             settings.max_jobs, settings.max_queued_jobs, settings.max_jobs_per_caller, observer.jobs_changed
         )
-        self._spool = Spool(settings.spool_dir, settings.max_spool_bytes, observer.spool_changed)
+        self._spool = Spool(
+            settings.spool_dir,
+            settings.max_spool_bytes,
+            settings.max_spool_bytes_per_caller,
+            observer.spool_changed,
+        )
         self._disk = ThreadPoolExecutor(settings.max_jobs + 2, "disk")
         self._planners = Planners(settings.planning_processes)
         self._cutoff = Cutoff()
@@ -192,26 +197,27 @@ class FreezeService:
         absent_allowed: bool,
     ) -> Place:
         """Check where the model is, wait for a slot, receive what is to be received."""
-        place = self._place(call, job, source, absent_allowed=absent_allowed)
+        place, folder = self._place(call, job, source, absent_allowed=absent_allowed)
         await self._take_slot(call, job)
         with call.stage(Stage.RECEIVING):
-            await receive_files(call, job, request_type, place)
+            await receive_files(call, job, request_type, place, folder)
         return place
 
-    def _place(self, call: Call, job: Job, source: model_pb2.ModelSource, *, absent_allowed: bool) -> Place:
+    def _place(
+        self, call: Call, job: Job, source: model_pb2.ModelSource, *, absent_allowed: bool
+    ) -> tuple[Place, UploadFolder | None]:
         call.observer.described({"model": source.model})
         if source.WhichOneof("place") == "model_root":
             call.observer.described({"model_root": source.model_root})
-            return Place(model_root(source.model_root, self._settings, call.caller))
+            return Place(model_root(source.model_root, self._settings, call.caller)), None
         declared = declared_files(source.upload, self._settings, absent_allowed=absent_allowed)
         upload_bytes = to_come_bytes(declared)
         call.observer.described({"upload_files": len(declared), "upload_bytes": upload_bytes})
         self._admission.check_line()
-        self._spool.reserve(upload_bytes)
-        job.counts.callback(self._spool.release, upload_bytes)
-        folder = self._spool.make_call_folder()
-        job.files.callback(remove, folder)
-        return Place(folder, declared)
+        folder = self._spool.begin(call.caller.name, upload_bytes)
+        job.counts.callback(folder.release)
+        job.files.callback(folder.remove)
+        return Place(folder.path, declared), folder
 
     async def _take_slot(self, call: Call, job: Job) -> None:
         if not self._admission.take_free_slot():

@@ -35,6 +35,7 @@ class CallSettings:
         max_jobs_per_caller: Calls of one caller at a time, waiting ones counted; 0: no limit.
         planning_processes: Processes that make plans: as many plans are made at a time.
         max_spool_bytes: Of all uploads at a time; 0: no limit but the disk's.
+        max_spool_bytes_per_caller: Of all uploads of one caller at a time; 0: no limit of its own.
         max_call_seconds: How long a call may take in all; 0: no limit.
         max_idle_seconds: How long a client may neither send nor read while it is its turn.
         retry_after_seconds: What a refused caller is told to wait.
@@ -54,6 +55,7 @@ class CallSettings:
     max_jobs_per_caller: int = 64
     planning_processes: int = 2
     max_spool_bytes: int = 32 << 30
+    max_spool_bytes_per_caller: int = 16 << 30
     max_call_seconds: float = 3600.0
     max_idle_seconds: float = 60.0
     retry_after_seconds: float = 1.0
@@ -61,7 +63,8 @@ class CallSettings:
 
 def largest_upload_bytes(settings: CallSettings) -> int:
     """Give the size that no upload may pass, however empty the spool is; 0: no limit."""
-    return min((limit for limit in (settings.max_upload_bytes, settings.max_spool_bytes) if limit), default=0)
+    limits = (settings.max_upload_bytes, settings.max_spool_bytes, settings.max_spool_bytes_per_caller)
+    return min((limit for limit in limits if limit), default=0)
 
 
 def limits_to_message(settings: CallSettings) -> freeze_service_pb2.Limits:

@@ -78,8 +78,8 @@ def source_from_message(message: model_pb2.ModelSource, folder: Path) -> ModelSo
 MAX_NAME_BYTES = 255
 """Of one part of a path: what file systems take (NAME_MAX of Linux)."""
 
-MAX_PATH_BYTES = 1024
-"""Of a path below its folder: both together stay below what Linux takes (PATH_MAX, 4096)."""
+MAX_PATH_BYTES = 4096
+"""Of a path: what Linux takes (PATH_MAX)."""
 
 
 def relative_path(name: str, bad: Reason) -> Path:

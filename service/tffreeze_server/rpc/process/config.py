@@ -235,11 +235,12 @@ def _calls(settings: ServerSettings) -> Iterator[str]:
             yield f"--spool-dir {settings.calls.spool_dir}: lies below --model-root {name}={folder}."
     if settings.calls.spool_dir.exists() and not settings.calls.spool_dir.is_dir():
         yield f"--spool-dir {settings.calls.spool_dir}: is not a folder."
-    if 0 < settings.calls.max_spool_bytes < settings.calls.max_upload_bytes:
-        yield (
-            f"--max-upload-bytes {settings.calls.max_upload_bytes}: is more than "
-            f"--max-spool-bytes {settings.calls.max_spool_bytes}."
-        )
+    for flag, max_bytes in (
+        ("--max-spool-bytes", settings.calls.max_spool_bytes),
+        ("--max-spool-bytes-per-caller", settings.calls.max_spool_bytes_per_caller),
+    ):
+        if 0 < max_bytes < settings.calls.max_upload_bytes:
+            yield f"--max-upload-bytes {settings.calls.max_upload_bytes}: is more than {flag} {max_bytes}."
 
 
 def listening_address(settings: ServerSettings) -> str:

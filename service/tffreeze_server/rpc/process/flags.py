@@ -286,7 +286,7 @@ FLAGS: tuple[Flag, ...] = (
         "DIR",
         values.path,
         default_spool_dir(),
-        "Folder for uploads; nothing else may use it.",
+        "Folder for uploads, owned by the server's user; nothing else may use it.",
         "Calls",
     ),
     _limit(
@@ -321,6 +321,12 @@ FLAGS: tuple[Flag, ...] = (
         "BYTES",
         values.size(0, 1 << 50),
         "Bytes of all uploads at a time; 0: no limit but the disk's.",
+    ),
+    _limit(
+        "max-spool-bytes-per-caller",
+        "BYTES",
+        values.size(0, 1 << 50),
+        "Bytes of all uploads of one caller at a time; 0: no limit of its own.",
     ),
     _limit(
         "max-call-seconds",

@@ -86,7 +86,7 @@ class Metrics:
         )
         self.spool_bytes = Gauge(
             "tffreeze_spool_reserved_bytes",
-            "Bytes of the spool that are reserved.",
+            "Bytes of the uploads in the spool.",
             registry=registry,
             multiprocess_mode="livesum",
         )
