@@ -14,11 +14,13 @@ Imports nothing heavy: each name is loaded when it is first used.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from tffreeze._version import __version__
 
+TYPE_CHECKING = False  # `typing` would be half of what is imported before the first line of a program
 if TYPE_CHECKING:
+    from typing import Any
+
     from tffreeze.aio import AsyncClient
     from tffreeze.capabilities import Capabilities, Limits
     from tffreeze.client import Client

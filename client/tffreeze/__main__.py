@@ -1,6 +1,17 @@
-"""`python -m tffreeze` is `tffreeze`."""
+"""The program `tffreeze`, and `python -m tffreeze`. Imports next to nothing before signals are taken care of."""
 
-from tffreeze.cli.main import main
+from __future__ import annotations
+
+from tffreeze.interrupts import end_at_once
+
+
+def main() -> None:
+    """Run `tffreeze` and end the process."""
+    end_at_once()
+    from tffreeze.cli.main import main as run  # noqa: PLC0415 - a signal may come while it is imported
+
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -5,13 +5,16 @@ Options and report go through the messages of the contract, so that a result is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tffreeze import report
 from tffreeze.engine import load, translated_errors
+from tffreeze.local_model import input_files
 from tffreeze.options import FreezeArguments, StrPath, check_form, options_message
+from tffreeze.output import check_output
 from tffreeze.result import FreezeResult, FrozenBytes
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def freeze(
 
     Args:
         model: A SavedModel directory, or a file with a SavedModel, MetaGraphDef or GraphDef, binary or text.
-        output: Where to write. A path appears whole or not at all; a stream has a file descriptor.
+        output: Where to write. A path appears whole or not at all. Whatever is no path is a binary stream.
         on_progress: Called now and then while bytes are written.
         fsync: Whether to wait until the file is on disk, so that not even a power cut leaves less than all of it.
         sha256: Whether `sha256` of the result is wanted.
@@ -48,8 +51,9 @@ def freeze(
         TffreezeError: Nothing was written to a path then.
 
     """
-    path = None if hasattr(output, "fileno") else Path(output)
+    path = Path(output) if isinstance(output, (str, os.PathLike)) else None
     check_form(options, is_path=path is not None)
+    check_output(output, input_files(model, options), as_saved_model=bool(options.get("as_saved_model")))
     digest = _new_sha256() if sha256 else None
     with translated_errors():
         result = _frozen(model, options)
@@ -117,6 +121,23 @@ def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorF
     with translated_errors():
         compat = load("compat.freeze_graph")
         return _report(compat.freeze_to_file(compat.Flags(**flags)))
+
+
+def freeze_graph_words(text: str) -> str:
+    """Put the flags of TensorFlow's script into a text in the place of those of `tffreeze freeze`."""
+    words: str = load("compat.freeze_graph").own_flags(text)
+    return words
+
+
+def load_engine() -> None:
+    """Import what a freeze uses, for a program that wants to have that behind it.
+
+    Raises:
+        RequestError: ENGINE_NOT_INSTALLED.
+
+    """
+    for module in ("freeze", "emit.emit", "rpc.messages"):
+        load(module)
 
 
 def serve(arguments: Sequence[str]) -> int:

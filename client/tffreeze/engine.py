@@ -48,4 +48,6 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except engine_error as error:
-        raise error_for(error.reason.name, error.message, error.subject) from error
+        made = error_for(error.reason.name, error.message, error.subject)
+        made.retryable = False  # no server is busy: what fails on this machine fails again
+        raise made from error

@@ -11,6 +11,7 @@ server name files as the caller does:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -18,8 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from tffreeze.errors import error_for
+from tffreeze.errors import TffreezeError, error_for
 from tffreeze.options import FreezeArguments, StrPath
+from tffreeze_files.layout import (
+    SAVED_MODEL_FILES,
+    checkpoint_beside,
+    instead_of_checkpoint,
+    instead_of_model,
+    is_saved_model,
+)
+from tffreeze_files.layout import own_checkpoint as checkpoint_of
+from tffreeze_files.reader import NotReadableError, open_regular
 
 if TYPE_CHECKING:
     from tffreeze.v1 import model_pb2
@@ -27,7 +37,6 @@ if TYPE_CHECKING:
 STATE_FILE = "checkpoint"
 MAX_STATE_BYTES = 1 << 23
 
-_SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _WEIGHTS = re.compile(r".+\.data-\d{5,}-of-\d{5,}", re.DOTALL)
 _PART = re.compile(r"(?P<prefix>.+?)(\.index|\.meta|(\.data)?-[\d?]{5,}-of-[\d?]{5,})", re.DOTALL)
 _STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*"(?P<path>(?:[^"\\]|\\.)*)"', re.MULTILINE)
@@ -95,29 +104,50 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
         ModelFileError: FILE_NOT_READABLE.
 
     """
-    path = Path(model)
-    checkpoint = options.get("checkpoint")
     found: dict[str, Path] = {}
     try:
-        name = _add_model(
-            found, path, own_checkpoint=not checkpoint, assets=bool(options.get("as_saved_model"))
-        )
-        names = {part: _add_file(found, part, options.get(part)) for part in ("saver", "op_list")}  # type: ignore[arg-type]  # paths, or None
-        location = _add_checkpoint(found, Path(checkpoint)) if checkpoint else ""
+        name, location, names = _add_all(found, Path(model), options)
         files = tuple(_local_file(name, path) for name, path in found.items())
     except OSError as error:
         file = str(error.filename or model)
         message = f"The file {file!r} cannot be read: {error.strerror}. Check its permissions and its disk."
         raise error_for("FILE_NOT_READABLE", message, file) from None
+    except ValueError:  # what Python raises for names that no file system call takes
+        message = f"There is no model {str(model)!r}, or no file of it: a name cannot hold a zero byte."
+        raise error_for("MODEL_NOT_FOUND", message, str(model)) from None
     return LocalModel(files, name, location, names["saver"], names["op_list"])
 
 
+def input_files(model: StrPath, options: FreezeArguments) -> list[Path]:
+    """List the files of a model on this machine that a freeze may read, assets among them.
+
+    Where something is missing, those that were found before it: the freeze itself says what is wrong.
+    """
+    found: dict[str, Path] = {}
+    with_assets: FreezeArguments = {**options, "as_saved_model": True}
+    with contextlib.suppress(OSError, ValueError, TffreezeError):
+        _add_all(found, Path(model), with_assets)
+    return list(found.values())
+
+
+def _add_all(found: dict[str, Path], path: Path, options: FreezeArguments) -> tuple[str, str, dict[str, str]]:
+    """Add all files; gives the paths of model and checkpoint in the upload, and those of the other parts."""
+    checkpoint = options.get("checkpoint")
+    name = _add_model(found, path, own_checkpoint=not checkpoint, assets=bool(options.get("as_saved_model")))
+    names = {part: _add_file(found, part, options.get(part)) for part in ("saver", "op_list")}  # type: ignore[arg-type]  # paths, or None
+    location = _add_checkpoint(found, Path(checkpoint)) if checkpoint else ""
+    return name, location, names
+
+
 def _add_model(found: dict[str, Path], path: Path, *, own_checkpoint: bool, assets: bool) -> str:
+    instead = instead_of_model(path)
+    if instead is not None:
+        raise error_for("MODEL_NOT_FOUND", instead, path.name)
     if not path.exists():
         raise error_for("MODEL_NOT_FOUND", f"There is no file or directory {str(path)!r}.", path.name)
     if path.is_dir():
         folder, name = path, f"model/{_plain(path.resolve().name)}"
-        files = [file for file in _SAVED_MODEL_FILES if (path / file).is_file()]
+        files = [file for file in SAVED_MODEL_FILES if (path / file).is_file()]
         if not files:
             message = f"The directory {str(path)!r} holds neither saved_model.pb nor saved_model.pbtxt."
             raise error_for("MODEL_NOT_FOUND", message, path.name)
@@ -125,7 +155,10 @@ def _add_model(found: dict[str, Path], path: Path, *, own_checkpoint: bool, asse
     else:
         folder, name = path.parent, "model"
         found[f"model/{_plain(path.name)}"] = path
-        if path.name not in _SAVED_MODEL_FILES:
+        if path.name not in SAVED_MODEL_FILES:
+            beside = checkpoint_beside(path) if own_checkpoint else None
+            if beside is not None:
+                _add_parts(found, beside, "model")
             return f"model/{_plain(path.name)}"
     if own_checkpoint:
         found.update(_below(folder / "variables", f"{name}/variables"))
@@ -144,6 +177,8 @@ def _add_file(found: dict[str, Path], part: str, path: StrPath | None) -> str:
 
 def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
     """Add the files of a checkpoint; gives its path in the upload."""
+    if location.is_dir() and is_saved_model(location) and not (location / STATE_FILE).is_file():
+        location = checkpoint_of(location)
     if location.is_dir():
         state = location / STATE_FILE
         if not state.is_file():
@@ -160,6 +195,9 @@ def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
     prefixes = {location.name, part["prefix"]} if part else {location.name}
     added = [_add_parts(found, location.with_name(prefix), "checkpoint") for prefix in sorted(prefixes)]
     if not any(added):
+        instead = instead_of_checkpoint(location)
+        if instead is not None:
+            raise error_for("CHECKPOINT_NOT_FOUND", instead, location.name)
         message = f"There is no checkpoint {str(location)!r}. Give the prefix of one, or any of its files."
         raise error_for("CHECKPOINT_NOT_FOUND", message, location.name)
     return f"checkpoint/{location.name}"
@@ -216,7 +254,28 @@ def _plain(name: str) -> str:
 
 
 def _local_file(name: str, path: Path) -> LocalFile:
-    return LocalFile(name, path, path.stat().st_size, _WEIGHTS.fullmatch(path.name) is not None)
+    descriptor = open_local(path)
+    try:
+        size_bytes = os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+    return LocalFile(name, path, size_bytes, _WEIGHTS.fullmatch(path.name) is not None)
+
+
+def open_local(path: Path) -> int:
+    """Open a file of a model; gives its descriptor. It may be another one than when it was found.
+
+    Raises:
+        ModelFileError: FILE_NOT_READABLE.
+
+    """
+    try:
+        return open_regular(path, str(path))
+    except FileNotFoundError:
+        message = f"There is no file {str(path)!r}. Check its path."
+        raise error_for("FILE_NOT_READABLE", message, path.name) from None
+    except NotReadableError as error:
+        raise error_for("FILE_NOT_READABLE", error.message, path.name) from None
 
 
 def sent(files: Iterable[LocalFile], *, with_weights: bool) -> Iterator[tuple[int, LocalFile]]:

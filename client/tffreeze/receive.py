@@ -16,7 +16,7 @@ import google_crc32c
 
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.events import FreezeEvent, Started, Working, Writing
-from tffreeze.local_model import LocalFile
+from tffreeze.local_model import LocalFile, open_local
 from tffreeze.output import Output
 from tffreeze.report import Report
 from tffreeze.v1 import freeze_service_pb2
@@ -213,7 +213,7 @@ class Receiver:
         file = self._files[index]
         try:
             if index not in self._descriptors:
-                self._descriptors[index] = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+                self._descriptors[index] = open_local(file.path)
             data = os.pread(self._descriptors[index], length_bytes, offset_bytes)
             while 0 < len(data) < length_bytes:
                 more = os.pread(self._descriptors[index], length_bytes - len(data), offset_bytes + len(data))

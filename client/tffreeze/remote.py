@@ -13,9 +13,9 @@ import grpc
 from tffreeze.connection import Connection
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.events import Finished, FreezeEvent, Writing
-from tffreeze.local_model import LocalFile, find_model
+from tffreeze.local_model import LocalFile, find_model, input_files
 from tffreeze.options import FreezeArguments, StrPath, check_form, options_message
-from tffreeze.output import Target, open_output
+from tffreeze.output import Target, check_output, open_output
 from tffreeze.receive import Receiver
 from tffreeze.result import FreezeResult
 from tffreeze.retry import Attempts, Patience, Stop
@@ -135,6 +135,7 @@ class RemoteFreeze:
         with_weights = delivery == "content"
         model_root = self.arguments.get("model_root")
         source, files = model_source(self.model, self._options, model_root, with_weights=with_weights)
+        self._check_output(with_inputs=model_root is None)
         spec = freeze_service_pb2.FreezeSpec(
             source=source,
             options=options_message(self._options),
@@ -150,6 +151,11 @@ class RemoteFreeze:
                 attempts.wait_after(error)
             else:
                 return
+
+    def _check_output(self, *, with_inputs: bool) -> None:
+        """The output may be none of the files that are read, sent or not."""
+        inputs = input_files(self.model, self._options) if with_inputs else []
+        check_output(self.target, inputs, as_saved_model=bool(self._options.get("as_saved_model")))
 
     def _attempt(
         self,

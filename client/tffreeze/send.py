@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from tffreeze.errors import TffreezeError, error_for
-from tffreeze.local_model import LocalFile, sent
+from tffreeze.local_model import LocalFile, open_local, sent
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze.wire import chunk_request
 
@@ -72,7 +72,7 @@ class Sender:
 def _read(file: LocalFile) -> Iterator[tuple[int, bytes]]:
     """Exactly the declared bytes of a file, each piece with its offset."""
     try:
-        with file.path.open("rb", buffering=0) as stream:
+        with open(open_local(file.path), "rb", buffering=0) as stream:  # noqa: PTH123 - a descriptor
             offset = 0
             while offset < file.size_bytes:
                 data = stream.read(min(CHUNK_BYTES, file.size_bytes - offset))

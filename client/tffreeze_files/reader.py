@@ -12,14 +12,13 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from tffreeze_files.access import open_path
+
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """What a Git LFS pointer starts with (github.com/git-lfs/git-lfs, docs/spec.md)."""
 
 MAX_LFS_POINTER_BYTES = 1024
 """A pointer is shorter (the same specification)."""
-
-OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-"""How a file is opened for reading: without waiting for the other end of a pipe."""
 
 
 class NotReadableError(Exception):
@@ -35,17 +34,6 @@ class NotReadableError(Exception):
         self.message = f"The file {name!r} cannot be read: {why}. {next_step}"
         self.subject = name
         super().__init__(self.message)
-
-
-def open_path(path: Path) -> int:
-    """Open whatever is at a path for reading; symlinks are followed.
-
-    Raises:
-        OSError: It cannot be opened.
-        ValueError: No file can have this name.
-
-    """
-    return os.open(path, OPEN_FLAGS)
 
 
 def open_regular(path: Path, name: str, opener: Callable[[Path], int] = open_path) -> int:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tffreeze_files.layout import is_url
+
 DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 """What the system says where there is no room: on the disk, in the quota, below the limit of a file's size."""
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+INPUT = "one of the files that are read"
+"""What no output may be, for messages."""
 
 
 class OutputError(Exception):
@@ -33,13 +35,16 @@ class OutputError(Exception):
         self.subject = subject
 
 
-def check_target(path: Path, inputs: Iterable[Path] = (), *, as_folder: bool = False) -> Path:
+def check_target(
+    path: Path, inputs: Iterable[Path] = (), *, as_folder: bool = False, role: str = INPUT
+) -> Path:
     """Find where an output is to be written; nothing is opened or made.
 
     Args:
         path: What was asked for.
         inputs: Files that are read, or written to otherwise. None may be the target, by any name.
         as_folder: Whether the output is a folder.
+        role: What the inputs are, for the message.
 
     Returns:
         The path with symlinks followed; `path` itself where it is a device, a FIFO or a socket.
@@ -51,7 +56,7 @@ def check_target(path: Path, inputs: Iterable[Path] = (), *, as_folder: bool = F
     with output_errors(path):
         status = status_of(path)
         target = Path(os.path.realpath(path))
-        if status is None and _URL.match(os.fspath(path)):
+        if status is None and is_url(path):
             raise refused(
                 path, "is a URL, and only files of this machine are written. Copy the file afterwards"
             )
@@ -62,7 +67,7 @@ def check_target(path: Path, inputs: Iterable[Path] = (), *, as_folder: bool = F
         if not target.parent.is_dir() and (status is None or stat.S_ISREG(status.st_mode)):
             raise refused(path, f"would lie in {str(target.parent)!r}, which is not a folder. Make it first")
         if any(_is_same(target, status, other) for other in inputs):
-            raise refused(path, "is one of the files that are read. Choose another path")
+            raise refused(path, f"is {role}. Choose another path")
     return path if is_special(status) else target
 
 
@@ -74,22 +79,27 @@ def output_errors(path: Path | str) -> Iterator[None]:
         OutputError: OUTPUT_NOT_WRITABLE or DISK_FULL.
 
     """
-    shown = str(path)
     try:
         yield
-    except OSError as error:
-        why = error.strerror or str(error)
-        if error.errno in DISK_FULL:
-            message = f"The output {shown!r} does not fit: {why}. Make room, or write it elsewhere."
-            raise OutputError("DISK_FULL", message, shown) from None
-        message = (
-            f"The output {shown!r} cannot be written: {why}. "
-            "Choose a path in a folder that exists and that you may write to."
-        )
-        raise OutputError("OUTPUT_NOT_WRITABLE", message, shown) from None
-    except ValueError:  # what Python raises for names that no file system call takes
+    except (OSError, ValueError) as error:
+        raise output_error(path, error) from None
+
+
+def output_error(path: Path | str, error: OSError | ValueError) -> OutputError:
+    """Say why an output cannot be written."""
+    shown = str(path)
+    if isinstance(error, ValueError):  # what Python raises for names that no file system call takes
         message = f"The output {shown!r} cannot be written: its name holds a zero byte. Choose another path."
-        raise OutputError("OUTPUT_NOT_WRITABLE", message, shown) from None
+        return OutputError("OUTPUT_NOT_WRITABLE", message, shown)
+    why = error.strerror or str(error)
+    if error.errno in DISK_FULL:
+        message = f"The output {shown!r} does not fit: {why}. Make room, or write it elsewhere."
+        return OutputError("DISK_FULL", message, shown)
+    message = (
+        f"The output {shown!r} cannot be written: {why}. "
+        "Choose a path in a folder that exists and that you may write to."
+    )
+    return OutputError("OUTPUT_NOT_WRITABLE", message, shown)
 
 
 def is_special(status: os.stat_result | None) -> bool:
@@ -124,6 +134,6 @@ def _is_same(target: Path, status: os.stat_result | None, other: Path) -> bool:
     return found is not None and os.path.samestat(status, found)
 
 
-def refused(path: Path, because: str) -> OutputError:
+def refused(path: Path | str, because: str) -> OutputError:
     """Say why a path is no place for an output."""
     return OutputError("OUTPUT_NOT_WRITABLE", f"The output {str(path)!r} {because}.", str(path))

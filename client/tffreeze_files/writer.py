@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tffreeze_files.target import (
     DISK_FULL,
+    INPUT,
     OutputError,
     check_target,
     is_special,
@@ -29,7 +30,7 @@ from tffreeze_files.target import (
 )
 from tffreeze_files.temporary import NEW_FILE_MODE, Temporary
 
-__all__ = ["Output", "OutputError", "check_target", "open_output", "output_errors", "write_whole"]
+__all__ = ["INPUT", "Output", "OutputError", "check_target", "open_output", "output_errors", "write_whole"]
 
 _WRITE_BACK_BYTES = 4 << 20
 

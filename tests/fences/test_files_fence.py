@@ -1,4 +1,4 @@
-"""The engine has one way to a file of a model: `tffreeze_server.files`."""
+"""The engine has one way to a file of a model: `tffreeze_files.access`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-ENGINE = Path(__file__).resolve().parents[2] / "service" / "tffreeze_server"
+REPO = Path(__file__).resolve().parents[2]
 
-NOT_ENGINE = {"rpc", "files.py", "emit"}
+ENGINE = (REPO / "service" / "tffreeze_server", REPO / "client" / "tffreeze_files")
+
+NOT_ENGINE = {"rpc", "emit", "access.py", "writer.py", "target.py", "temporary.py"}
 """The server; the one way itself; what writes results."""
 
 OWN_DATA = {"op_table.py"}
@@ -37,9 +39,10 @@ def other_ways(source: str) -> Iterator[str]:
 def test_there_is_one_way() -> None:
     """No stage looks at, lists or opens a file by itself."""
     found = {
-        f"{path.relative_to(ENGINE)}: {call}"
-        for path in ENGINE.rglob("*.py")
-        if path.relative_to(ENGINE).parts[0] not in NOT_ENGINE and path.name not in OWN_DATA
+        f"{path.relative_to(folder)}: {call}"
+        for folder in ENGINE
+        for path in folder.rglob("*.py")
+        if path.relative_to(folder).parts[0] not in NOT_ENGINE and path.name not in OWN_DATA
         for call in other_ways(path.read_text())
     }
     assert set() == found
@@ -58,5 +61,5 @@ def test_fence_bites(line: str) -> None:
 def test_one_way_is_not_taken_for_another() -> None:
     """What goes through the one way, or is no file, is let through."""
     assert [] == list(
-        other_ways("open_path(path); part.source.open(files); status(path); files.kind_of(path)")
+        other_ways("open_path(path); part.source.open(files); status(path); access.status(path)")
     )

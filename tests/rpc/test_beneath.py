@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tffreeze_server import files
+from tffreeze_files import access
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.beneath import MAX_LINKS, FilesBeneath
 
@@ -199,9 +199,9 @@ def test_no_exchange_leads_out(root: Path, tmp_path: Path) -> None:
 def test_using_is_for_one_block(root: Path) -> None:
     """Inside `using` nothing else is read, by none of the functions; after it, anything is."""
     outside = root.parent / "secret"
-    with files.using(FilesBeneath(root)):
-        assert ["top"] == [name for name in files.names_in(root, 9) if name != "a"]
-        for look in (files.open_path, files.status, files.kind_of, lambda path: files.names_in(path, 9)):
+    with access.using(FilesBeneath(root)):
+        assert ["top"] == [name for name in access.names_in(root, 9) if name != "a"]
+        for look in (access.open_path, access.status, access.kind_of, lambda path: access.names_in(path, 9)):
             with pytest.raises(FreezeError):
                 look(outside)
-    assert files.kind_of(outside)
+    assert access.kind_of(outside)

@@ -93,7 +93,9 @@ def test_the_time_of_contents_alone_is_not_believed(tmp_path: Path) -> None:
     value = files.reloaded()
     for file in files.files:
         before = file.stat()
-        while file.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of files ticks every few milliseconds
+        while (
+            file.stat().st_ctime_ns == before.st_ctime_ns
+        ):  # the clock of files ticks every few milliseconds
             file.write_bytes(b"2")
             os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert before.st_mtime_ns == file.stat().st_mtime_ns

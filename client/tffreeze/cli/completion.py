@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 from click.shell_completion import get_completion_class
+
+from tffreeze.cli.show import say
 
 
 @click.command("completion", short_help="Write a completion script for a shell.")
@@ -20,4 +24,4 @@ def command(ctx: click.Context, shell: str) -> None:
     """  # noqa: D301 - click looks for the character that \b stands for
     kind = get_completion_class(shell)
     assert kind is not None, "every choice is one of click's shells"
-    click.echo(kind(ctx.find_root().command, {}, "tffreeze", "_TFFREEZE_COMPLETE").source())
+    say(kind(ctx.find_root().command, {}, "tffreeze", "_TFFREEZE_COMPLETE").source(), sys.stdout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from tffreeze.errors import (
     BusyError,
     ModelFileError,
@@ -10,15 +12,16 @@ from tffreeze.errors import (
     TimeLimitError,
     UnavailableError,
 )
+from tffreeze.interrupts import EXIT_CODES
 
 OK = 0
 FAULT = 1
 REQUEST = 2
 FILE = 3
 NOT_NOW = 4
-INTERRUPTED = 130
+INTERRUPTED = EXIT_CODES[signal.SIGINT]
 BROKEN_PIPE = 141
-TERMINATED = 143
+TERMINATED = EXIT_CODES[signal.SIGTERM]
 
 MEANINGS = {
     OK: "done",

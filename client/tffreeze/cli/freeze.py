@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags, names
 from tffreeze.cli.progress import progress_bar
 from tffreeze.cli.server_flags import ServerFlags, remote_flags, server_flags, worker
 from tffreeze.cli.show import show_report, stdout_or_stderr
 from tffreeze.cli.write import write_json
+from tffreeze.interrupts import RaisedSignals
+from tffreeze.local_model import input_files
+from tffreeze.options import FreezeArguments
+from tffreeze.output import check_output
 from tffreeze.result import FreezeResult
-
-STDOUT = "-"
 
 
 @click.command("freeze", short_help="Freeze a model into one GraphDef or SavedModel.")
@@ -54,32 +57,57 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
       tffreeze freeze saved_model/ -o - | gzip > frozen.pb.gz
       tffreeze freeze saved_model/ --server freeze.example:50051 --tls -o frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
-    if STDOUT == output == report_file:
+    if stdout.NAME == output == report_file:
         raise click.UsageError("-o - and --report - both want stdout: write one of them to a file.")
-    result = _freeze(output, quiet, flags)
+    result = _freeze(output, report_file, quiet, flags)
     if report_file:
-        write_json(result.report.to_json(), report_file)
+        with RaisedSignals():
+            write_json(result.report.to_json(), report_file)
     if not quiet:
-        shown = "stdout" if output == STDOUT else output
-        show_report(result.report, shown, stdout_or_stderr(STDOUT in (output, report_file)), result.sha256)
+        is_taken = stdout.NAME in (output, report_file)
+        shown = "stdout" if output == stdout.NAME else output
+        show_report(result.report, shown, stdout_or_stderr(is_taken), result.sha256)
 
 
-def _freeze(output: str, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
-    if output == STDOUT and flags["as_saved_model"]:
-        raise click.UsageError("A SavedModel is a directory: it cannot be written to stdout.")
-    if output == STDOUT and sys.stdout.isatty() and not flags["as_text"]:
-        raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
-    target = sys.stdout.buffer if output == STDOUT else Path(output)
+def _freeze(output: str, report_file: str | None, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
+    target = _target(output, flags)
     server = ServerFlags.take(flags)
     remote = {name: flags.pop(name) for name in ("model_root", "delivery")}
     if not server.server and any(remote.values()):
         raise click.UsageError("--model-root and --delivery are for servers: name one with --server.")
     model = flags.pop("model")
-    with progress_bar(quiet) as bar, worker(server) as freezer:
+    options = arguments(flags)
+    if report_file is not None:
+        inputs = input_files(model, options) if remote["model_root"] is None else []
+        _check_report(report_file, output, inputs, options)
+    with progress_bar(quiet) as bar, worker(server) as freezer, RaisedSignals():
         if server.server:
             remote["on_upload"] = bar and bar.sending
         given = {name: value for name, value in remote.items() if value is not None}
         result: FreezeResult = freezer.freeze(
-            model, output=target, on_progress=bar and bar.writing, **given, **arguments(flags)
+            model, output=target, on_progress=bar and bar.writing, **given, **options
         )
     return result
+
+
+def _target(output: str, flags: dict[str, Any]) -> Path | stdout.Stdout:
+    if output != stdout.NAME:
+        return Path(output)
+    if flags["as_saved_model"]:
+        raise click.UsageError("A SavedModel is a directory: it cannot be written to stdout.")
+    if stdout.binary().isatty() and not flags["as_text"]:
+        raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
+    return stdout.Stdout()
+
+
+def _check_report(report_file: str, output: str, inputs: list[Path], options: FreezeArguments) -> None:
+    """The report may be neither a file that is read nor the output, but a file in the SavedModel's directory."""
+    if report_file == stdout.NAME:
+        stdout.binary()
+        return
+    report = Path(report_file)
+    others = [] if output == stdout.NAME else [Path(output)]
+    inside = Path(os.path.realpath(report)).parent == Path(os.path.realpath(output))
+    if not (inside and options.get("as_saved_model")):
+        check_output(report, inputs)
+        check_output(report, others, role="the output")

@@ -13,7 +13,10 @@ from typing import Any
 import click
 
 from tffreeze import embedded
-from tffreeze.cli.show import show_report
+from tffreeze.cli.exit_codes import exit_code
+from tffreeze.cli.show import show_error, show_report
+from tffreeze.errors import TffreezeError
+from tffreeze.interrupts import RaisedSignals
 
 
 def _true(value: str | bool) -> bool:
@@ -69,6 +72,12 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
       tffreeze freeze-graph --input_saved_model_dir=saved_model/ --output_node_names=softmax \\
         --output_graph=frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
-    report = embedded.freeze_graph(**flags)
+    embedded.load_engine()
+    try:
+        with RaisedSignals():
+            report = embedded.freeze_graph(**flags)
+    except TffreezeError as error:
+        show_error(error, embedded.freeze_graph_words)
+        sys.exit(exit_code(error))
     if flags["output_graph"]:
         show_report(report, flags["output_graph"], sys.stdout)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
 from tffreeze.cli.server_flags import ServerFlags, server_flags
+from tffreeze.cli.show import say
 
 DEFAULT_SERVER = "localhost:50051"
 DEFAULT_TIMEOUT_SECONDS = 5.0
@@ -33,6 +35,6 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
     try:
         for _ in servers:
             address = check_health(connection, values.timeout or DEFAULT_TIMEOUT_SECONDS)
-            click.echo(f"{address}: serving")
+            say(f"{address}: serving", sys.stdout)
     finally:
         connection.close()

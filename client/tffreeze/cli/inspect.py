@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
+from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags
 from tffreeze.cli.server_flags import ServerFlags, server_flags, worker
 from tffreeze.cli.show import MAX_LINES, Write, count, say, size, table, type_and_shape
 from tffreeze.cli.write import write_json
 from tffreeze.inspection import Inspection, TensorInspection
+from tffreeze_files.layout import checkpoint_beside
 
 
 @click.command("inspect", short_help="Tell what a model is and what would be frozen.")
@@ -32,6 +35,7 @@ def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> 
       tffreeze inspect graph.pbtxt --checkpoint model.ckpt-100
       tffreeze inspect saved_model/ --json | jq '.signatures[].key'
     """  # noqa: D301 - click looks for the character that \b stands for
+    stdout.binary()  # where nobody can read what is told, there is no use in looking
     server = ServerFlags.take(flags)
     if model_root is not None and not server.server:
         raise click.UsageError("--model-root is for servers: name one with --server.")
@@ -39,9 +43,15 @@ def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> 
     with worker(server) as inspector:
         inspection: Inspection = inspector.inspect(model, **remote, **arguments(flags))
     if as_json:
-        write_json(inspection.to_json(), "-")
+        write_json(inspection.to_json(), stdout.NAME)
     else:
-        _show(inspection, partial(say, stream=sys.stdout))
+        write = partial(say, stream=sys.stdout)
+        beside = (
+            checkpoint_beside(Path(model)) if inspection.kind == "meta_graph" and not model_root else None
+        )
+        _show(inspection, write)
+        if beside is not None and not flags.get("checkpoint"):
+            write(f"The checkpoint {beside.name!r} was found beside {Path(model).name!r} and used.")
 
 
 def _show(inspection: Inspection, write: Write) -> None:

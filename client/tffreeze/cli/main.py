@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
-import os
-import signal
+import io
 import sys
 from typing import NoReturn
 
 import click
 
 from tffreeze import __version__
-from tffreeze.cli import exit_codes
+from tffreeze.cli import exit_codes, stdout
 from tffreeze.cli.show import show_error, show_unexpected
 from tffreeze.errors import TffreezeError
+from tffreeze.interrupts import end_at_once
+from tffreeze.output import as_tffreeze_error
+from tffreeze_files.target import DISK_FULL, output_error
 
 COMMANDS = {
     "freeze": "freeze",
@@ -44,15 +45,13 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; click would make an interrupt and a broken pipe exit code 1."""
+        """Run the command; click would make a broken pipe exit code 1."""
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            stdout.flush()
         except BrokenPipeError:
-            _forget_stdout()
+            stdout.forget()
             raise SystemExit(exit_codes.BROKEN_PIPE) from None
-        except KeyboardInterrupt:
-            raise SystemExit(exit_codes.INTERRUPTED) from None
         except TffreezeError as error:
             show_error(error)
             raise SystemExit(exit_codes.exit_code(error)) from None
@@ -93,27 +92,25 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run `tffreeze` and end the process."""
-    signal.signal(signal.SIGTERM, _terminate)
+    end_at_once()
+    _escape_what_streams_cannot_show()
     # A short life with many objects and hardly a cycle: looking for garbage would take a tenth of it, and half
     # of it for graphs of a million nodes.
     gc.disable()
     try:
         cli(prog_name="tffreeze")
-    except KeyboardInterrupt:
-        sys.exit(exit_codes.INTERRUPTED)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:  # click writes its help by itself
+            stdout.forget()
+            show_error(as_tffreeze_error(output_error("standard output", error)))
+            sys.exit(exit_codes.FAULT)
         show_unexpected(error)
         sys.exit(exit_codes.FAULT)
     raise AssertionError("click ends the process")
 
 
-def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - as signal calls it
-    """End by an exception, so that temporary files are removed on the way out."""
-    raise SystemExit(exit_codes.TERMINATED)
-
-
-def _forget_stdout() -> None:
-    """Let the interpreter's last flush go nowhere; it would complain of the broken pipe."""
-    with contextlib.suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+def _escape_what_streams_cannot_show() -> None:
+    """Names in a model may be in any alphabet, and a terminal's encoding may be ASCII."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -109,6 +109,7 @@ class ServerFlags:
 def worker(flags: ServerFlags) -> Iterator[Any]:
     """Whoever freezes and inspects: the engine in this process, or a client of the servers named."""
     if not flags.server:
+        embedded.load_engine()
         yield embedded
         return
     with client(flags) as remote:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from tffreeze.cli import stdout
 from tffreeze.errors import TffreezeError
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ NEXT_STEPS = {
     "RESTORE_OP_NOT_FOUND": "`tffreeze inspect MODEL` lists the savers.",
     "FILENAME_TENSOR_NOT_FOUND": "`tffreeze inspect MODEL` lists the savers.",
     "REACHABLE_WRITE": "keep that variable with --deny V, or cut the graph with --input-nodes T.",
+    "UNSUPPORTED_RESTORE": "leave that variable as it is with --deny V, or save the model again with a plain Saver.",
     "UNKNOWN_OP": "give the definitions with --op-list FILE.",
     "INTERNAL": "please report this with the command and the model: it is a defect of tffreeze.",
 }
@@ -40,17 +43,28 @@ Write = Callable[[str], None]
 """Writes one line."""
 
 
-def say(line: str, stream: TextIO) -> None:
-    """Write one line, in colour on a terminal unless NO_COLOR says otherwise (no-color.org)."""
-    click.echo(line, file=stream, color=False if os.environ.get("NO_COLOR") else None)
+def say(line: str, stream: TextIO | None) -> None:
+    """Write one line, in colour on a terminal unless NO_COLOR says otherwise (no-color.org).
+
+    A stream that was closed when the program began is None, and takes no line. An error that cannot be shown
+    on stderr still has its exit code.
+
+    Raises:
+        TffreezeError: Standard output cannot be written.
+
+    """
+    if stream is None:
+        return
+    with contextlib.suppress(OSError) if stream is sys.stderr else stdout.failures():
+        click.echo(line, file=stream, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def show_error(error: TffreezeError) -> None:
-    """Tell an error on stderr: message, reason, next step."""
+def show_error(error: TffreezeError, in_own_words: Callable[[str], str] = str) -> None:
+    """Tell an error on stderr: message, reason, next step, the latter in the words of the command."""
     say(f"{click.style('error:', fg='red', bold=True)} {error.message}", sys.stderr)
     say(f"reason: {error.reason}", sys.stderr)
     if error.reason in NEXT_STEPS:
-        say(f"next: {NEXT_STEPS[error.reason]}", sys.stderr)
+        say(f"next: {in_own_words(NEXT_STEPS[error.reason])}", sys.stderr)
     if _debug():
         traceback.print_exception(error)
 
@@ -69,7 +83,7 @@ def _debug() -> bool:
     return os.environ.get("TFFREEZE_DEBUG", "") not in ("", "0")
 
 
-def show_report(report: Report, output: str, stream: TextIO, sha256: str | None = None) -> None:
+def show_report(report: Report, output: str, stream: TextIO | None, sha256: str | None = None) -> None:
     """Tell what a freeze did."""
     write = partial(say, stream=stream)
     write(f"{output}: {size(report.size_bytes)}, {count(report.nodes, 'node')}, crc32c {report.crc32c}")
@@ -143,11 +157,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person looks at the stream; closed streams are no terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
-def stdout_or_stderr(taken: bool) -> TextIO:
+def stdout_or_stderr(taken: bool) -> TextIO | None:
     """Where the summary goes: to stderr where stdout is taken by the result."""
     return sys.stderr if taken else sys.stdout

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from tffreeze.errors import error_for
+from tffreeze.cli import stdout
+from tffreeze.output import output_failures
+from tffreeze_files.writer import write_whole
 
 
 def write_json(value: dict[str, Any], target: str) -> None:
-    """Write to a file, whole or not at all, or to stdout (`-`).
+    """Write to a file, whole or not at all, or to stdout (`-`): UTF-8, whatever the locale.
 
     Raises:
         RequestError: OUTPUT_NOT_WRITABLE.
+        ServiceError: DISK_FULL.
 
     """
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
+    # File names may hold bytes that are not UTF-8: Python's escapes of those are JSON's, too.
+    data = text.encode("utf-8", "backslashreplace")
+    if target == stdout.NAME:
+        stdout.write(data)
         return
-    path = Path(target)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        message = f"The report cannot be written to {target!r}: {error.strerror}."
-        raise error_for("OUTPUT_NOT_WRITABLE", message, target) from None
+    with output_failures():
+        write_whole(Path(target), data)

@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from google.protobuf import text_format
 
+from tffreeze_files.access import kind_of, names_in
+from tffreeze_files.layout import VARIABLES, instead_of_checkpoint, is_saved_model, own_checkpoint
 from tffreeze_server.checkpoint.problems import malformed, not_readable
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
-from tffreeze_server.files import kind_of, names_in
 from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import CheckpointState
 
@@ -50,7 +51,7 @@ def locate(location: Path) -> Located:
     """Find the files of a checkpoint.
 
     Args:
-        location: A prefix, a folder with a `checkpoint` state file, or any file of a checkpoint.
+        location: A prefix, a folder with a `checkpoint` state file, a SavedModel, or any file of a checkpoint.
 
     Raises:
         FreezeError: CHECKPOINT_NOT_FOUND, SHARD_NOT_FOUND (of V1), MALFORMED_CHECKPOINT (the state file) or
@@ -61,6 +62,8 @@ def locate(location: Path) -> Located:
         raise FreezeError(
             Reason.CHECKPOINT_NOT_FOUND, "A checkpoint's name cannot hold a zero byte. Give its prefix."
         )
+    if _is_folder(location) and is_saved_model(location) and not _exists(location / STATE_FILE):
+        location = own_checkpoint(location)
     if _is_folder(location) and not _exists(_beside(location, f"{location.name}.index")):
         return _newest_in(location)
     found = _at(location) or _of_file(location)
@@ -226,7 +229,17 @@ def _what_is_there(folder: Path) -> str:
 
 def _not_found(location: Path) -> FreezeError:
     """Build the error, with what is there instead."""
+    instead = instead_of_checkpoint(location)
+    if instead is not None:
+        return FreezeError(Reason.CHECKPOINT_NOT_FOUND, instead, subject=location.name)
     folder, name = location.parent, location.name
+    if is_saved_model(folder.parent) and not _is_folder(folder):
+        return FreezeError(
+            Reason.CHECKPOINT_NOT_FOUND,
+            f"The SavedModel {folder.parent.absolute().name!r} has no folder {VARIABLES!r}, which holds its "
+            "checkpoint. Copy that folder too, or give another checkpoint with --checkpoint.",
+            subject=name,
+        )
     names = _names_beside(location)
     data = [other for other in names if (found := _DATA_FILE.fullmatch(other)) and found["prefix"] == name]
     prefixes = _prefixes_in(folder)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tffreeze_files.reader import NotReadableError, open_regular
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.files import open_path
 from tffreeze_server.tensors.files import unreadable
 
 COPY_AGAIN = "Copy the checkpoint again from where it was written, or write it again with TensorFlow."
@@ -65,7 +64,7 @@ def file_size_bytes(path: Path, file: str) -> int:
 
     """
     try:
-        descriptor = open_regular(path, file, open_path)
+        descriptor = open_regular(path, file)
     except NotReadableError as error:
         raise unreadable(error) from None
     try:

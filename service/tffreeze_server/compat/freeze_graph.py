@@ -18,14 +18,19 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tffreeze_server.emit.emit import chunks, write_file
+from tffreeze_files.writer import check_target
+from tffreeze_server.checkpoint.locate import locate as locate_checkpoint
+from tffreeze_server.emit.emit import chunks, output_failures, write_file
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze import FreezeResult, freeze
+from tffreeze_server.graph.locate import locate
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tensors.files import SourceFiles
 
@@ -54,8 +59,22 @@ class Flags:
     variable_names_denylist: str | None = ""
     input_meta_graph: str | bool | None = ""
     input_saved_model_dir: str | None = ""
-    saved_model_tags: str = "serve"
+    saved_model_tags: str | None = "serve"
     checkpoint_version: int = 2
+
+
+_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*(?![\w-])")
+_OWN_FLAGS = {
+    "--allow": "--variable_names_whitelist",
+    "--checkpoint": "--input_checkpoint",
+    "--deny": "--variable_names_denylist",
+    "--filename-tensor": "--filename_tensor_name",
+    "--output-nodes": "--output_node_names",
+    "--restore-op": "--restore_op_name",
+    "--saver": "--input_saver",
+    "--tags": "--saved_model_tags",
+}
+"""The flag here for each flag of `tffreeze freeze` that the engine's messages name."""
 
 
 def freeze_graph(  # noqa: PLR0913, PLR0917 - the original's parameters
@@ -123,6 +142,89 @@ def freeze_graph(  # noqa: PLR0913, PLR0917 - the original's parameters
         saved_model_tags,
         checkpoint_version,
     )
+    return _frozen_message(flags)
+
+
+def freeze_graph_with_def_protos(  # noqa: PLR0913, PLR0917 - the original's parameters
+    input_graph_def: Message | None,
+    input_saver_def: Message | None,
+    input_checkpoint: str | None,
+    output_node_names: str,
+    restore_op_name: str | None,
+    filename_tensor_name: str | None,
+    output_graph: str | None,
+    clear_devices: bool,
+    initializer_nodes: str | None,
+    variable_names_whitelist: str | None = "",
+    variable_names_denylist: str | None = "",
+    input_meta_graph_def: Message | None = None,
+    input_saved_model_dir: str | None = None,
+    saved_model_tags: Sequence[str] | None = None,
+    checkpoint_version: int = 2,
+) -> Message:
+    """Convert all variables of a graph in memory and its checkpoint into constants.
+
+    Unlike the original, it leaves the messages that it is given as they are.
+
+    Args:
+        input_graph_def: A GraphDef, TensorFlow's or ours.
+        input_saver_def: A SaverDef; None: none.
+        input_checkpoint: As for `freeze_graph`.
+        output_node_names: As for `freeze_graph`.
+        restore_op_name: As for `freeze_graph`.
+        filename_tensor_name: As for `freeze_graph`.
+        output_graph: As for `freeze_graph`.
+        clear_devices: As for `freeze_graph`.
+        initializer_nodes: As for `freeze_graph`.
+        variable_names_whitelist: As for `freeze_graph`.
+        variable_names_denylist: As for `freeze_graph`.
+        input_meta_graph_def: A MetaGraphDef; goes before the other kinds.
+        input_saved_model_dir: A SavedModel directory; goes before `input_graph_def`.
+        saved_model_tags: Tags of the MetaGraph to take; None: `serve`, or the only one there is.
+        checkpoint_version: As for `freeze_graph`.
+
+    Returns:
+        As `freeze_graph`.
+
+    Raises:
+        As `freeze_graph`.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="tffreeze-") as folder:
+        model = _saved(folder, "input_graph", input_graph_def)
+        saver = _saved(folder, "input_saver", input_saver_def)
+        meta_graph = _saved(folder, "input_meta_graph", input_meta_graph_def)
+        flags = Flags(
+            input_graph=model,
+            input_saver=saver,
+            input_meta_graph=meta_graph,
+            input_checkpoint=input_checkpoint,
+            output_node_names=output_node_names,
+            restore_op_name=restore_op_name,
+            filename_tensor_name=filename_tensor_name,
+            output_graph=output_graph,
+            clear_devices=clear_devices,
+            initializer_nodes=initializer_nodes,
+            variable_names_whitelist=variable_names_whitelist,
+            variable_names_denylist=variable_names_denylist,
+            input_saved_model_dir=input_saved_model_dir,
+            saved_model_tags=None if saved_model_tags is None else ",".join(saved_model_tags),
+            checkpoint_version=checkpoint_version,
+        )
+        return _frozen_message(flags)
+
+
+def _saved(folder: str, name: str, message: Message | None) -> str:
+    """Write a message to a file of this name: the engine reads models in pieces, from files. Empty: there is none."""
+    if message is None:
+        return ""
+    path = Path(folder) / name
+    path.write_bytes(message.SerializeToString())
+    return str(path)
+
+
+def _frozen_message(flags: Flags) -> Message:
+    """Freeze, and give the GraphDef; exceptions are the original's."""
     try:
         result = freeze_to_file(flags)
         with SourceFiles(result.plan.files) as files:
@@ -141,7 +243,22 @@ def freeze_to_file(flags: Flags) -> FreezeResult:
         FreezeError: For whatever the original raises.
 
     """
+    try:
+        return _freeze_to_file(flags)
+    except FreezeError as error:
+        raise FreezeError(error.reason, own_flags(error.message), subject=error.subject) from error
+
+
+def own_flags(text: str) -> str:
+    """Put the flags of `freeze_graph` into a text in the place of those of `tffreeze freeze`."""
+    return _FLAG.sub(lambda flag: _OWN_FLAGS.get(flag[0], f"{flag[0]} of `tffreeze freeze`"), text)
+
+
+def _freeze_to_file(flags: Flags) -> FreezeResult:
     _check(flags)
+    if flags.output_graph:
+        with output_failures():
+            check_target(Path(flags.output_graph), _inputs(_source(flags)))
     result = _freeze(flags)
     if _is_bare(flags) and not (result.report.variables or result.report.kept_variables):
         raise FreezeError(
@@ -152,6 +269,15 @@ def freeze_to_file(flags: Flags) -> FreezeResult:
     if flags.output_graph:
         write_file(result.plan, Path(flags.output_graph))
     return result
+
+
+def _inputs(source: ModelSource) -> list[Path]:
+    """The files that are read but for the weights, of which the plan tells."""
+    found = [locate(source.model)[0], *([source.saver] if source.saver else [])]
+    if source.checkpoint:
+        located = locate_checkpoint(source.checkpoint)
+        found += [*([located.index] if located.index else []), *located.v1_files]
+    return found
 
 
 def _check(flags: Flags) -> None:
@@ -209,8 +335,9 @@ def _source(flags: Flags) -> ModelSource:
 
 def _options(flags: Flags) -> FreezeOptions:
     is_saved_model = flags.input_saved_model_dir and not flags.input_meta_graph
+    tags = flags.saved_model_tags
     return FreezeOptions(
-        tags=frozenset(_split(flags.saved_model_tags)) if is_saved_model else None,
+        tags=frozenset(_split(tags)) if is_saved_model and tags is not None else None,
         output_nodes=_split(flags.output_node_names),
         clear_devices=bool(flags.clear_devices),
         allow=_split(flags.variable_names_whitelist),

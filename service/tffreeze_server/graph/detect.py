@@ -43,10 +43,12 @@ _WIRE_TYPES = {
     FieldDescriptor.TYPE_MESSAGE: LENGTH,
 }
 
+_EXPORT = "Load it with Keras and write a SavedModel: `model.export('folder')`"
+
 # Files that people take for a model; where their first bytes stand.
 _OTHER_FORMATS = (
-    (0, b"\x89HDF\r\n", "an HDF5 file, as older Keras saves them"),
-    (0, b"PK\x03\x04", "a zip archive, as Keras 3 saves models (.keras)"),
+    (0, b"\x89HDF\r\n", f"an HDF5 file, as older Keras saves them (.h5). {_EXPORT}"),
+    (0, b"PK\x03\x04", f"a zip archive, as Keras 3 saves models (.keras). {_EXPORT}"),
     (0, b"\x1f\x8b", "compressed with gzip"),
     (4, b"TFL3", "a TensorFlow Lite model"),
 )

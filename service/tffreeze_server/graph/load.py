@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
+from tffreeze_files.layout import checkpoint_beside, own_checkpoint
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.assets import assets
 from tffreeze_server.graph.detect import is_text
@@ -62,7 +63,6 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
     meta_graph = part.meta_graph if file.kind != "graph_def" else None
     found_savers = savers(options, given_saver, meta_graph)
     _check_given(options, found_savers, given_saver, names)
-    is_saved_model = file.kind == "saved_model"
     return Model(
         kind=file.kind,
         name=name,
@@ -78,10 +78,17 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
         assets=assets(part.meta_graph),
         meta_graph=meta_graph,
         saved_model_version=file.version,
-        checkpoint=path.parent / "variables" / "variables" if is_saved_model else None,
+        checkpoint=_own_checkpoint(path, file.kind) if source.checkpoint is None else None,
         assets_dir=path.parent / "assets",
         files={path.name: path} if any(node.value is not None for node in nodes) else {},
     )
+
+
+def _own_checkpoint(path: Path, kind: str) -> Path | None:
+    """The checkpoint that was written together with the model."""
+    if kind == "saved_model":
+        return own_checkpoint(path.parent)
+    return checkpoint_beside(path) if kind == "meta_graph" else None
 
 
 def _choose(file: ModelFile, options: FreezeOptions, name: str) -> Part:

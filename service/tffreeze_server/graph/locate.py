@@ -5,11 +5,10 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+from tffreeze_files.access import is_file, kind_of, names_in
+from tffreeze_files.layout import SAVED_MODEL_FILES, instead_of_model
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
-from tffreeze_server.files import kind_of, names_in
 
-# In the order of TensorFlow's loader (tensorflow/cc/saved_model/reader.cc); `.cpb` is not read here.
-_SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _CHUNKED = "saved_model.cpb"
 _MAX_FOLDER_ENTRIES = 100_000
 
@@ -26,6 +25,9 @@ def locate(model: Path) -> tuple[Path, str]:
     """
     name = model.name or model.absolute().name or "."
     try:
+        instead = instead_of_model(model)
+        if instead is not None:
+            raise FreezeError(Reason.MODEL_NOT_FOUND, instead, subject=name)
         kind = kind_of(model)
         if kind == stat.S_IFDIR:
             return _in_directory(model, name), name
@@ -45,7 +47,7 @@ def locate(model: Path) -> tuple[Path, str]:
 
 
 def _in_directory(directory: Path, name: str) -> Path:
-    for file in _SAVED_MODEL_FILES:
+    for file in SAVED_MODEL_FILES:
         if _is_file(directory / file):
             return directory / file
     if _is_file(directory / _CHUNKED):
@@ -66,11 +68,7 @@ def _in_directory(directory: Path, name: str) -> Path:
 
 
 def _is_saved_model(directory: Path) -> bool:
-    """Whether it is worth naming; what cannot be looked at is not."""
-    try:
-        return any(_is_file(directory / file) for file in (*_SAVED_MODEL_FILES, _CHUNKED))
-    except (OSError, FreezeError):
-        return False
+    return any(is_file(directory / file) for file in (*SAVED_MODEL_FILES, _CHUNKED))
 
 
 def _is_file(path: Path) -> bool:

@@ -84,7 +84,8 @@ class Model:
         meta_graph: The rest of the MetaGraphDef (collections, object graph, meta info), its graph emptied;
             None for a bare GraphDef.
         saved_model_version: `saved_model_schema_version`.
-        checkpoint: Where the SavedModel's own checkpoint would be; None for other kinds.
+        checkpoint: Where the SavedModel's own checkpoint would be, or the checkpoint found beside a `.meta` file;
+            None where there is none, or the caller names another.
         assets_dir: The folder of assets beside the model.
         files: Paths of the files that references in `nodes` name.
 

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import NamedTuple
 
 from tffreeze_files.reader import NotReadableError, not_readable, open_regular
-from tffreeze_server.files import open_path
 from tffreeze_server.tensors.files import unreadable
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
@@ -65,7 +64,7 @@ class FileBytes:
 
     def __enter__(self) -> FileBytes:
         try:
-            self._descriptor = open_regular(self.path, self.name, open_path)
+            self._descriptor = open_regular(self.path, self.name)
         except FileNotFoundError:
             raise unreadable(NotReadableError(self.name, "it is not there", "Check its path.")) from None
         except NotReadableError as error:

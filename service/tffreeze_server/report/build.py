@@ -53,7 +53,7 @@ def build_report(model: Model, rewritten: Rewritten, plan: Plan) -> Report:
         kept_variables=rewritten.kept,
         initializers=_initializers(rewritten),
         dropped=dropped,
-        warnings=warnings_of(model.op_defs, rewritten, dropped.side_effects),
+        warnings=warnings_of(model, rewritten, dropped.side_effects),
         nodes=len(graph.nodes),
         functions=len(graph.functions),
         size_bytes=plan.size_bytes,

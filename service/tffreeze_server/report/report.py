@@ -75,7 +75,7 @@ class WarningReport:
 
     Attributes:
         code: Such as `TABLE_NEEDS_INITIALIZER`, `RANDOM_OP`, `STATEFUL_OP`, `SIDE_EFFECT_DROPPED`, `ASSET_PATH`,
-            `RANDOM_INITIALIZER`.
+            `RANDOM_INITIALIZER`, `CHECKPOINT_BESIDE`.
         message: Whole sentences.
         subject: The node it is about.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tffreeze_server.errors import listed
+from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.random_ops import is_random
 from tffreeze_server.graph.roles import CALLS, ROLES, is_write
@@ -16,23 +17,33 @@ from tffreeze_server.rewrite.rewrite import Rewritten
 
 
 def warnings_of(
-    op_defs: OpDefs, rewritten: Rewritten, side_effects: tuple[str, ...]
+    model: Model, rewritten: Rewritten, side_effects: tuple[str, ...]
 ) -> tuple[WarningReport, ...]:
-    """Warn of tables, assets, dropped effects, and of ops that do not give the same twice.
+    """Warn of a checkpoint that was not asked for, tables, assets, dropped effects, and ops that differ by run.
 
     Args:
-        op_defs: Say which ops have state.
+        model: As it was loaded.
         rewritten: The frozen graph and how it came to be.
         side_effects: Nodes with an effect that are gone.
 
     """
     return (
+        *_checkpoint(model, rewritten),
         *_tables(rewritten),
         *_assets(rewritten.finished.graph),
         *_random_initializers(rewritten.bindings),
         *_side_effects(side_effects),
-        *_stateful(op_defs, rewritten.finished.graph),
+        *_stateful(model.op_defs, rewritten.finished.graph),
     )
+
+
+def _checkpoint(model: Model, rewritten: Rewritten) -> Iterator[WarningReport]:
+    if model.kind == "meta_graph" and model.checkpoint is not None and rewritten.checkpoint is not None:
+        yield WarningReport(
+            "CHECKPOINT_BESIDE",
+            f"The checkpoint {model.checkpoint.name!r} was found beside {model.name!r} and used.",
+            model.checkpoint.name,
+        )
 
 
 def _tables(rewritten: Rewritten) -> Iterator[WarningReport]:

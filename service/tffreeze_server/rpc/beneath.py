@@ -22,14 +22,17 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tffreeze_files.reader import OPEN_FLAGS
+from tffreeze_files.access import OPEN_FLAGS, RefusedError, possible_name
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.files import possible_name
 
 MAX_LINKS = 40
 """Links on the way to one file: as many as Linux follows."""
 
 _FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class LeadsOutError(FreezeError, RefusedError):
+    """FILE_NOT_READABLE: a path leads out of the folder."""
 
 
 class Identity(NamedTuple):
@@ -41,7 +44,7 @@ class Identity(NamedTuple):
 
 
 class FilesBeneath:
-    """The files beneath a folder, for `files.using`.
+    """The files beneath a folder, for `access.using`.
 
     Args:
         root: The folder. How it is reached is its owner's choice: links on the way to it are followed.
@@ -221,8 +224,8 @@ class _Walk:
         self._names.pop()
 
 
-def _leads_out(name: str) -> FreezeError:
-    return FreezeError(
+def _leads_out(name: str) -> LeadsOutError:
+    return LeadsOutError(
         Reason.FILE_NOT_READABLE,
         f"{name!r} leads out of the model root by a link, which is not followed. "
         "Ask the operator to put the file itself there.",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tffreeze.v1 import model_pb2
+from tffreeze_files.access import using
 from tffreeze_server.checkpoint.problems import file_size_bytes
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.files import using
 from tffreeze_server.freeze import FreezeResult, freeze
 from tffreeze_server.inspection.inspect import inspect
 from tffreeze_server.inspection.inspection import Inspection

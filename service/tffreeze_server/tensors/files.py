@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
+from tffreeze_files.access import open_path
 from tffreeze_files.reader import NotReadableError, not_readable, open_regular
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.files import open_path
 
 
 class SourceFiles:

@@ -7,6 +7,7 @@ FAULT = 1
 CONFIG = 2
 CANNOT_LISTEN = 3
 CALLS_CUT = 4
+INTERRUPTED = 130
 
 MEANINGS = {
     OK: "ended as asked; every call was finished",
@@ -15,4 +16,5 @@ MEANINGS = {
     CANNOT_LISTEN: "it cannot listen there: the port is taken, or the address is not this machine's",
     CALLS_CUT: "ended as asked, and calls were cut off: --drain-seconds were over, a second signal, or the parent "
     "ended",
+    INTERRUPTED: "interrupted (Ctrl-C) before it served",
 }

@@ -6,6 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from tffreeze_files.writer import OutputError, write_whole
+
 
 def write_port_file(file: Path, port: int) -> None:
     """Write a port and a line feed; who sees the file sees all of it.
@@ -14,18 +16,16 @@ def write_port_file(file: Path, port: int) -> None:
         OSError: It cannot be written.
 
     """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        temporary.write_text(f"{port}\n", encoding="ascii")
-        temporary.replace(file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+        write_whole(file, f"{port}\n".encode("ascii"))
+    except OutputError as error:
+        raise OSError(error.message) from None
 
 
 def remove_port_file(file: Path | None) -> None:
-    """Remove what an earlier server left, or what this one wrote."""
+    """Remove what an earlier server left, or what this one wrote; a device or a pipe stays."""
     if file is not None:
         with contextlib.suppress(OSError):
-            file.unlink()
+            written = Path(os.path.realpath(file))
+            if written.is_file():
+                written.unlink()

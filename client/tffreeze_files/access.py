@@ -1,8 +1,9 @@
-"""The one way to the files of a model: every stage that looks at a file, lists a folder or opens a file does it here.
+"""The one way to the files of a model: who looks at a file, lists a folder or opens a file does it here.
 
 A freeze on the caller's own machine reads any path (`LocalFiles`). A server that freezes for others says for the
 time of a freeze where files may be read (`using`): then no stage can read anything else, whatever path it makes up.
-`tests/fences` holds that the engine has no other way to a file.
+`tests/fences` holds that the engine has no other way to a file. Where files may be read holds for one thread: a
+thread that is started later reads any path.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from tffreeze_files import reader
+OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+"""How a file is opened for reading: without waiting for the other end of a pipe."""
+
+
+class RefusedError(Exception):
+    """A path that may not be read, whether or not something is there."""
 
 
 class Files(Protocol):
-    """Somewhere to read files. Each method raises OSError where the system refuses."""
+    """Somewhere to read files. Each method raises OSError where the system refuses, RefusedError where it does."""
 
     def open(self, path: Path) -> int:
         """Open a path for reading, without waiting; the caller closes the descriptor."""
@@ -38,7 +44,8 @@ class LocalFiles:
 
     def open(self, path: Path) -> int:
         """Open a path for reading."""
-        return reader.open_path(path)
+        with possible_name():
+            return os.open(path, OPEN_FLAGS)
 
     def status(self, path: Path) -> os.stat_result:
         """Look at a file or folder."""
@@ -67,10 +74,11 @@ def using(files: Files) -> Iterator[None]:
 
 
 def open_path(path: Path) -> int:
-    """Open a path for reading: the opener for `reader.open_regular` and `SourceFiles`.
+    """Open a path for reading. For all that is no folder: `reader.open_regular`.
 
     Raises:
         OSError: It cannot be opened.
+        RefusedError: It may not be read.
 
     """
     return _FILES.get().open(path)
@@ -107,6 +115,29 @@ def kind_of(path: Path) -> int:
         return stat.S_IFMT(status(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return 0
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there; False where that cannot be known. For hints, not for decisions."""
+    return _is(path, stat.S_IFREG)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; False where that cannot be known. For hints, not for decisions."""
+    return _is(path, stat.S_IFDIR)
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there; False where that cannot be known. For hints, not for decisions."""
+    return _is(path, None)
+
+
+def _is(path: Path, kind: int | None) -> bool:
+    try:
+        found = kind_of(path)
+    except (OSError, RefusedError):
+        return False
+    return found == kind if kind else bool(found)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,90 @@
+"""Standard output, which may be closed, full, or a pipe that nobody reads any more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from tffreeze.errors import error_for
+from tffreeze.output import as_tffreeze_error
+from tffreeze_files.target import output_error
+
+NAME = "-"
+"""What stands for it on the command line."""
+
+
+class Stdout:
+    """Standard output as a binary stream for a result."""
+
+    def write(self, data: bytes) -> int:
+        """Write all of it.
+
+        Raises:
+            BrokenPipeError: Whoever read it has gone.
+            TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
+
+        """
+        write(data)
+        return len(data)
+
+
+def binary() -> BinaryIO:
+    """Standard output in binary.
+
+    Raises:
+        RequestError: OUTPUT_NOT_WRITABLE: it is closed.
+
+    """
+    if sys.stdout is None or sys.stdout.closed:
+        raise error_for("OUTPUT_NOT_WRITABLE", "Standard output is closed. Write to a file instead.", NAME)
+    return sys.stdout.buffer
+
+
+def write(data: bytes) -> None:
+    """Write bytes, after the text that was written before.
+
+    Raises:
+        BrokenPipeError: Whoever read it has gone.
+        TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
+
+    """
+    stream = binary()
+    with failures():
+        sys.stdout.flush()
+        stream.write(data)
+
+
+def flush() -> None:
+    """Bring to its end what was written; a closed one holds nothing.
+
+    Raises:
+        BrokenPipeError: Whoever read it has gone.
+        TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
+
+    """
+    if sys.stdout is not None and not sys.stdout.closed:
+        with failures():
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def failures() -> Iterator[None]:
+    """Raise the client's exception where standard output cannot be written; a broken pipe stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        forget()
+        raise as_tffreeze_error(output_error("standard output", error)) from None
+
+
+def forget() -> None:
+    """Let the interpreter's last flush go nowhere: it would fail as the ones before did."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
