@@ -31,6 +31,7 @@ class Recorder:
         self.outcomes: list[CallOutcome] = []
         self.stages: list[Stage] = []
         self.fields: dict[str, str | int] = {}
+        self.lost: list[str] = []
         self.received_bytes = 0
         self.sent_bytes = 0
         self.jobs = (0, 0)
@@ -91,6 +92,11 @@ class Recorder:
         """Remember it."""
         with self._now():
             self.spool_bytes = reserved_bytes
+
+    def planner_lost(self, cause: str) -> None:
+        """Remember it."""
+        with self._now():
+            self.lost.append(cause)
 
     @contextlib.contextmanager
     def _now(self) -> Iterator[None]:

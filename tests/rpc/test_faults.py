@@ -233,6 +233,19 @@ def test_spool_quota(tmp_path: Path) -> None:
         feed.end()
 
 
+def test_a_plan_beyond_what_the_operator_allows(tmp_path: Path) -> None:
+    """The caller is told that it is this server's limit, and not to try again here; the operator is told, too."""
+    with served(tmp_path, max_planning_seconds=1e-6) as server:
+        failed = failure(lambda: answer(server.stub.Freeze(MOVING_AVERAGE.requests())))
+        assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "PLANNER_LIMIT_EXCEEDED", False) == (
+            failed.code,
+            failed.reason,
+            failed.retry,
+        )
+        server.recorder.wait(lambda: ["time"] == server.recorder.lost)
+        server.wait_until_idle()
+
+
 def test_draining(tmp_path: Path) -> None:
     """A draining server finishes what it works on; who waits, and who comes, is sent away to try elsewhere."""
     with served(tmp_path, max_jobs=1) as server:

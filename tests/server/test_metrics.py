@@ -32,6 +32,7 @@ def test_a_call_is_counted() -> None:
     observed = metrics.call_started(CallInfo("Freeze", "id", "ci", "peer", {}))
     metrics.jobs_changed(1, 2)
     metrics.spool_changed(3)
+    metrics.planner_lost("memory")
     metrics.reloaded("tls", "ok")
     observed.described({"model": "not a label"})
     observed.received(4)
@@ -48,6 +49,7 @@ def test_a_call_is_counted() -> None:
     assert (4, 5) == (after["tffreeze_received_bytes_total", ()], after["tffreeze_sent_bytes_total", ()])
     assert (1, 2) == (after["tffreeze_jobs", ("running",)], after["tffreeze_jobs", ("queued",)])
     assert 3 == after["tffreeze_spool_reserved_bytes", ()]
+    assert 1 == after["tffreeze_planners_lost_total", ("memory",)]
     assert 1 == after["tffreeze_reloads_total", ("ok", "tls")]
 
 

@@ -32,6 +32,7 @@ from tffreeze_server.rpc.limits import CallSettings, limits_to_message
 from tffreeze_server.rpc.messages import options_from_message
 from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
+from tffreeze_server.rpc.planner_process import Cause, PlannerLimits
 from tffreeze_server.rpc.planners import Planners
 from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
 from tffreeze_server.rpc.receive import Request, first_message, receive_files
@@ -69,8 +70,9 @@ class FreezeService:
         )
         self._spool = Spool(settings.spool_dir, settings.max_spool_bytes, observer.spool_changed)
         self._disk = ThreadPoolExecutor(settings.max_jobs + 2, "disk")
-        self._planners = Planners(settings.planning_processes)
+        self._planners = Planners(settings.planning_processes, planner_limits(settings), self._planner_lost)
         self._cutoff = Cutoff()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._active = 0
         self._nothing_active = asyncio.Event()
         self._nothing_active.set()
@@ -83,9 +85,15 @@ class FreezeService:
             SpoolUnusableError: With a message for the operator.
 
         """
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.open)
+        self._loop = asyncio.get_running_loop()
+        await self._loop.run_in_executor(self._disk, self._spool.open)
         keep_freed_megabytes()
         self._planners.start()
+
+    def _planner_lost(self, cause: Cause) -> None:
+        """Tell of it, from a thread."""
+        assert self._loop is not None, "planners work only after the start"
+        self._loop.call_soon_threadsafe(self._observer.planner_lost, cause.value)
 
     async def drain(self) -> None:
         """Refuse new and waiting calls with DRAINING, and return when the running ones have ended."""
@@ -263,6 +271,13 @@ class FreezeService:
             self._active -= 1
             if not self._active:
                 self._nothing_active.set()
+
+
+def planner_limits(settings: CallSettings) -> PlannerLimits:
+    """What one plan may take."""
+    return PlannerLimits(
+        settings.max_planner_memory_bytes, settings.max_planning_cpu_seconds, settings.max_planning_seconds
+    )
 
 
 def add_to_server(service: FreezeService, server: grpc.aio.Server) -> None:

@@ -34,6 +34,9 @@ class CallSettings:
         max_queued_jobs: Calls that wait for their turn; 0: none may wait.
         max_jobs_per_caller: Calls of one caller at a time, waiting ones counted; 0: no limit.
         planning_processes: Processes that make plans: as many plans are made at a time.
+        max_planner_memory_bytes: Of address space of such a process; 0: no limit.
+        max_planning_cpu_seconds: Of CPU time of one plan; 0: no limit.
+        max_planning_seconds: From the beginning of one plan to its end; 0: no limit.
         max_spool_bytes: Of all uploads at a time; 0: no limit but the disk's.
         max_call_seconds: How long a call may take in all; 0: no limit.
         max_idle_seconds: How long a client may neither send nor read while it is its turn.
@@ -53,6 +56,9 @@ class CallSettings:
     max_queued_jobs: int = 64
     max_jobs_per_caller: int = 64
     planning_processes: int = 2
+    max_planner_memory_bytes: int = 2 << 30
+    max_planning_cpu_seconds: int = 300
+    max_planning_seconds: float = 600.0
     max_spool_bytes: int = 32 << 30
     max_call_seconds: float = 3600.0
     max_idle_seconds: float = 60.0

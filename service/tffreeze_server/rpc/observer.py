@@ -95,6 +95,9 @@ class Observer(Protocol):
     def spool_changed(self, reserved_bytes: int) -> None:
         """Say how much of the spool is reserved now."""
 
+    def planner_lost(self, cause: str) -> None:
+        """Say that a planner was lost to its work and is replaced: to `memory`, `cpu`, `time` or `crash`."""
+
 
 class NullCallObserver:
     """Does nothing."""
@@ -126,4 +129,7 @@ class NullObserver:
         """Do nothing."""
 
     def spool_changed(self, reserved_bytes: int) -> None:
+        """Do nothing."""
+
+    def planner_lost(self, cause: str) -> None:
         """Do nothing."""

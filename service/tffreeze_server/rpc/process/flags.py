@@ -317,6 +317,24 @@ FLAGS: tuple[Flag, ...] = (
     ),
     _limit("planning-processes", "N", values.whole(1, 64), "Processes that make plans."),
     _limit(
+        "max-planner-memory-bytes",
+        "BYTES",
+        values.size(0, 1 << 40),
+        "Address space of each of them, its program (about 150 MiB) included; 0: no limit.",
+    ),
+    _limit(
+        "max-planning-cpu-seconds",
+        "SECONDS",
+        values.whole(0, _DAY),
+        "CPU time of one plan; 0: no limit.",
+    ),
+    _limit(
+        "max-planning-seconds",
+        "SECONDS",
+        values.number(0, _DAY),
+        "How long one plan may take; 0: no limit.",
+    ),
+    _limit(
         "max-spool-bytes",
         "BYTES",
         values.size(0, 1 << 50),

@@ -170,3 +170,7 @@ class LogObserver:
 
     def spool_changed(self, reserved_bytes: int) -> None:
         """Not worth a line."""
+
+    def planner_lost(self, cause: str) -> None:
+        """Log it: a crash is a defect, a limit is for the operator to know."""
+        event(logging.ERROR if cause == "crash" else logging.WARNING, "planner lost", cause=cause)

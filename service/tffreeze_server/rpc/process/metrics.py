@@ -90,6 +90,12 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self.planners_lost = Counter(
+            "tffreeze_planners_lost",
+            "Planners that were lost to their work and replaced, by cause: memory, cpu, time or crash.",
+            ["cause"],
+            registry=registry,
+        )
         self.reloads = Counter(
             "tffreeze_reloads",
             "Times that files were read anew, by what (tls, tokens) and result (ok, failed).",
@@ -114,6 +120,10 @@ class Metrics:
     def spool_changed(self, reserved_bytes: int) -> None:
         """Set the spool."""
         self.spool_bytes.set(reserved_bytes)
+
+    def planner_lost(self, cause: str) -> None:
+        """Count a planner."""
+        self.planners_lost.labels(cause).inc()
 
 
 class CallMetrics:

@@ -27,6 +27,11 @@ class Observers:
         for observer in self._observers:
             observer.spool_changed(reserved_bytes)
 
+    def planner_lost(self, cause: str) -> None:
+        """A planner was lost."""
+        for observer in self._observers:
+            observer.planner_lost(cause)
+
 
 class _CallObservers:
     def __init__(self, observers: Sequence[CallObserver]) -> None:

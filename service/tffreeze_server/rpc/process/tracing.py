@@ -45,6 +45,9 @@ class Tracing:
     def spool_changed(self, reserved_bytes: int) -> None:
         """Do nothing: that is for metrics."""
 
+    def planner_lost(self, cause: str) -> None:
+        """Do nothing: that is for metrics and logs."""
+
     def close(self) -> None:
         """Export what is left; takes some seconds at most, also where nobody listens."""
         flush = threading.Thread(target=self._provider.shutdown, name="tracing-flush", daemon=True)
