@@ -63,6 +63,19 @@ def test_field_of_an_error(planners: Planners) -> None:
     assert ("spec.source", "why") == (raised.value.field, raised.value.message)
 
 
+def test_an_error_that_is_its_own_cause(planners: Planners) -> None:
+    """Looking for what is behind an error ends."""
+    with pytest.raises(FreezeError) as raised:
+        result(planners.submit(fail_by_itself).future)
+    assert Reason.MODEL_NOT_FOUND == raised.value.reason
+
+
+def fail_by_itself() -> None:
+    """Runs in the planner."""
+    error = FreezeError(Reason.MODEL_NOT_FOUND, "why")
+    raise error from error
+
+
 def fail_with_field() -> None:
     """Runs in the planner."""
     raise FieldError(Reason.INVALID_OPTION, "spec.source", "why")

@@ -103,9 +103,11 @@ def _answer(request: Request) -> Answer:
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an error is a MemoryError, or was raised because of one."""
-    while error is not None:
+    seen: set[int] = set()  # an error may be its own cause
+    while error is not None and id(error) not in seen:
         if isinstance(error, MemoryError):
             return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
 
