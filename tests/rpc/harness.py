@@ -35,6 +35,7 @@ class Recorder:
         self.received_bytes = 0
         self.sent_bytes = 0
         self.jobs = (0, 0)
+        self.receiving = 0
         self.spool_bytes = 0
         self._changed = threading.Condition()
 
@@ -49,7 +50,8 @@ class Recorder:
 
     def is_idle(self) -> bool:
         """Whether all that began has ended and been given back."""
-        return len(self.outcomes) == len(self.calls) and self.jobs == (0, 0) and self.spool_bytes == 0
+        held = (*self.jobs, self.receiving, self.spool_bytes)
+        return len(self.outcomes) == len(self.calls) and not any(held)
 
     def call_started(self, call: CallInfo) -> Recorder:
         """Remember it."""
@@ -83,9 +85,10 @@ class Recorder:
         with self._now():
             self.outcomes.append(outcome)
 
-    def jobs_changed(self, running: int, queued: int) -> None:
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Remember it."""
         with self._now():
+            self.receiving = receiving
             self.jobs = (running, queued)
 
     def spool_changed(self, reserved_bytes: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tffreeze.v1 import model_pb2
+from tffreeze.v1 import model_pb2, options_pb2
 from tffreeze_server.checkpoint.problems import file_size_bytes
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze import freeze
@@ -14,7 +14,7 @@ from tffreeze_server.inspection.inspect import inspect
 from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.rpc.deliver import Asset, Result
-from tffreeze_server.rpc.messages import source_from_message
+from tffreeze_server.rpc.messages import options_from_message, source_from_message
 from tffreeze_server.rpc.model_roots import check_inside, check_source
 from tffreeze_server.rpc.upload import DeclaredFile, to_come_bytes
 
@@ -44,7 +44,7 @@ class Place:
 
 
 def plan_freeze(
-    source: model_pb2.ModelSource, options: FreezeOptions, place: Place, max_result_bytes: int
+    source: model_pb2.ModelSource, wanted: options_pb2.FreezeOptions, place: Place, max_result_bytes: int
 ) -> Result:
     """Plan a result.
 
@@ -52,7 +52,7 @@ def plan_freeze(
         FreezeError: With the reason; WEIGHTS_NEEDED where it cannot be without absent files.
 
     """
-    where = _source(source, place)
+    where, options = _source(source, place), options_from_message(wanted)
     try:
         frozen = freeze(where, options)
     except FreezeError as error:
@@ -65,14 +65,16 @@ def plan_freeze(
     return result
 
 
-def plan_inspection(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> Inspection:
+def plan_inspection(
+    source: model_pb2.ModelSource, wanted: options_pb2.FreezeOptions, place: Place
+) -> Inspection:
     """Inspect a model.
 
     Raises:
         FreezeError: Where it cannot be read.
 
     """
-    return inspect(_source(source, place), options)
+    return inspect(_source(source, place), options_from_message(wanted))
 
 
 def _source(message: model_pb2.ModelSource, place: Place) -> ModelSource:

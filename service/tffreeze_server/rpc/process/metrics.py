@@ -79,7 +79,7 @@ class Metrics:
         self.sent_bytes = Counter("tffreeze_sent_bytes", "Bytes of results that went out.", registry=registry)
         self.jobs = Gauge(
             "tffreeze_jobs",
-            "Jobs by state: running or queued.",
+            "Calls by state: running, queued or receiving.",
             ["state"],
             registry=registry,
             multiprocess_mode="livesum",
@@ -112,8 +112,9 @@ class Metrics:
         self.running.labels(call.method).inc()
         return CallMetrics(self, call.method)
 
-    def jobs_changed(self, running: int, queued: int) -> None:
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Set the jobs."""
+        self.jobs.labels("receiving").set(receiving)
         self.jobs.labels("running").set(running)
         self.jobs.labels("queued").set(queued)
 

@@ -39,7 +39,7 @@ class Tracing:
         """Begin a span."""
         return CallSpan(self._tracer, call)
 
-    def jobs_changed(self, running: int, queued: int) -> None:
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Do nothing: that is for metrics."""
 
     def spool_changed(self, reserved_bytes: int) -> None:
