@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tffreeze_server.rpc.status import MEANINGS
 
 PROTO = Path(__file__).parents[2] / "proto" / "tffreeze" / "v1"
 
-PATIENCE_SECONDS = 0.5
+HASTE: dict[str, Any] = {"max_idle_seconds": 0.5, "min_bytes_per_second": 1 << 30}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[bool, Ser
     roots = {"samples": FIXTURES}
     with (
         served(folder / "patient", model_roots=roots) as patient,
-        served(folder / "hasty", model_roots=roots, max_idle_seconds=PATIENCE_SECONDS) as hasty,
+        served(folder / "hasty", model_roots=roots, **HASTE) as hasty,
     ):
         yield {False: patient, True: hasty}
 

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from rpc.harness import Feed
 from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, SPLICE, WITH_ASSET, FreezeRequest, FreezeSpec
 from tffreeze.v1 import freeze_service_pb2, model_pb2
+from tffreeze_server.plan.segments import field as wire_field
 
 Stream = Callable[[], Iterable[Message | bytes]]
 """Makes the messages of the client; ones that are no message of the contract are bytes."""
@@ -117,8 +118,17 @@ def _with_an_absent_asset() -> Iterator[FreezeRequest]:
     yield FreezeRequest(chunk=model_pb2.FileChunk(data=model))
 
 
+def trickled() -> Iterator[FreezeRequest]:
+    """Send a megabyte, byte by byte."""
+    yield upload(1 << 20)
+    for offset in range(1 << 20):
+        yield FreezeRequest(chunk=model_pb2.FileChunk(offset_bytes=offset, data=b"x"))
+
+
 _INSPECT = freeze_service_pb2.InspectRequest
 _FILES = "spec.source.upload.files"
+# A spec (1) whose source (1) is an upload (1) of a million files without a name.
+_LONG = wire_field(1, wire_field(1, wire_field(1, b"\x0a\x00" * (1 << 20))))
 _FIRST = "MUST send one `spec` first"
 _ONE = "One MUST be set"
 _ORDER = "MUST send the files in declared order, each from its start to its end without gaps"
@@ -140,6 +150,9 @@ VIOLATIONS: dict[str, Violation] = {
         is_slow=True,
     ),
     "no byte comes": Violation("Nothing was sent", held(upload(1)), "CLIENT_TOO_SLOW", is_slow=True),
+    "a byte at a time": Violation(
+        "How many bytes a second a client MUST send", trickled, "CLIENT_TOO_SLOW", is_slow=True
+    ),
     "chunk for a root": Violation(
         "With a model root there are no chunks", sent(spec(), chunk(0, 0, 1)), field="chunk"
     ),
@@ -149,6 +162,16 @@ VIOLATIONS: dict[str, Violation] = {
     "no message at all": Violation(_ONE, sent(b"\xff\xff"), field="spec"),
     "empty message to Inspect": Violation(_ONE, sent(_INSPECT()), field="spec", method="Inspect"),
     "garbage to Inspect": Violation(_ONE, sent(b"\x0a\x05"), field="spec", method="Inspect"),
+    "a million empty files": Violation(
+        "The first message MUST NOT be longer than 1 MiB",
+        sent(_LONG),
+        field="spec",
+    ),
+    "a million empty files later": Violation(
+        "MUST have its fields in the order",
+        sent(upload(5), _LONG),
+        field="chunk",
+    ),
     # The spec.
     "no source": Violation(
         "The model. REQUIRED.", sent(FreezeRequest(spec=FreezeSpec())), "INVALID_OPTION", "spec.source"

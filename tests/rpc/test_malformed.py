@@ -1,4 +1,4 @@
-"""Messages that are damaged: an answer for each. (Rules of the contract that are broken: `tests/hostile_clients`.)"""
+"""Messages that are damaged get an answer each. Rules that are broken: see `tests/hostile_clients`."""
 
 from __future__ import annotations
 

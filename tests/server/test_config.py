@@ -47,6 +47,12 @@ def test_every_setting_has_a_flag_and_every_flag_a_setting() -> None:
     assert CallSettings(settings().calls.spool_dir) == settings().calls
 
 
+def test_a_planner_needs_room_for_its_program() -> None:
+    """A limit below that would lose every planner at its start; 0 is none."""
+    assert "--max-planner-memory-bytes" in problems(["--max-planner-memory-bytes", "100MiB"])
+    assert 0 == settings(["--max-planner-memory-bytes", "0"]).calls.max_planner_memory_bytes
+
+
 def test_defaults_are_what_their_parsers_accept() -> None:
     """No default is out of its own range."""
     for flag in FLAGS:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tffreeze.v1 import model_pb2
+from tffreeze.v1 import model_pb2, options_pb2
 from tffreeze_files.access import using
 from tffreeze_server.checkpoint.problems import file_size_bytes
 from tffreeze_server.errors import FreezeError, Reason
@@ -17,7 +17,7 @@ from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.deliver import Asset, Result
-from tffreeze_server.rpc.messages import source_from_message
+from tffreeze_server.rpc.messages import options_from_message, source_from_message
 from tffreeze_server.rpc.upload import DeclaredFile, to_come_bytes
 
 
@@ -50,7 +50,7 @@ class Place:
 
 
 def plan_freeze(
-    source: model_pb2.ModelSource, options: FreezeOptions, place: Place, max_result_bytes: int
+    source: model_pb2.ModelSource, wanted: options_pb2.FreezeOptions, place: Place, max_result_bytes: int
 ) -> Result:
     """Plan a result.
 
@@ -59,6 +59,7 @@ def plan_freeze(
 
     """
     files = FilesBeneath(place.folder)
+    options = options_from_message(wanted)
     with using(files):
         frozen = _freeze(source, options, place)
         needed = frozen.assets if options.as_saved_model else {}
@@ -70,7 +71,9 @@ def plan_freeze(
     return result
 
 
-def plan_inspection(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> Inspection:
+def plan_inspection(
+    source: model_pb2.ModelSource, wanted: options_pb2.FreezeOptions, place: Place
+) -> Inspection:
     """Inspect a model.
 
     Raises:
@@ -78,7 +81,7 @@ def plan_inspection(source: model_pb2.ModelSource, options: FreezeOptions, place
 
     """
     with using(FilesBeneath(place.folder)):
-        return inspect(source_from_message(source, place.folder), options)
+        return inspect(source_from_message(source, place.folder), options_from_message(wanted))
 
 
 def _freeze(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> FreezeResult:
