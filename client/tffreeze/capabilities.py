@@ -40,6 +40,7 @@ class Limits:
     max_jobs_per_caller: int
     max_call_seconds: int
     max_idle_seconds: int
+    min_bytes_per_second: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 
+from tffreeze_files.access import RefusedError, exists, is_file, is_folder
 from tffreeze_files.reader import NotReadableError, open_regular
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
@@ -37,7 +38,7 @@ def shown_url(path: Path) -> str:
 
 def is_saved_model(folder: Path) -> bool:
     """Whether a folder is a SavedModel."""
-    return any((folder / file).is_file() for file in SAVED_MODEL_FILES)
+    return any(is_file(folder / file) for file in SAVED_MODEL_FILES)
 
 
 def own_checkpoint(saved_model: Path) -> Path:
@@ -50,7 +51,7 @@ def checkpoint_beside(model: Path) -> Path | None:
     prefix = model.with_suffix("")
     if model.suffix != ".meta" or not prefix.name:
         return None
-    is_there = prefix.with_name(f"{prefix.name}.index").is_file() or _is_table(prefix)
+    is_there = is_file(prefix.with_name(f"{prefix.name}.index")) or _is_table(prefix)
     return prefix if is_there else None
 
 
@@ -63,12 +64,12 @@ def instead_of_model(model: Path) -> str | None:
     """
     if "\0" in str(model):
         return None
-    if is_url(model) and not model.exists():
+    if is_url(model) and not exists(model):
         return (
             f"{shown_url(model)!r} is a URL, and only files of this machine are read. "
             "Copy the model here, and give the path of the copy."
         )
-    if model.name == VARIABLES and model.is_dir() and is_saved_model(model.absolute().parent):
+    if model.name == VARIABLES and is_folder(model) and is_saved_model(model.absolute().parent):
         name = model.absolute().parent.name
         return f"{VARIABLES!r} is the folder of a SavedModel's variables. Freeze the SavedModel above it: {name!r}."
     found = _checkpoint_of(model)
@@ -80,7 +81,7 @@ def instead_of_model(model: Path) -> str | None:
 
 def instead_of_checkpoint(location: Path) -> str | None:
     """Say what a path is that was given as a checkpoint and is something else."""
-    if is_url(location) and not location.exists():
+    if is_url(location) and not exists(location):
         return (
             f"{shown_url(location)!r} is a URL, and only files of this machine are read. "
             "Copy all files of the checkpoint here, and give the prefix of the copy."
@@ -92,9 +93,9 @@ def _checkpoint_of(path: Path) -> tuple[Path, str] | None:
     """The prefix of the checkpoint that a path belongs to, and what the path is."""
     if not path.name:
         return None
-    if not path.exists():
+    if not exists(path):
         index = path.with_name(f"{path.name}.index")
-        return (path, "the prefix of a checkpoint") if index.is_file() else None
+        return (path, "the prefix of a checkpoint") if is_file(index) else None
     data = _DATA_FILE.fullmatch(path.name)
     if data:
         return path.with_name(data["prefix"]), "a file of a checkpoint's weights"
@@ -110,7 +111,7 @@ def _next_step(prefix: Path) -> str:
     if folder.name == VARIABLES and is_saved_model(folder.parent):
         return f"Freeze the SavedModel above it: {folder.parent.name!r}."
     meta = prefix.with_name(f"{prefix.name}.meta")
-    if meta.is_file():
+    if is_file(meta):
         return f"The graph that belongs to it is in {meta.name!r}: give that as the model."
     return f"Give the graph as the model, and {prefix.name!r} with --checkpoint."
 
@@ -119,7 +120,7 @@ def _is_table(path: Path) -> bool:
     """Whether a file ends as checkpoints of both formats do: as a LevelDB table."""
     try:
         descriptor = open_regular(path, path.name)
-    except (FileNotFoundError, NotReadableError):
+    except (FileNotFoundError, NotReadableError, RefusedError):
         return False
     try:
         size_bytes = os.fstat(descriptor).st_size

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+
+from tffreeze_files.access import open_path
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """What a Git LFS pointer starts with (github.com/git-lfs/git-lfs, docs/spec.md)."""
 
 MAX_LFS_POINTER_BYTES = 1024
 """A pointer is shorter (the same specification)."""
-
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class NotReadableError(Exception):
@@ -35,12 +36,13 @@ class NotReadableError(Exception):
         super().__init__(self.message)
 
 
-def open_regular(path: Path, name: str) -> int:
+def open_regular(path: Path, name: str, opener: Callable[[Path], int] = open_path) -> int:
     """Open a regular file; gives its descriptor.
 
     Args:
-        path: The file; symlinks are followed.
+        path: The file.
         name: What the caller calls it, for messages.
+        opener: Opens it for reading, as `open_path` does.
 
     Raises:
         FileNotFoundError: It is not there.
@@ -48,7 +50,7 @@ def open_regular(path: Path, name: str) -> int:
 
     """
     try:
-        descriptor = os.open(path, _FLAGS)
+        descriptor = opener(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(name) from None
     except (OSError, ValueError) as error:

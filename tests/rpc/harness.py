@@ -14,6 +14,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from rpc.models import FreezeRequest
+from server.processes import wait_until
 from tffreeze.v1 import freeze_service_pb2, freeze_service_pb2_grpc
 from tffreeze_server.rpc.caller import CALLER, Caller
 from tffreeze_server.rpc.freeze_service import FreezeService, add_to_server
@@ -31,9 +32,11 @@ class Recorder:
         self.outcomes: list[CallOutcome] = []
         self.stages: list[Stage] = []
         self.fields: dict[str, str | int] = {}
+        self.lost: list[str] = []
         self.received_bytes = 0
         self.sent_bytes = 0
         self.jobs = (0, 0)
+        self.receiving = 0
         self.spool_bytes = 0
         self._changed = threading.Condition()
 
@@ -48,7 +51,8 @@ class Recorder:
 
     def is_idle(self) -> bool:
         """Whether all that began has ended and been given back."""
-        return len(self.outcomes) == len(self.calls) and self.jobs == (0, 0) and self.spool_bytes == 0
+        held = (*self.jobs, self.receiving, self.spool_bytes)
+        return len(self.outcomes) == len(self.calls) and not any(held)
 
     def call_started(self, call: CallInfo) -> Recorder:
         """Remember it."""
@@ -82,15 +86,21 @@ class Recorder:
         with self._now():
             self.outcomes.append(outcome)
 
-    def jobs_changed(self, running: int, queued: int) -> None:
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Remember it."""
         with self._now():
+            self.receiving = receiving
             self.jobs = (running, queued)
 
     def spool_changed(self, reserved_bytes: int) -> None:
         """Remember it."""
         with self._now():
             self.spool_bytes = reserved_bytes
+
+    def planner_lost(self, cause: str) -> None:
+        """Remember it."""
+        with self._now():
+            self.lost.append(cause)
 
     @contextlib.contextmanager
     def _now(self) -> Iterator[None]:
@@ -138,9 +148,9 @@ class Served:
         return sorted(str(path) for path in files if len(path.parts) > 1)
 
     def wait_until_idle(self) -> None:
-        """Wait until the server holds nothing of any call, and check that its spool is empty."""
+        """Wait until the server holds nothing of any call, and its spool is empty."""
         self.recorder.wait(self.recorder.is_idle)
-        assert [] == self.spooled()
+        assert wait_until(lambda: not self.spooled()), self.spooled()
 
 
 @contextlib.contextmanager
@@ -327,6 +337,12 @@ class Feed:
                     return
                 request = self._requests.pop(0)
             yield request
+
+    def send(self, request: FreezeRequest) -> None:
+        """Give one more."""
+        with self._changed:
+            self._requests.append(request)
+            self._changed.notify_all()
 
     def end(self) -> None:
         """Half-close."""

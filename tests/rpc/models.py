@@ -109,6 +109,23 @@ GRAPH_V1 = Model(
 )
 
 
+WITH_ASSET = """
+saved_model_schema_version: 1
+meta_graphs {
+  meta_info_def { tags: "serve" }
+  graph_def {
+    node { name: "asset" op: "Const" attr { key: "dtype" value { type: DT_STRING } }
+      attr { key: "value" value { tensor { dtype: DT_STRING tensor_shape {} string_val: "words.txt" } } } }
+    node { name: "y" op: "Identity" input: "asset" attr { key: "T" value { type: DT_STRING } } }
+  }
+  signature_def { key: "serving_default" value {
+    outputs { key: "y" value { name: "y:0" dtype: DT_STRING tensor_shape {} } } } }
+  asset_file_def { tensor_info { name: "asset:0" } filename: "words.txt" }
+}
+"""
+"""A SavedModel that gives the path of its asset `words.txt`."""
+
+
 def large_model(folder: Path) -> Path:
     """A frozen graph that is one constant of LARGE_BYTES zeros, in a file with a hole."""
     head = GraphDef().node.add(name="large", op="Const")

@@ -1,83 +1,54 @@
-"""Slots and the line for them."""
+"""Calls of a caller, places, and the end of both."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.admission import Admission
+from tffreeze_server.rpc.limits import CallSettings
 
 
-def admission(max_jobs: int = 1, max_queued_jobs: int = 2, max_jobs_per_caller: int = 0) -> Admission:
+def admission(**settings: Any) -> Admission:
     """Counts for nobody."""
-    return Admission(max_jobs, max_queued_jobs, max_jobs_per_caller, lambda running, queued: None)
+    return Admission(CallSettings(Path(), **settings), lambda running, queued, receiving: None)
 
 
-async def begun(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run a coroutine until it waits."""
-    task = asyncio.ensure_future(coroutine)
-    await asyncio.sleep(0)
-    return task
-
-
-def test_first_come_first_served() -> None:
-    """Slots go to who waits longest; who finds the line full is refused at once."""
-
-    async def scenario() -> None:
-        doors = admission()
-        await doors.slot()
-        first, second = await begun(doors.slot()), await begun(doors.slot())
-        with pytest.raises(FreezeError) as raised:
-            await doors.slot()
-        assert Reason.TOO_MANY_JOBS == raised.value.reason
-        doors.release()
-        await first
-        assert not second.done()
-        doors.release()
-        await second
-
-    asyncio.run(scenario())
-
-
-def test_a_slot_given_to_one_who_left_goes_on() -> None:
-    """A waiter cancelled in the moment of its turn passes the slot to the next."""
-
-    async def scenario() -> None:
-        doors = admission()
-        await doors.slot()
-        first, second = await begun(doors.slot()), await begun(doors.slot())
-        doors.release()
-        first.cancel()
-        await asyncio.wait_for(second, 10)
-        assert first.cancelled()
-        doors.release()
-        assert doors.take_free_slot()
-
-    asyncio.run(scenario())
+def test_as_many_places_as_may_run_and_wait() -> None:
+    """Who finds none is refused at once; one that is given back is there for the next."""
+    doors = admission(max_jobs=1, max_queued_jobs=1)
+    doors.take_place()
+    doors.take_place()
+    with pytest.raises(FreezeError) as raised:
+        doors.take_place()
+    assert Reason.TOO_MANY_JOBS == raised.value.reason
+    doors.leave_place()
+    doors.take_place()
 
 
 def test_drain_refuses_who_waits_and_who_comes() -> None:
-    """After `drain` nobody is let in; a running job keeps its slot."""
+    """After `drain` nobody is let in; what runs keeps its slot, and an upload that comes in may still run."""
 
     async def scenario() -> None:
-        doors = admission()
-        await doors.slot()
-        waiting = await begun(doors.slot())
+        doors = admission(max_jobs=1, max_uploads=1)
+        await doors.uploads.take("a")
+        await doors.jobs.take("b")
+        waiting = [asyncio.ensure_future(slots.take("c")) for slots in (doors.uploads, doors.jobs)]
+        await asyncio.sleep(0)
         doors.drain()
-        for refused in (waiting, begun_enter(doors)):
-            with pytest.raises(FreezeError) as raised:
-                await refused
-            assert Reason.DRAINING == raised.value.reason
-        doors.release()
-
-    async def begun_enter(doors: Admission) -> None:
-        doors.enter("a")
+        for error in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(error, FreezeError)
+            assert Reason.DRAINING == error.reason
+        with pytest.raises(FreezeError) as raised:
+            doors.enter("d")
+        assert Reason.DRAINING == raised.value.reason
+        doors.uploads.release("a")
+        doors.jobs.release("b")
+        await doors.jobs.take("a")
 
     asyncio.run(scenario())
 
@@ -95,41 +66,20 @@ def test_callers_are_counted_apart() -> None:
     doors.enter("a")
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 2), max_size=60), st.integers(1, 3), st.integers(0, 3))
-def test_counts_hold(steps: list[int], max_jobs: int, max_queued_jobs: int) -> None:
-    """Whatever comes, ends or leaves: never more run or wait than may, nobody waits beside a free slot."""
+def test_all_is_told() -> None:
+    """Jobs that run, calls that wait for either slot, and uploads that come in."""
+    told: list[tuple[int, int, int]] = []
 
     async def scenario() -> None:
-        told = (0, 0)
-
-        def changed(running: int, queued: int) -> None:
-            nonlocal told
-            told = (running, queued)
-            assert 0 <= running <= max_jobs
-            assert 0 <= queued <= max_queued_jobs
-
-        doors = Admission(max_jobs, max_queued_jobs, 0, changed)
-        running = 0
-        waiting: list[asyncio.Task[None]] = []
-        for step in steps:
-            if step == 0:
-                task = await begun(doors.slot())
-                if task.done():
-                    running += task.exception() is None
-                else:
-                    waiting.append(task)
-            elif step == 1 and running:
-                running -= 1
-                doors.release()
-            elif step == 2 and waiting:
-                waiting.pop().cancel()
-            await asyncio.sleep(0)
-            running += sum(task.done() for task in waiting)
-            waiting = [task for task in waiting if not task.done()]
-            assert (running, len(waiting)) == told
-            assert running == max_jobs or not waiting
-        for task in waiting:
-            task.cancel()
+        settings = CallSettings(Path(), max_jobs=1, max_uploads=1)
+        doors = Admission(settings, lambda *numbers: told.append(numbers))
+        await doors.uploads.take("a")
+        await doors.jobs.take("b")
+        waiting = [asyncio.ensure_future(slots.take("c")) for slots in (doors.uploads, doors.jobs)]
+        await asyncio.sleep(0)
+        assert (1, 2, 1) == told[-1]
+        doors.drain()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert (1, 0, 1) == told[-1]
 
     asyncio.run(scenario())

@@ -12,6 +12,7 @@ from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan
 from tffreeze_server.report.report import DroppedReport, Report
+from tffreeze_server.rpc.beneath import Identity
 from tffreeze_server.rpc.deliver import Asset, Content, Result, Splice, content_head, new_sha256
 from tffreeze_server.rpc.upload import DeclaredFile
 from tffreeze_server.tensors.crc32c import extend
@@ -41,7 +42,12 @@ def weights(tmp_path: Path) -> Path:
 def result_of(weights: Path, *segments: bytes | FileRange, assets: tuple[Asset, ...] = ()) -> Result:
     """A result of these segments."""
     size_bytes = sum(len(s) if isinstance(s, bytes) else s.length_bytes for s in segments)
-    return Result("frozen.pb", Plan(segments, {"weights": weights}, size_bytes, 0), assets, REPORT)
+    status = weights.stat()
+    found = {
+        path: Identity(status.st_dev, status.st_ino, status.st_size)
+        for path in (weights, *(asset.path for asset in assets))
+    }
+    return Result("frozen.pb", Plan(segments, {"weights": weights}, size_bytes, 0), assets, REPORT, found)
 
 
 def whole(weights: Path) -> FileRange:
@@ -51,11 +57,11 @@ def whole(weights: Path) -> FileRange:
 
 def test_content_is_cut_into_chunks(weights: Path) -> None:
     """Literals and ranges come in order, in chunks no longer than allowed; assets follow, empty ones without chunk."""
-    empty = Asset("assets/empty", Path("/dev/null"), 0)
+    empty = Asset("assets/empty", weights, 0)
     asset = Asset("assets/words", weights, 2_500_000)
     result = result_of(weights, b"head", whole(weights), b"tail", assets=(empty, asset))
     digest = new_sha256()
-    with SourceFiles(result.plan.files) as files:
+    with result.open_sources(weights.parent) as files:
         messages = [
             freeze_service_pb2.FreezeResponse.FromString(message).content
             for message in Content(result, files, 1 << 20, digest).messages()
@@ -75,7 +81,7 @@ def test_splice_messages_stay_small(weights: Path) -> None:
     literal = bytes(range(256)) * 20_000
     ranges = [FileRange("weights", start, 1, None) for start in range(20_000)]
     result = result_of(weights, literal, *ranges)
-    with SourceFiles(result.plan.files) as files:
+    with result.open_sources(weights.parent) as files:
         splice = Splice(result, files, [DeclaredFile("weights", 3_000_000, True)], weights.parent)
         messages = list(splice.messages())
     assert max(map(len, messages)) < 2 << 20

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import shutil
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from rpc.harness import Feed, answer, failure, served
+from rpc.harness import Feed, Served, answer, failure, served
 from rpc.models import (
     DIGITS,
     FIXTURES,
@@ -28,8 +30,12 @@ from rpc.models import (
 from server.processes import wait_until
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
+from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.deliver import Content
 from tffreeze_server.rpc.job import Job
+from tffreeze_server.rpc.receive import Writer
+from tffreeze_server.rpc.spool import Spool
+from tffreeze_server.rpc.upload import DeclaredFile
 
 TICK_SECONDS = 0.2
 """A limit short enough to wait for."""
@@ -53,7 +59,7 @@ def test_caller_gone_during_upload(tmp_path: Path) -> None:
         feed = Feed(upload_of(1000), chunk_of(10))
         call = server.stub.Freeze(iter(feed))
         server.recorder.wait(lambda: server.recorder.received_bytes == 10)
-        assert 1000 == server.recorder.spool_bytes
+        assert 10 == server.recorder.spool_bytes
         call.cancel()
         server.wait_until_idle()
         assert ["CANCELLED"] == server.recorder.reasons()
@@ -140,8 +146,8 @@ def test_slow_reader(tmp_path: Path) -> None:
         assert ("CLIENT_TOO_SLOW", True) == (failed.reason, failed.retry)
 
 
-def test_slow_reader_holds_nothing_but_its_call(tmp_path: Path) -> None:
-    """A caller that never reads on holds no slot, and counts as a call of its caller until it is gone."""
+def test_a_caller_that_never_reads_holds_nothing(tmp_path: Path) -> None:
+    """Its call has ended, so it has no job, and does not count for its caller: others are behind the same proxy."""
     settings: dict[str, Any] = {"max_jobs": 1, "max_jobs_per_caller": 1, "max_idle_seconds": TICK_SECONDS}
     large_model(tmp_path / "large")
     roots = {"large": tmp_path / "large", "samples": FIXTURES}
@@ -150,20 +156,25 @@ def test_slow_reader_holds_nothing_but_its_call(tmp_path: Path) -> None:
         assert ["progress", "started"] == [next(stuck).WhichOneof("message") for _ in range(2)]
         server.wait_until_idle()
         spec = FreezeSpec(source=DIGITS.in_root("samples", FIXTURES))
-        failed = failure(lambda: answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)]))))
-        assert "TOO_MANY_JOBS" == failed.reason
-        other = [("caller", "other"), ("roots", "samples")]
-        answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)]), metadata=other))
+        answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)])))
         stuck.cancel()
+
+
+@contextlib.contextmanager
+def busy(folder: Path, **settings: Any) -> Iterator[tuple[Served, Any]]:
+    """Run a server with one job slot, and a call that has it until it is cancelled: its client does not read."""
+    large_model(folder / "large")
+    with served(folder, model_roots={"large": folder / "large"}, max_jobs=1, **settings) as server:
+        working = server.stub.Freeze(iter([large_request()]))
+        assert ["progress", "started", "content"] == [next(working).WhichOneof("message") for _ in range(3)]
+        assert (1, 0) == server.recorder.jobs
+        yield server, working
 
 
 def test_jobs_queue_and_refusal(tmp_path: Path) -> None:
     """One works, one waits in line and is told so, the next is refused at once; all give back what they held."""
-    with served(tmp_path, max_jobs=1, max_queued_jobs=1) as server:
-        first, second = Feed(*MOVING_AVERAGE.requests()), Feed(*MOVING_AVERAGE.requests())
-        working = server.stub.Freeze(iter(first))
-        server.recorder.wait(lambda: server.recorder.jobs == (1, 0) and server.recorder.received_bytes > 0)
-        waiting = server.stub.Freeze(iter(second))
+    with busy(tmp_path, max_queued_jobs=1) as (server, working):
+        waiting = server.stub.Freeze(MOVING_AVERAGE.requests())
         assert freeze_service_pb2.Progress.STAGE_QUEUED == next(waiting).progress.stage
         server.recorder.wait(lambda: server.recorder.jobs == (1, 1))
         failed = failure(lambda: answer(server.stub.Freeze(MOVING_AVERAGE.requests())))
@@ -172,26 +183,62 @@ def test_jobs_queue_and_refusal(tmp_path: Path) -> None:
             failed.reason,
             failed.retry,
         )
-        first.end()
-        second.end()
-        assert answer(working).frozen == answer(waiting).frozen
+        working.cancel()
+        assert answer(waiting).frozen
+        server.wait_until_idle()
+
+
+def test_uploads_hold_no_job(tmp_path: Path) -> None:
+    """While uploads come in for as long as their clients like, a model of a model root is frozen."""
+    settings: dict[str, Any] = {"max_jobs": 1, "max_uploads": 1, "model_roots": {"samples": FIXTURES}}
+    with served(tmp_path, **settings) as server:
+        feeds = [Feed(upload_of(1000), chunk_of(10)) for _ in range(2)]
+        first = server.stub.Freeze(iter(feeds[0]))
+        server.recorder.wait(lambda: server.recorder.receiving == 1)
+        second = server.stub.Freeze(iter(feeds[1]))
+        assert freeze_service_pb2.Progress.STAGE_QUEUED == next(second).progress.stage
+        spec = FreezeSpec(source=DIGITS.in_root("samples", FIXTURES))
+        answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)])))
+        for call, feed in zip((second, first), feeds, strict=True):
+            call.cancel()
+            feed.end()
+        server.wait_until_idle()
+
+
+def test_a_trickling_upload(tmp_path: Path) -> None:
+    """A client that sends all the time, and too little, is CLIENT_TOO_SLOW."""
+    size_bytes = 1 << 20
+    with served(tmp_path, max_idle_seconds=TICK_SECONDS, min_bytes_per_second=1 << 30) as server:
+
+        def trickle() -> Iterator[FreezeRequest]:
+            yield upload_of(size_bytes)
+            for offset_bytes in range(size_bytes):
+                server.recorder.wait(
+                    lambda came=offset_bytes: (
+                        server.recorder.received_bytes == came or bool(server.recorder.outcomes)
+                    )
+                )
+                if server.recorder.outcomes:
+                    return
+                yield chunk_of(1, offset_bytes)
+
+        failed = failure(lambda: list(server.stub.Freeze(trickle())))
+        assert ("CLIENT_TOO_SLOW", True) == (failed.reason, failed.retry)
+        assert 0 < server.recorder.received_bytes < size_bytes
         server.wait_until_idle()
 
 
 def test_caller_gone_while_it_waits(tmp_path: Path) -> None:
     """One that leaves the line frees its place in it, and the one before it is not disturbed."""
-    with served(tmp_path, max_jobs=1, max_queued_jobs=1) as server:
-        first = Feed(*MOVING_AVERAGE.requests())
-        working = server.stub.Freeze(iter(first))
-        server.recorder.wait(lambda: server.recorder.jobs == (1, 0))
+    with busy(tmp_path, max_queued_jobs=1) as (server, working):
         waiting = server.stub.Freeze(MOVING_AVERAGE.requests())
         server.recorder.wait(lambda: server.recorder.jobs == (1, 1))
         waiting.cancel()
         server.recorder.wait(
             lambda: server.recorder.jobs == (1, 0) and server.recorder.reasons() == ["CANCELLED"]
         )
-        first.end()
-        answer(working)
+        assert "content" == next(working).WhichOneof("message")
+        working.cancel()
         server.wait_until_idle()
 
 
@@ -211,11 +258,14 @@ def test_calls_of_one_caller(tmp_path: Path) -> None:
 
 
 def test_spool_quota(tmp_path: Path) -> None:
-    """Room is reserved when it is declared: what does not fit now is refused before a byte of it comes."""
+    """Room is taken by the bytes that come: what does not fit beside them is refused before a byte of it comes."""
     with served(tmp_path, max_spool_bytes=1500) as server:
-        feed = Feed(upload_of(1000))
+        silent = Feed(upload_of(1500))
+        waiting = server.stub.Freeze(iter(silent))
+        feed = Feed(upload_of(1001), chunk_of(1000))
         holding = server.stub.Freeze(iter(feed))
         server.recorder.wait(lambda: server.recorder.spool_bytes == 1000)
+        assert 2 == len(server.recorder.calls)
         failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(501)]))))
         assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", True) == (
             failed.code,
@@ -229,18 +279,100 @@ def test_spool_quota(tmp_path: Path) -> None:
             never.retry,
         )
         holding.cancel()
+        waiting.cancel()
+        server.wait_until_idle()
+        feed.end()
+        silent.end()
+
+
+def test_spool_full_on_the_way(tmp_path: Path) -> None:
+    """Of two uploads that do not fit together, the one that comes first goes on, the other may try again."""
+    with served(tmp_path, max_spool_bytes=1500) as server:
+        late = Feed(upload_of(1000), chunk_of(600))
+        refused = server.stub.Freeze(iter(late))
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 600)
+        early = Feed(upload_of(900), chunk_of(890))
+        working = server.stub.Freeze(iter(early))
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 1490)
+        late.send(chunk_of(400, 600))
+        failed = failure(lambda: list(refused))
+        assert ("QUOTA_EXCEEDED", True) == (failed.reason, failed.retry)
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 890)
+        early.send(chunk_of(10, 890))
+        early.end()
+        assert "QUOTA_EXCEEDED" != failure(lambda: list(working)).reason
+        late.end()
+        server.wait_until_idle()
+
+
+def test_spool_quota_of_a_caller(tmp_path: Path) -> None:
+    """A caller whose uploads fill its quota is refused; another is not."""
+    with served(tmp_path, max_spool_bytes=1500, max_spool_bytes_per_caller=1000) as server:
+        a, b = [[("caller", name), ("roots", "")] for name in "ab"]
+        feed = Feed(upload_of(801), chunk_of(800))
+        holding = server.stub.Freeze(iter(feed), metadata=a)
+        server.recorder.wait(lambda: server.recorder.spool_bytes == 800)
+        failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(300)]), metadata=a)))
+        assert ("QUOTA_EXCEEDED", True) == (failed.reason, failed.retry)
+        assert "'a' has 800 bytes" in failed.message
+        failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(300), chunk_of(300)]), metadata=b)))
+        assert "QUOTA_EXCEEDED" != failed.reason
+        never = failure(lambda: list(server.stub.Freeze(iter([upload_of(1001)]), metadata=b)))
+        assert "UPLOAD_TOO_LARGE" == never.reason
+        holding.cancel()
+        feed.end()
+        server.wait_until_idle()
+
+
+def test_a_stopped_writer_makes_no_more(tmp_path: Path) -> None:
+    """A thread that makes and writes files for a call stops before the next when the call has ended."""
+    spool = Spool(tmp_path / "spool", 0, 0, lambda _: None)
+    spool.open()
+    folder = spool.begin("me", 0)
+    writer = Writer([DeclaredFile("empty", 0, False), DeclaredFile("file", 1, False)], folder)
+    writer.stop()
+    writer.make_empty_files()
+    writer.write([Chunk(1, 0, b"x")])
+    assert [] == list(folder.path.iterdir())
+    spool.close()
+
+
+def test_making_files_ends_with_the_call(tmp_path: Path) -> None:
+    """A caller that vanishes while its files are made stops that: no thread goes on for it, and nothing is left."""
+    names = ["/".join([f"{number:04}", *"x" * 14, "file"]) for number in range(60)]
+    with served(tmp_path) as server:
+        files = [model_pb2.UploadedFile(name=name, size_bytes=0) for name in names]
+        files.append(model_pb2.UploadedFile(name="last", size_bytes=1))
+        upload = model_pb2.Upload(files=files)
+        feed = Feed(FreezeRequest(spec=FreezeSpec(source=model_pb2.ModelSource(upload=upload, model="last"))))
+        call = server.stub.Freeze(iter(feed))
+        server.recorder.wait(lambda: server.recorder.receiving == 1)
+        call.cancel()
         server.wait_until_idle()
         feed.end()
 
 
+def test_a_plan_beyond_what_the_operator_allows(tmp_path: Path) -> None:
+    """The caller is told that it is this server's limit, and not to try again here; the operator is told, too."""
+    with served(tmp_path, max_planning_seconds=1e-6) as server:
+        failed = failure(lambda: answer(server.stub.Freeze(MOVING_AVERAGE.requests())))
+        assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "PLANNER_LIMIT_EXCEEDED", False) == (
+            failed.code,
+            failed.reason,
+            failed.retry,
+        )
+        server.recorder.wait(lambda: ["time"] == server.recorder.lost)
+        server.wait_until_idle()
+
+
 def test_draining(tmp_path: Path) -> None:
     """A draining server finishes what it works on; who waits, and who comes, is sent away to try elsewhere."""
-    with served(tmp_path, max_jobs=1) as server:
+    with served(tmp_path, max_uploads=1) as server:
         feed = Feed(*MOVING_AVERAGE.requests())
         working = server.stub.Freeze(iter(feed))
-        server.recorder.wait(lambda: server.recorder.jobs == (1, 0) and server.recorder.received_bytes > 0)
+        server.recorder.wait(lambda: server.recorder.received_bytes > 0)
         waiting = server.stub.Freeze(MOVING_AVERAGE.requests())
-        server.recorder.wait(lambda: server.recorder.jobs == (1, 1))
+        server.recorder.wait(lambda: server.recorder.jobs == (0, 1))
         draining = threading.Thread(target=server.drain)
         draining.start()
         for call in (lambda: answer(waiting), lambda: server.stub.GetCapabilities(GetCapabilitiesRequest())):

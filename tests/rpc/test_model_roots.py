@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rpc.harness import Served, answer, failure, served
-from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, FreezeRequest, FreezeSpec, Model
-from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
+from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, WITH_ASSET, FreezeRequest, FreezeSpec, Model
+from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest, InspectRequest, InspectSpec
 from tffreeze.v1.model_pb2 import ModelSource
 
 SHARD = DIGITS.names[-1]
@@ -45,6 +45,13 @@ def replace_by_link(path: Path, target: Path) -> None:
     path.symlink_to(target)
 
 
+def write_model_with_asset(folder: Path) -> None:
+    """A SavedModel that gives the path of its asset."""
+    (folder / "assets").mkdir(parents=True)
+    (folder / "assets/words.txt").write_text("one two")
+    (folder / "saved_model.pbtxt").write_text(WITH_ASSET)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -77,6 +84,113 @@ def test_links_of_checkpoints(tmp_path: Path, root: Path, secret: Path, name: st
         )
         failed = failure(lambda: freeze(server, source, ("y",)))
         assert ("FILE_NOT_READABLE", f"moving_average/{name}") == (failed.reason, failed.subject)
+
+
+@pytest.mark.parametrize("name", ["variables", *DIGITS.names[1:]])
+def test_what_lies_beside_a_named_file(tmp_path: Path, root: Path, secret: Path, name: str) -> None:
+    """A SavedModel named by its file is no way around: its checkpoint beside it may not lead out either."""
+    replace_by_link(root / "digits" / name, secret / "digits" / name)
+    with served(tmp_path, model_roots={"r": root}) as server:
+        failed = failure(lambda: freeze(server, ModelSource(model_root="r", model="digits/saved_model.pb")))
+        assert ("FILE_NOT_READABLE", f"digits/{name}") == (failed.reason, failed.subject)
+
+
+@pytest.mark.parametrize("name", ["ck.index", "ck.data-00000-of-00001"])
+def test_an_index_beside_a_folder_of_its_name(tmp_path: Path, root: Path, secret: Path, name: str) -> None:
+    """Nor is a folder with the name of a checkpoint's prefix."""
+    folder = root / "moving_average"
+    for kept in ("index", "data-00000-of-00001"):
+        (folder / f"model.{kept}").rename(folder / f"ck.{kept}")
+    (folder / "ck").mkdir()
+    replace_by_link(folder / name, secret / "moving_average" / name.replace("ck", "model"))
+    with served(tmp_path, model_roots={"r": root}) as server:
+        for checkpoint in ("moving_average/ck", "moving_average/ck.index"):
+            source = ModelSource(model_root="r", model="moving_average/model.meta", checkpoint=checkpoint)
+            failed = failure(lambda source=source: freeze(server, source, ("y",)))
+            assert ("FILE_NOT_READABLE", f"moving_average/{name}") == (failed.reason, failed.subject)
+
+
+@pytest.mark.parametrize(
+    "checkpoint", ["graph_v1/model", "graph_v1", "sharded/model", "sharded/model-?????-of-00001"]
+)
+def test_links_of_v1_checkpoints(tmp_path: Path, root: Path, secret: Path, checkpoint: str) -> None:
+    """A V1 table, one of its shards, and the table that a state file names, may not lead out."""
+    (root / "sharded").mkdir()
+    (root / "sharded/model-00000-of-00001").symlink_to(secret / "graph_v1/model")
+    replace_by_link(root / "graph_v1/model", secret / "graph_v1/model")
+    with served(tmp_path, model_roots={"r": root}) as server:
+        source = ModelSource(model_root="r", model="graph_v1/graph.pbtxt", checkpoint=checkpoint)
+        failed = failure(lambda: freeze(server, source, ("y",)))
+        link = "sharded/model-00000-of-00001" if "sharded" in checkpoint else "graph_v1/model"
+        assert ("FILE_NOT_READABLE", link) == (failed.reason, failed.subject)
+
+
+def test_state_files(tmp_path: Path, root: Path, secret: Path) -> None:
+    """A state file may neither lead out, nor name a folder that does."""
+    (root / "state").mkdir()
+    (root / "state/checkpoint").symlink_to(secret / "moving_average/checkpoint")
+    (root / "named").mkdir()
+    (root / "named/checkpoint").write_text('model_checkpoint_path: "below/model"\n')
+    (root / "named/below").symlink_to(secret / "moving_average")
+    with served(tmp_path, model_roots={"r": root}) as server:
+        for checkpoint, link in (("state", "state/checkpoint"), ("named", "named/below")):
+            source = ModelSource(model_root="r", model="moving_average/model.meta", checkpoint=checkpoint)
+            failed = failure(lambda source=source: freeze(server, source, ("y",)))
+            assert ("FILE_NOT_READABLE", link) == (failed.reason, failed.subject)
+
+
+@pytest.mark.parametrize("field", ["model", "saver", "op_list", "checkpoint"])
+def test_every_path_that_is_named(tmp_path: Path, root: Path, secret: Path, field: str) -> None:
+    """Whatever a caller may name: a link out is refused, for Freeze and for Inspect, and so is a file below one."""
+    (root / "link").symlink_to(secret)
+    with served(tmp_path, model_roots={"r": root}) as server:
+        for path in ("link", "link/digits/saved_model.pb", "link/nothing"):
+            source = ModelSource(model_root="r", model="digits")
+            setattr(source, field, path)
+            failed = failure(lambda source=source: freeze(server, source))
+            assert ("FILE_NOT_READABLE", "link") == (failed.reason, failed.subject)
+            if field == "checkpoint":
+                continue  # what stands in the way of a freeze is part of what Inspect tells
+            request = InspectRequest(spec=InspectSpec(source=source))
+            failed = failure(lambda request=request: server.stub.Inspect(iter([request])))
+            assert ("FILE_NOT_READABLE", "link") == (failed.reason, failed.subject)
+
+
+@pytest.mark.parametrize("name", ["assets", "assets/words.txt"])
+def test_links_of_assets(tmp_path: Path, root: Path, secret: Path, name: str) -> None:
+    """An asset that a SavedModel would bring along may not lead out either; inside, it is sent."""
+    write_model_with_asset(root / "words")
+    write_model_with_asset(secret / "words")
+    with served(tmp_path, model_roots={"r": root}) as server:
+        spec = FreezeSpec(source=ModelSource(model_root="r", model="words"))
+        spec.options.as_saved_model = True
+        assert b"one two" == answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)]))).files[1]
+        replace_by_link(root / "words" / name, secret / "words" / name)
+        failed = failure(lambda: answer(server.stub.Freeze(iter([FreezeRequest(spec=spec)]))))
+        assert ("FILE_NOT_READABLE", f"words/{name}") == (failed.reason, failed.subject)
+
+
+def test_stray_links_do_no_harm(tmp_path: Path, root: Path, secret: Path) -> None:
+    """A link out that a freeze does not read stands in nobody's way, and shows nothing of where it leads."""
+    (root / "digits/notes").symlink_to(secret)
+    (root / "stray").symlink_to(secret / "digits")
+    with served(tmp_path, model_roots={"r": root}) as server:
+        freeze(server, ModelSource(model_root="r", model="digits"))
+        failed = failure(lambda: freeze(server, ModelSource(model_root="r", model="moving_average")))
+        assert "MODEL_NOT_FOUND" == failed.reason
+        failed = failure(lambda: freeze(server, ModelSource(model_root="r", model="digits/nothing")))
+        assert "MODEL_NOT_FOUND" == failed.reason
+
+
+@pytest.mark.parametrize("path", ["x" * 256, "/".join(["x" * 255] * 17), "ä" * 128])
+@pytest.mark.parametrize("field", ["model", "checkpoint", "saver", "op_list"])
+def test_names_that_no_file_has(server: Served, path: str, field: str) -> None:
+    """A name that is too long for a file system is INVALID_OPTION."""
+    source = ModelSource(model_root="samples", model="digits")
+    setattr(source, field, path)
+    failed = failure(lambda: freeze(server, source))
+    assert "INVALID_OPTION" == failed.reason
+    assert len(failed.message) < 1000
 
 
 def test_links_inside_the_root_are_followed(tmp_path: Path, root: Path, server: Served) -> None:

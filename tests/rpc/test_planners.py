@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,16 +11,20 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.parse import parse
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.messages import relative_path
-from tffreeze_server.rpc.model_roots import check_source
+from tffreeze_server.rpc.planner_process import Cause, PlannerLimits, cause_of
 from tffreeze_server.rpc.planners import PlannerError, Planners
+from tffreeze_server.rpc.planning import plan_freeze
+from tffreeze_server.tfproto.graph_pb2 import GraphDef
 
 WAIT_SECONDS = 30
 
@@ -58,6 +63,19 @@ def test_field_of_an_error(planners: Planners) -> None:
     assert ("spec.source", "why") == (raised.value.field, raised.value.message)
 
 
+def test_an_error_that_is_its_own_cause(planners: Planners) -> None:
+    """Looking for what is behind an error ends."""
+    with pytest.raises(FreezeError) as raised:
+        result(planners.submit(fail_by_itself).future)
+    assert Reason.MODEL_NOT_FOUND == raised.value.reason
+
+
+def fail_by_itself() -> None:
+    """Runs in the planner."""
+    error = FreezeError(Reason.MODEL_NOT_FOUND, "why")
+    raise error from error
+
+
 def fail_with_field() -> None:
     """Runs in the planner."""
     raise FieldError(Reason.INVALID_OPTION, "spec.source", "why")
@@ -86,15 +104,158 @@ def test_one_stopped_before_it_begins_never_does(planners: Planners) -> None:
 
 
 def test_a_planner_that_dies_is_replaced(planners: Planners) -> None:
-    """A planner killed at work is a defect for that call only; one killed while idle is no defect at all."""
-    victim = result(planners.submit(os.getpid).future)
-    with pytest.raises(PlannerError, match="exit status -9"):
-        result(planners.submit(os.kill, victim, signal.SIGKILL).future)
+    """A planner killed while idle is no defect at all."""
     idle = result(planners.submit(os.getpid).future)
-    assert victim != idle
     os.kill(idle, signal.SIGKILL)
     os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)  # until it has ended, with all its threads
     assert idle != result(planners.submit(os.getpid).future)
+
+
+@dataclass
+class Limited:
+    """One planner with limits, and what it was told that planners were lost to."""
+
+    planners: Planners
+    lost: list[Cause]
+
+
+@contextlib.contextmanager
+def limited(**limits: Any) -> Iterator[Limited]:
+    """Run a planner with these limits."""
+    lost: list[Cause] = []
+    planners = Planners(1, PlannerLimits(**limits), lost.append)
+    planners.start()
+    try:
+        yield Limited(planners, lost)
+    finally:
+        planners.close()
+
+
+def die_by(number: signal.Signals) -> None:
+    """Runs in the planner."""
+    os.kill(os.getpid(), number)
+
+
+def die_first(file: Path, number: signal.Signals) -> str:
+    """Runs in the planner: dies the first time, and remembers it in a file."""
+    if not file.exists():
+        file.touch()
+        die_by(number)
+    return "done"
+
+
+def fill_memory(file: Path | None = None) -> int:
+    """Runs in the planner: takes more than 512 MiB, each time or only the first."""
+    if file is not None and file.exists():
+        return 0
+    if file is not None:
+        file.touch()
+    return len([bytearray(1 << 20) for _ in range(512)])
+
+
+def malformed_for_want_of_memory() -> None:
+    """Runs in the planner: an error that hides what is behind it."""
+    try:
+        fill_memory()
+    except MemoryError:
+        raise FreezeError(Reason.MALFORMED_MODEL, "This cannot be read.") from None
+
+
+def parse_much() -> None:
+    """Runs in the planner: protobuf has no room for 16 million messages."""
+    parse(GraphDef, b"\x0a\x00" * (1 << 24))
+
+
+MEMORY_BYTES = 448 << 20
+
+
+def test_memory_is_limited() -> None:
+    """More than a planner may have is PLANNER_LIMIT_EXCEEDED, after a second try; then the next plan is made."""
+    with limited(max_memory_bytes=MEMORY_BYTES) as one:
+        for function in (fill_memory, malformed_for_want_of_memory, parse_much):
+            with pytest.raises(FreezeError) as raised:
+                result(one.planners.submit(function).future)
+            assert Reason.PLANNER_LIMIT_EXCEEDED == raised.value.reason
+        assert [Cause.MEMORY] * 6 == one.lost
+        assert 3 == result(one.planners.submit(len, "abc").future)
+
+
+@pytest.mark.parametrize(("number", "cause"), [(signal.SIGKILL, Cause.MEMORY), (signal.SIGSEGV, Cause.CRASH)])
+def test_what_is_lost_once_is_tried_again(tmp_path: Path, number: signal.Signals, cause: Cause) -> None:
+    """A planner killed for the machine's memory, or that crashed, does not end its call."""
+    with limited() as one:
+        assert "done" == result(one.planners.submit(die_first, tmp_path / "died", number).future)
+        assert [cause] == one.lost
+
+
+def test_what_is_lost_twice_is_over() -> None:
+    """A planner killed twice for memory is a limit, one that crashed twice a defect."""
+    with limited() as one:
+        with pytest.raises(FreezeError) as raised:
+            result(one.planners.submit(die_by, signal.SIGKILL).future)
+        assert Reason.PLANNER_LIMIT_EXCEEDED == raised.value.reason
+        with pytest.raises(PlannerError, match="exit status -11"):
+            result(one.planners.submit(die_by, signal.SIGSEGV).future)
+        assert [Cause.MEMORY] * 2 + [Cause.CRASH] * 2 == one.lost
+
+
+def test_cpu_time_is_limited_for_each_plan() -> None:
+    """What earlier plans took does not count; one that takes more is ended, and not tried again."""
+    with limited(max_cpu_seconds=1) as one:
+        for _ in range(3):
+            assert result(one.planners.submit(burn, 0.6).future) >= 0.6
+        with pytest.raises(FreezeError, match="1 seconds of CPU") as raised:
+            result(one.planners.submit(burn, 3600.0).future)
+        assert Reason.PLANNER_LIMIT_EXCEEDED == raised.value.reason
+        assert [Cause.CPU] == one.lost
+
+
+def burn(seconds: float) -> float:
+    """Runs in the planner: takes CPU time."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return seconds
+
+
+def test_time_is_limited() -> None:
+    """A plan that takes longer than it may is ended, and not tried again; the next one is made."""
+    with limited(max_seconds=5) as one:
+        waiting = one.planners.submit(time.sleep, 3600)
+        with pytest.raises(FreezeError, match="longer than the 5 seconds") as raised:
+            result(waiting.future)
+        assert Reason.PLANNER_LIMIT_EXCEEDED == raised.value.reason
+        assert [Cause.TIME] == one.lost
+        assert 3 == result(one.planners.submit(len, "abc").future)
+
+
+@pytest.mark.parametrize(
+    ("status", "used", "limit", "cause"),
+    [
+        (-signal.SIGXCPU, 0, 0, Cause.CPU),
+        (-signal.SIGKILL, 0, 0, Cause.MEMORY),
+        (-signal.SIGSEGV, 51, 100, Cause.MEMORY),
+        (-signal.SIGABRT, 51, 100, Cause.MEMORY),
+        (-signal.SIGSEGV, 50, 100, Cause.CRASH),
+        (-signal.SIGSEGV, 51, 0, Cause.CRASH),
+        (1, 51, 100, Cause.CRASH),
+        (0, 0, 0, Cause.CRASH),
+    ],
+)
+def test_causes(status: int, used: int, limit: int, cause: Cause) -> None:
+    """Memory: the kernel's SIGKILL, and any signal near the limit; CPU: SIGXCPU; all else is a crash."""
+    assert cause == cause_of(status, used, limit)
+
+
+def test_a_planner_imports_nothing_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is called as a module of Python's does not take its place."""
+    (tmp_path / "select.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    with limited() as one:
+        assert 3 == result(one.planners.submit(len, "abc").future)
+        assert [] == one.lost
 
 
 def test_planners_end_with_their_server(planners: Planners) -> None:
@@ -141,7 +302,7 @@ def work_for_ever() -> None:
 
 def test_planners_do_not_import_grpc(planners: Planners) -> None:
     """A planner is small: the engine and the messages of the contract."""
-    assert "grpc" not in result(planners.submit(modules, check_source).future)
+    assert "grpc" not in result(planners.submit(modules, plan_freeze).future)
 
 
 def modules(_: object) -> list[str]:

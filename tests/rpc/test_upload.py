@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile, declared_files
+from tffreeze_server.rpc.upload import MAX_FOLDERS, ChunkOrder, DeclaredFile, declared_files
 
 SETTINGS = CallSettings(spool_dir=Path("/nowhere"), max_upload_bytes=1000, max_upload_files=5)
 
@@ -29,7 +30,7 @@ def declare(*files: tuple[str, int, bool] | str, absent_allowed: bool = True) ->
     "name",
     [
         "", "/etc/passwd", "..", "../x", "a/../../x", "a/..", ".", "./a", "a/./b", "a//b", "a/", "/",
-        "a\\b", "..\\x", "C:\\x", "a\0b", "\0", "x" * 256, "a/" * 64 + "a", "ä" * 128, "x/" * 600,
+        "a\\b", "..\\x", "C:\\x", "a\0b", "\0", "x" * 256, "a/" * 16 + "a", "ä" * 128, "x/" * 600,
     ],
 )  # fmt: skip
 def test_bad_names(name: str) -> None:
@@ -41,7 +42,7 @@ def test_bad_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "a/b/c", "..a", "a..", "...", "a b", "ä/ö", "-rf", "~", "x" * 255, "C:"]
+    "name", ["a", "a/b/c", "..a", "a..", "...", "a b", "ä/ö", "-rf", "~", "x" * 255, "C:", "a/" * 15 + "a"]
 )
 def test_good_names(name: str) -> None:
     """What is odd but harmless is taken as it is."""
@@ -72,6 +73,21 @@ def test_sizes() -> None:
             declare(*files)
         assert reason == raised.value.reason
     assert 2 == len(declare(("a", 1000, False), ("b", 1 << 62, True)))
+
+
+def test_folders_are_counted() -> None:
+    """The folders of an upload are limited; one that several files lie in counts once."""
+    many = dataclasses.replace(SETTINGS, max_upload_files=MAX_FOLDERS, max_upload_bytes=0)
+    deep = "/".join("x" * 13)
+    for groups, is_taken in ((75, True), (77, False)):
+        names = [f"{group}/{deep[:-2]}/{file}" for group in range(groups) for file in "abc"]
+        upload = Upload(files=[UploadedFile(name=name, size_bytes=1) for name in names])
+        if is_taken:
+            assert len(names) == len(declared_files(upload, many, absent_allowed=False))
+            continue
+        with pytest.raises(FreezeError, match="1,001 folders") as raised:
+            declared_files(upload, many, absent_allowed=False)
+        assert Reason.UPLOAD_TOO_LARGE == raised.value.reason
 
 
 def test_absent_only_where_allowed() -> None:

@@ -47,6 +47,12 @@ def test_every_setting_has_a_flag_and_every_flag_a_setting() -> None:
     assert CallSettings(settings().calls.spool_dir) == settings().calls
 
 
+def test_a_planner_needs_room_for_its_program() -> None:
+    """A limit below that would lose every planner at its start; 0 is none."""
+    assert "--max-planner-memory-bytes" in problems(["--max-planner-memory-bytes", "100MiB"])
+    assert 0 == settings(["--max-planner-memory-bytes", "0"]).calls.max_planner_memory_bytes
+
+
 def test_defaults_are_what_their_parsers_accept() -> None:
     """No default is out of its own range."""
     for flag in FLAGS:
@@ -109,7 +115,14 @@ def test_every_form_of_a_value_is_read(tmp_path: Path) -> None:
         (["--port-file", "/nowhere/p"], "--port-file /nowhere/p: its folder is not there."),
         (["--metrics-port-file", "/p"], "--metrics-port-file: needs --metrics-port too."),
         (["--port", "7", "--metrics-port", "7"], "--metrics-port 7: is the --port of the server."),
-        (["--max-spool-bytes", "1MiB"], "--max-upload-bytes 8589934592: is more than --max-spool-bytes"),
+        (
+            ["--max-spool-bytes", "1MiB"],
+            "--max-upload-bytes 8589934592: is more than --max-spool-bytes 1048576.",
+        ),
+        (
+            ["--max-spool-bytes-per-caller", "1MiB"],
+            "--max-upload-bytes 8589934592: is more than --max-spool-bytes-per-caller 1048576.",
+        ),
         (["--config", "/nowhere.toml"], "--config /nowhere.toml: cannot be read"),
     ],
 )

@@ -30,8 +30,9 @@ def test_a_call_is_counted() -> None:
     """While it runs and when it has ended, with its reason, stages and bytes."""
     metrics = Metrics()
     observed = metrics.call_started(CallInfo("Freeze", "id", "ci", "peer", {}))
-    metrics.jobs_changed(1, 2)
+    metrics.jobs_changed(1, 2, 6)
     metrics.spool_changed(3)
+    metrics.planner_lost("memory")
     metrics.reloaded("tls", "ok")
     observed.described({"model": "not a label"})
     observed.received(4)
@@ -47,17 +48,19 @@ def test_a_call_is_counted() -> None:
     assert 0.3 == after["tffreeze_stage_seconds_sum", ("planning",)]
     assert (4, 5) == (after["tffreeze_received_bytes_total", ()], after["tffreeze_sent_bytes_total", ()])
     assert (1, 2) == (after["tffreeze_jobs", ("running",)], after["tffreeze_jobs", ("queued",)])
+    assert 6 == after["tffreeze_jobs", ("receiving",)]
     assert 3 == after["tffreeze_spool_reserved_bytes", ()]
+    assert 1 == after["tffreeze_planners_lost_total", ("memory",)]
     assert 1 == after["tffreeze_reloads_total", ("ok", "tls")]
 
 
-def jobs_running(server: Running, expected: int) -> float | None:
-    """How many jobs the server says are running; it is told a moment after the call is, so it is asked again."""
+def jobs(server: Running, state: str, expected: int) -> float | None:
+    """How many jobs the server says are in a state; it is told a moment after the call is, so it is asked again."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        running_jobs = values(server.metrics()).get(("tffreeze_jobs", ("running",)))
-        if running_jobs == expected or time.monotonic() > deadline:
-            return running_jobs
+        number = values(server.metrics()).get(("tffreeze_jobs", (state,)))
+        if number == expected or time.monotonic() > deadline:
+            return number
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -68,11 +71,11 @@ def test_the_server_tells_its_metrics_on_a_port_of_their_own(tmp_path: Path, wor
     with running(tmp_path, *flags) as server, server.channel() as channel:
         assert server.log.wait("metrics")["url"] == f"http://127.0.0.1:{file.read_text().strip()}/metrics"
         upload = Upload(server, channel)
-        assert 1 == jobs_running(server, expected=1)
+        assert 1 == jobs(server, "receiving", expected=1)
         capabilities(channel)
         assert upload.graph in upload.finish()
         server.log.wait("call", method="Freeze")
-        assert 0 == jobs_running(server, expected=0)
+        assert 0 == jobs(server, "receiving", expected=0)
         told = values(server.metrics())
         assert 1 == told["tffreeze_calls_total", ("Freeze", "OK")]
         assert 1 == told["tffreeze_calls_total", ("GetCapabilities", "OK")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,18 @@ def test_the_first_value_must_be_good(tmp_path: Path) -> None:
     files.files[0].write_bytes(b"2")
     with pytest.raises(ValueError, match="is not"):
         files.reloaded()
+
+
+def test_the_time_of_contents_alone_is_not_believed(tmp_path: Path) -> None:
+    """A file of the same size whose mtime was put back (`cp -p` onto it, `rsync -t`) is read anew all the same."""
+    files = Files(tmp_path)
+    value = files.reloaded()
+    for file in files.files:
+        before = file.stat()
+        while (
+            file.stat().st_ctime_ns == before.st_ctime_ns
+        ):  # the clock of files ticks every few milliseconds
+            file.write_bytes(b"2")
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert before.st_mtime_ns == file.stat().st_mtime_ns
+    assert b"2" == value.get()

@@ -174,7 +174,7 @@ class GetCapabilitiesResponse(_message.Message):
     def __init__(self, server_version: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., deliveries: _Optional[_Iterable[_Union[Delivery, str]]] = ..., model_roots: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_upload_bytes", "max_upload_files", "max_file_name_bytes", "max_chunk_bytes", "max_content_chunk_bytes", "max_result_bytes", "max_jobs_per_caller", "max_call_seconds", "max_idle_seconds")
+    __slots__ = ("max_upload_bytes", "max_upload_files", "max_file_name_bytes", "max_chunk_bytes", "max_content_chunk_bytes", "max_result_bytes", "max_jobs_per_caller", "max_call_seconds", "max_idle_seconds", "min_bytes_per_second")
     MAX_UPLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_UPLOAD_FILES_FIELD_NUMBER: _ClassVar[int]
     MAX_FILE_NAME_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +184,7 @@ class Limits(_message.Message):
     MAX_JOBS_PER_CALLER_FIELD_NUMBER: _ClassVar[int]
     MAX_CALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     MAX_IDLE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MIN_BYTES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     max_upload_bytes: int
     max_upload_files: int
     max_file_name_bytes: int
@@ -193,4 +194,5 @@ class Limits(_message.Message):
     max_jobs_per_caller: int
     max_call_seconds: int
     max_idle_seconds: int
-    def __init__(self, max_upload_bytes: _Optional[int] = ..., max_upload_files: _Optional[int] = ..., max_file_name_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_content_chunk_bytes: _Optional[int] = ..., max_result_bytes: _Optional[int] = ..., max_jobs_per_caller: _Optional[int] = ..., max_call_seconds: _Optional[int] = ..., max_idle_seconds: _Optional[int] = ...) -> None: ...
+    min_bytes_per_second: int
+    def __init__(self, max_upload_bytes: _Optional[int] = ..., max_upload_files: _Optional[int] = ..., max_file_name_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_content_chunk_bytes: _Optional[int] = ..., max_result_bytes: _Optional[int] = ..., max_jobs_per_caller: _Optional[int] = ..., max_call_seconds: _Optional[int] = ..., max_idle_seconds: _Optional[int] = ..., min_bytes_per_second: _Optional[int] = ...) -> None: ...

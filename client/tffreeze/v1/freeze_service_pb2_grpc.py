@@ -46,13 +46,15 @@ class FreezeServiceServicer(object):
         A client MUST NOT take the result for whole before `finished` has come and every size and crc32c holds.
         The result is the same, byte by byte, for the same files and options, whatever the delivery and place.
 
+        The first message MUST NOT be longer than 1 MiB. [UPLOAD_MALFORMED]
+
         Calling again is always safe: nothing is kept of a call.
 
-        Errors: every reason from INVALID_OPTION to GRAPH_TOO_LARGE and every reason about files, at the latest
+        Errors: every reason from INVALID_OPTION to GRAPH_TOO_LARGE, MODEL_TOO_COMPLEX and every reason about files, at the latest
         in place of `started`; after it only CHECKSUM_MISMATCH, SHARD_NOT_FOUND, MALFORMED_CHECKPOINT and
         FILE_NOT_READABLE (weights are read when they are sent), CLIENT_TOO_SLOW and those of any RPC. Further:
         UPLOAD_MALFORMED, UPLOAD_TOO_LARGE, MODEL_ROOT_NOT_FOUND, WEIGHTS_NEEDED, TOO_MANY_JOBS, QUOTA_EXCEEDED,
-        DISK_FULL.
+        DISK_FULL, PLANNER_LIMIT_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

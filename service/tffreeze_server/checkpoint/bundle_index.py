@@ -18,7 +18,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from tffreeze_server.checkpoint import table
-from tffreeze_server.checkpoint.problems import file_size_bytes, malformed
+from tffreeze_server.checkpoint.problems import malformed
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.parse import parse
 from tffreeze_server.tensors.files import SourceFiles
@@ -77,7 +77,7 @@ def read_index(path: Path) -> BundleIndex:
     file = path.name
     with SourceFiles({file: path}) as files:
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
-        opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES)
+        opened = table.open_table(file, files.size_bytes(file), read, MAX_BLOCK_BYTES)
         records = dict(table.items(opened, read))
     if HEADER_KEY not in records:
         raise malformed(file, "it has no header")

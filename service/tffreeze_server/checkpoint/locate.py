@@ -8,16 +8,16 @@ last part counts.
 
 from __future__ import annotations
 
-import os
 import re
+import stat
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from google.protobuf import text_format
 
+from tffreeze_files.access import kind_of, names_in
 from tffreeze_files.layout import VARIABLES, instead_of_checkpoint, is_saved_model, own_checkpoint
-from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, not_readable
+from tffreeze_server.checkpoint.problems import malformed, not_readable
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
 from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import CheckpointState
@@ -154,10 +154,10 @@ def _newest_in(folder: Path) -> Located:
 
 
 def _read_state(path: Path) -> str:
-    size_bytes = file_size_bytes(path, STATE_FILE)
-    if size_bytes > MAX_STATE_BYTES:
-        raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, and a list of checkpoints is short")
     with SourceFiles({STATE_FILE: path}) as files:
+        size_bytes = files.size_bytes(STATE_FILE)
+        if size_bytes > MAX_STATE_BYTES:
+            raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, and a list of checkpoints is short")
         data = files.pread(STATE_FILE, size_bytes, 0)
     try:
         state = text_format.Parse(data.decode(), CheckpointState(), allow_unknown_field=True)
@@ -183,28 +183,25 @@ def _beside(path: Path, name: str) -> Path:
 
 
 def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError as error:
-        raise _refused(path, error) from None
+    return _kind_of(path) == stat.S_IFDIR
 
 
 def _exists(path: Path) -> bool:
     """Whether a file is there; raise where that cannot be known."""
+    return _kind_of(path) not in {0, stat.S_IFDIR}
+
+
+def _kind_of(path: Path) -> int:
     try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        return kind_of(path)
     except OSError as error:
         raise _refused(path, error) from None
-    return not path.is_dir()
 
 
 def _names_beside(path: Path) -> list[str]:
     """List the folder that a path is in, as far as it is looked at."""
     try:
-        with os.scandir(path.parent) as entries:
-            return sorted(entry.name for entry in islice(entries, MAX_FOLDER_ENTRIES))
+        return sorted(names_in(path.parent, MAX_FOLDER_ENTRIES))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -236,7 +233,7 @@ def _not_found(location: Path) -> FreezeError:
     if instead is not None:
         return FreezeError(Reason.CHECKPOINT_NOT_FOUND, instead, subject=location.name)
     folder, name = location.parent, location.name
-    if is_saved_model(folder.parent) and not folder.is_dir():
+    if is_saved_model(folder.parent) and not _is_folder(folder):
         return FreezeError(
             Reason.CHECKPOINT_NOT_FOUND,
             f"The SavedModel {folder.parent.absolute().name!r} has no folder {VARIABLES!r}, which holds its "

@@ -22,7 +22,7 @@ from tffreeze_server.checkpoint.assembly import Interleaved, Part
 from tffreeze_server.checkpoint.checkpoint import Checkpoint, Entry, empty_proto, shape_of, value_size_bytes
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.parts import MAX_PARTS, box_of, covering, extents_of
-from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, unsupported_dtype
+from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
 from tffreeze_server.checkpoint.region import Region, whole
 from tffreeze_server.checkpoint.strings import check_string_bounds, gather
 from tffreeze_server.checkpoint.v1_values import STRING_VAL, Decoded, is_decodable, value_runs
@@ -75,7 +75,7 @@ def _read_meta(path: Path) -> tuple[table.Table, SavedTensorSliceMeta]:
     file = path.name
     with SourceFiles({file: path}) as files:
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
-        opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES)
+        opened = table.open_table(file, files.size_bytes(file), read, MAX_BLOCK_BYTES)
         found = table.find(opened, META_KEY, read)
     try:
         meta = parse(SavedTensorSlices, bytes(found or b"")).meta

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
+from tffreeze_files.access import is_file, kind_of, names_in
 from tffreeze_files.layout import SAVED_MODEL_FILES, instead_of_model
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
 
 _CHUNKED = "saved_model.cpb"
+_MAX_FOLDER_ENTRIES = 100_000
 
 
 def locate(model: Path) -> tuple[Path, str]:
@@ -25,11 +28,13 @@ def locate(model: Path) -> tuple[Path, str]:
         instead = instead_of_model(model)
         if instead is not None:
             raise FreezeError(Reason.MODEL_NOT_FOUND, instead, subject=name)
-        if model.is_dir():
+        kind = kind_of(model)
+        if kind == stat.S_IFDIR:
             return _in_directory(model, name), name
-        if model.exists():
+        if kind:
             return model, name
-        siblings = [path.name for path in model.parent.iterdir()] if model.parent.is_dir() else []
+        is_folder = kind_of(model.parent) == stat.S_IFDIR
+        siblings = names_in(model.parent, _MAX_FOLDER_ENTRIES) if is_folder else []
     except OSError as error:
         raise FreezeError(
             Reason.FILE_NOT_READABLE, f"The model {name!r} cannot be read: {error.strerror}.", subject=name
@@ -43,16 +48,16 @@ def locate(model: Path) -> tuple[Path, str]:
 
 def _in_directory(directory: Path, name: str) -> Path:
     for file in SAVED_MODEL_FILES:
-        if (directory / file).is_file():
+        if _is_file(directory / file):
             return directory / file
-    if (directory / _CHUNKED).is_file():
+    if _is_file(directory / _CHUNKED):
         raise FreezeError(
             Reason.UNSUPPORTED_MODEL,
             f"The SavedModel {name!r} is written in chunks ({_CHUNKED}), which tffreeze does not read. "
             "Save it again without chunks (experimental_image_format=False), or as a MetaGraphDef.",
             subject=name,
         )
-    present = sorted(path.name for path in directory.iterdir())
+    present = sorted(names_in(directory, _MAX_FOLDER_ENTRIES))
     below = [f"{name}/{child}" for child in present if _is_saved_model(directory / child)]
     raise FreezeError(
         Reason.MODEL_NOT_FOUND,
@@ -63,7 +68,11 @@ def _in_directory(directory: Path, name: str) -> Path:
 
 
 def _is_saved_model(directory: Path) -> bool:
-    return any((directory / file).is_file() for file in (*SAVED_MODEL_FILES, _CHUNKED))
+    return any(is_file(directory / file) for file in (*SAVED_MODEL_FILES, _CHUNKED))
+
+
+def _is_file(path: Path) -> bool:
+    return kind_of(path) == stat.S_IFREG
 
 
 def _holds(present: list[str]) -> str:

@@ -1,42 +1,49 @@
-"""Who may work now, who waits, and who is sent away at once.
+"""Who is let in, who waits, and who is sent away at once.
 
-A call is counted for its caller from its first moment to its last. To work it needs one of `max_jobs` slots;
-where none is free it waits in line, and where the line is full it is refused. First come, first served.
+A call is counted for its caller from its first moment until it has ended; that its caller has read the answer is
+not waited for. Once it has said what it wants it needs a place, of which there are as many as jobs that may run
+and wait. With one it is never sent away again, unless the server ends.
+
+Receiving an upload and working on a model are different resources: the one costs room in the spool and takes as
+long as the client likes, the other costs processes and memory. So an upload takes one of `max_uploads` slots
+while it comes, gives it back, and only then waits for one of `max_jobs`. A hundred trickling uploads hold up other
+uploads, and no job.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.rpc.limits import CallSettings
+from tffreeze_server.rpc.slots import Slots
 
-Changed = Callable[[int, int], None]
-"""Called with the jobs that run and the jobs that wait."""
+Changed = Callable[[int, int, int], None]
+"""Called with the jobs that run, the calls that wait, and the uploads that come in."""
 
 
 class Admission:
-    """Counts jobs. For one event loop; nothing here waits but `slot`.
+    """Counts calls. For one event loop.
 
     Args:
-        max_jobs: How many may run.
-        max_queued_jobs: How many may wait.
-        max_jobs_per_caller: Calls of one caller; 0: no limit.
+        settings: How many of each there may be.
         changed: Told of every change.
+
+    Attributes:
+        uploads: Slots to receive files.
+        jobs: Slots to work.
 
     """
 
-    def __init__(
-        self, max_jobs: int, max_queued_jobs: int, max_jobs_per_caller: int, changed: Changed
-    ) -> None:
-        self._max_jobs = max_jobs
-        self._max_queued_jobs = max_queued_jobs
-        self._max_jobs_per_caller = max_jobs_per_caller
+    def __init__(self, settings: CallSettings, changed: Changed) -> None:
+        self.uploads = Slots(settings.max_uploads, self._tell)
+        self.jobs = Slots(settings.max_jobs, self._tell)
+        self._max_places = settings.max_jobs + settings.max_queued_jobs
+        self._max_jobs_per_caller = settings.max_jobs_per_caller
         self._changed = changed
-        self._running = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
         self._calls: Counter[str] = Counter()
+        self._places = 0
         self._draining = False
 
     def check_open(self) -> None:
@@ -72,77 +79,34 @@ class Admission:
         if self._calls[caller] <= 0:
             del self._calls[caller]
 
-    def take_free_slot(self) -> bool:
-        """Take a slot if one is free; `release` must follow then."""
-        if self._running >= self._max_jobs:
-            return False
-        self._running += 1
-        self._tell()
-        return True
-
-    def check_line(self) -> None:
-        """Refuse a job that cannot even wait.
+    def take_place(self) -> None:
+        """Take a place for a call; `leave_place` must follow.
 
         Raises:
             FreezeError: TOO_MANY_JOBS.
 
         """
-        if self._running >= self._max_jobs and len(self._waiting) >= self._max_queued_jobs:
+        if self._places >= self._max_places:
             raise FreezeError(
                 Reason.TOO_MANY_JOBS,
-                f"The server works on {self._running} jobs and {len(self._waiting)} wait, which is as many as it "
-                "takes. Try again later, or at another server.",
+                f"The server has {self._places} calls to work on, which is as many as it takes. Try again later, or "
+                "at another server.",
             )
+        self._places += 1
 
-    async def slot(self) -> None:
-        """Wait in line for a slot; `release` must follow.
-
-        Raises:
-            FreezeError: TOO_MANY_JOBS at once where the line is full; DRAINING while waiting.
-
-        """
-        if self.take_free_slot():
-            return
-        self.check_line()
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        self._tell()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self._give_up(turn)
-            raise
-
-    def release(self) -> None:
-        """Give a slot back: to the first in line, if there is one."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                self._tell()
-                return
-        self._running -= 1
-        self._tell()
+    def leave_place(self) -> None:
+        """Give a place back."""
+        self._places -= 1
 
     def drain(self) -> None:
-        """Take no more calls, and refuse those in line."""
+        """Take no more calls, and refuse those that wait."""
         self._draining = True
-        waiting, self._waiting = self._waiting, deque()
-        for turn in waiting:
-            if not turn.done():
-                turn.set_exception(draining())
-        self._tell()
-
-    def _give_up(self, turn: asyncio.Future[None]) -> None:
-        """Leave the line; pass a slot on that came in the same moment."""
-        if turn.done() and not turn.cancelled() and turn.exception() is None:
-            self.release()
-        elif turn in self._waiting:
-            self._waiting.remove(turn)
-            self._tell()
+        self.uploads.refuse(draining)
+        self.jobs.refuse(draining)
 
     def _tell(self) -> None:
-        self._changed(self._running, len(self._waiting))
+        waiting = self.jobs.waiting + self.uploads.waiting
+        self._changed(self.jobs.taken.total(), waiting, self.uploads.taken.total())
 
 
 def draining() -> FreezeError:

@@ -14,6 +14,7 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.caller import Caller, caller_of
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.observer import CallInfo, Clock, Observer, Stage
+from tffreeze_server.rpc.pace import Pace
 from tffreeze_server.rpc.request_id import METADATA_KEY, request_id
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class Call:
     Attributes:
         request_id: Its name in logs.
         caller: Who calls.
-        until_gone: What to do when the caller has the answer, or is gone.
+        until_ended: What to do when it has ended, before its caller is told.
 
     """
 
@@ -51,7 +52,8 @@ class Call:
         info = CallInfo(method, self.request_id, self.caller.name, context.peer(), dict(metadata))
         self.observer = observer.call_started(info)
         self.context = context
-        self.until_gone = contextlib.ExitStack()
+        self.until_ended = contextlib.ExitStack()
+        self._pace = Pace(settings.max_idle_seconds, settings.min_bytes_per_second)
         self._clock = clock
         self._started = clock()
 
@@ -66,8 +68,12 @@ class Call:
             FreezeError: CLIENT_TOO_SLOW.
 
         """
+        started = self._clock()
         message = await self._patiently(self.context.read())
-        return None if message is grpc.aio.EOF else message  # type: ignore[attr-defined]  # the stubs lack it
+        if message is grpc.aio.EOF:  # type: ignore[attr-defined]  # the stubs lack it
+            return None
+        self._pace.passed(self._clock() - started, len(message))
+        return message
 
     async def give_time_to_vanish(self) -> None:
         """Wait for the cancellation of a call whose messages have ended too early.
@@ -84,7 +90,9 @@ class Call:
             FreezeError: CLIENT_TOO_SLOW.
 
         """
+        started = self._clock()
         await self._patiently(self.context.write(message))
+        self._pace.passed(self._clock() - started, len(message))
 
     async def progress(self, stage: freeze_service_pb2.Progress.Stage, received_bytes: int = 0) -> None:
         """Tell the client how far it is, where it can be told: `Inspect` has one response."""
@@ -111,7 +119,7 @@ class Call:
         return remaining is not None and remaining <= 0
 
     async def _patiently(self, operation: Awaitable[T]) -> T:
-        limit = asyncio.timeout(self.settings.max_idle_seconds or None)
+        limit = asyncio.timeout(self._pace.seconds_in_hand)
         try:
             async with limit:
                 return await operation
@@ -122,6 +130,7 @@ class Call:
             raise FreezeError(Reason.CANCELLED, "The caller went away.") from None
         raise FreezeError(
             Reason.CLIENT_TOO_SLOW,
-            f"Nothing was sent or read by the client for {self.settings.max_idle_seconds:g} seconds while it was its "
-            "turn. Try again, over a faster connection.",
+            f"While it was its turn the client sent or read nothing for {self.settings.max_idle_seconds:g} seconds, or "
+            f"lost as much against the {self.settings.min_bytes_per_second:,} bytes a second that this server asks "
+            "for. Try again, over a faster connection.",
         )

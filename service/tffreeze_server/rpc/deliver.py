@@ -22,6 +22,7 @@ from tffreeze_server.plan.plan import Plan, Segment
 from tffreeze_server.plan.segments import field_head
 from tffreeze_server.report.report import Report
 from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
+from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
 from tffreeze_server.rpc.upload import DeclaredFile
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
@@ -57,6 +58,7 @@ class Result:
         plan: Of the first file.
         assets: The other files.
         report: What was frozen from what.
+        found: Which files the plan was made of: nothing else is read to send it.
 
     """
 
@@ -64,11 +66,17 @@ class Result:
     plan: Plan
     assets: tuple[Asset, ...]
     report: Report
+    found: Mapping[Path, Identity]
 
     @property
     def size_bytes(self) -> int:
         """Bytes of all files."""
         return self.plan.size_bytes + sum(asset.size_bytes for asset in self.assets)
+
+    def open_sources(self, folder: Path) -> SourceFiles:
+        """Give the files that its plan and assets are read from: those that were found beneath `folder`, no others."""
+        paths = {**self.plan.files, **{asset.name: asset.path for asset in self.assets}}
+        return SourceFiles(paths, FilesBeneath(folder, self.found).open_found)
 
 
 class Digest(emit.Digest, Protocol):
@@ -172,8 +180,12 @@ class Content:
             self._made_bytes += self._max_chunk_bytes
             yield message
         for index, asset in enumerate(self._result.assets, 1):
-            for data in _asset_chunks(asset, self._max_chunk_bytes):
+            for start in range(0, asset.size_bytes, self._max_chunk_bytes):
+                data = self._files.pread(
+                    asset.name, min(self._max_chunk_bytes, asset.size_bytes - start), start
+                )
                 yield content_head(index, len(data)) + data
+            self._files.close(asset.name)
 
     def is_next_at_hand(self) -> bool:
         """Whether the next message needs no asset and no digest, and its bytes are in memory."""
@@ -181,12 +193,6 @@ class Content:
         end_bytes = self._made_bytes + self._max_chunk_bytes + MAX_CHUNK_BYTES
         last = end_bytes >= self._result.plan.size_bytes and self._result.assets
         return self._at_hand is not None and not last and self._at_hand.has(self._made_bytes, end_bytes)
-
-
-def _asset_chunks(asset: Asset, max_chunk_bytes: int) -> Iterator[bytes]:
-    with SourceFiles({asset.name: asset.path}) as files:
-        for start in range(0, asset.size_bytes, max_chunk_bytes):
-            yield files.pread(asset.name, min(max_chunk_bytes, asset.size_bytes - start), start)
 
 
 class Splice:

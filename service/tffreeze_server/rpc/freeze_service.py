@@ -2,8 +2,9 @@
 
 Theory of operation. A call goes through the same steps, each of which may end it:
 
-    count (per caller) ─▶ spec ─▶ check what is declared ─▶ reserve spool ─▶ slot, or wait in line
-      ─▶ receive files to the half-close ─▶ plan, in a process ─▶ send, message by message ─▶ give back
+    count (per caller) ─▶ spec ─▶ check what is declared, and for room ─▶ place in line
+      ─▶ wait for an upload slot, receive files to the half-close, give it back
+      ─▶ wait for a job slot ─▶ plan, in a process ─▶ send, message by message ─▶ give back
 
 All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `serve` turns
 whatever is raised on the way into a status. In memory are some chunks in, or one out, and the plan.
@@ -29,17 +30,17 @@ from tffreeze_server.rpc.call import Call, Context
 from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.limits import CallSettings, limits_to_message
-from tffreeze_server.rpc.messages import options_from_message
 from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
+from tffreeze_server.rpc.planner_process import Cause, PlannerLimits
 from tffreeze_server.rpc.planners import Planners
 from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
 from tffreeze_server.rpc.receive import Request, first_message, receive_files
 from tffreeze_server.rpc.serve import Cutoff, serve
+from tffreeze_server.rpc.slots import Slots
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
-from tffreeze_server.rpc.spool import Spool, remove
+from tffreeze_server.rpc.spool import Spool, UploadFolder
 from tffreeze_server.rpc.upload import declared_files, to_come_bytes
-from tffreeze_server.tensors.files import SourceFiles
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
 
@@ -64,13 +65,17 @@ class FreezeService:
         self._settings = settings
         self._observer = observer
         self._clock = clock
-        self._admission = Admission(
-            settings.max_jobs, settings.max_queued_jobs, settings.max_jobs_per_caller, observer.jobs_changed
+        self._admission = Admission(settings, observer.jobs_changed)
+        self._spool = Spool(
+            settings.spool_dir,
+            settings.max_spool_bytes,
+            settings.max_spool_bytes_per_caller,
+            observer.spool_changed,
         )
-        self._spool = Spool(settings.spool_dir, settings.max_spool_bytes, observer.spool_changed)
-        self._disk = ThreadPoolExecutor(settings.max_jobs + 2, "disk")
-        self._planners = Planners(settings.planning_processes)
+        self._disk = ThreadPoolExecutor(settings.max_jobs + settings.max_uploads + 2, "disk")
+        self._planners = Planners(settings.planning_processes, planner_limits(settings), self._planner_lost)
         self._cutoff = Cutoff()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._active = 0
         self._nothing_active = asyncio.Event()
         self._nothing_active.set()
@@ -83,9 +88,15 @@ class FreezeService:
             SpoolUnusableError: With a message for the operator.
 
         """
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.open)
+        self._loop = asyncio.get_running_loop()
+        await self._loop.run_in_executor(self._disk, self._spool.open)
         keep_freed_megabytes()
         self._planners.start()
+
+    def _planner_lost(self, cause: Cause) -> None:
+        """Tell of it, from a thread."""
+        assert self._loop is not None, "planners work only after the start"
+        self._loop.call_soon_threadsafe(self._observer.planner_lost, cause.value)
 
     async def drain(self) -> None:
         """Refuse new and waiting calls with DRAINING, and return when the running ones have ended."""
@@ -144,7 +155,7 @@ class FreezeService:
                 result = await job.plan(
                     plan_freeze,
                     spec.source,
-                    options_from_message(spec.options),
+                    spec.options,
                     place,
                     self._settings.max_result_bytes,
                 )
@@ -158,16 +169,15 @@ class FreezeService:
             spec = (await first_message(call, _Inspect)).spec
             check_source_message(spec.source)
             place = await self._take_in(call, job, _Inspect, spec.source, absent_allowed=True)
-            options = options_from_message(spec.options)
             with call.stage(Stage.PLANNING):
-                inspection = await job.plan(plan_inspection, spec.source, options, place)
+                inspection = await job.plan(plan_inspection, spec.source, spec.options, place)
                 return await job.begin_io(deliver.inspect_response, inspection)
 
     @contextlib.asynccontextmanager
     async def _job(self, call: Call) -> AsyncIterator[Job]:
         """Begin a job, and see that all it holds is given back: now, or when its threads have ended."""
         self._admission.enter(call.caller.name)
-        call.until_gone.callback(self._admission.leave, call.caller.name)
+        call.until_ended.callback(self._admission.leave, call.caller.name)
         with self._counted_active():
             job = Job(self._disk, self._planners)
             try:
@@ -192,40 +202,57 @@ class FreezeService:
         *,
         absent_allowed: bool,
     ) -> Place:
-        """Check where the model is, wait for a slot, receive what is to be received."""
-        place = self._place(call, job, source, absent_allowed=absent_allowed)
-        await self._take_slot(call, job)
-        with call.stage(Stage.RECEIVING):
-            await receive_files(call, job, request_type, place)
+        """Check where the model is, receive what is to be received, wait for a job slot."""
+        place, folder = self._place(call, job, source, absent_allowed=absent_allowed)
+        async with self._upload_slot(call) if place.upload_bytes else contextlib.nullcontext():
+            with call.stage(Stage.RECEIVING):
+                await receive_files(call, job, request_type, place, folder)
+        await self._wait_for(call, self._admission.jobs)
+        job.counts.callback(self._admission.jobs.release, call.caller.name)
         return place
 
-    def _place(self, call: Call, job: Job, source: model_pb2.ModelSource, *, absent_allowed: bool) -> Place:
+    def _place(
+        self, call: Call, job: Job, source: model_pb2.ModelSource, *, absent_allowed: bool
+    ) -> tuple[Place, UploadFolder | None]:
         call.observer.described({"model": source.model})
         if source.WhichOneof("place") == "model_root":
             call.observer.described({"model_root": source.model_root})
-            return Place(model_root(source.model_root, self._settings, call.caller))
+            place = Place(model_root(source.model_root, self._settings, call.caller))
+            self._take_place(job)
+            return place, None
         declared = declared_files(source.upload, self._settings, absent_allowed=absent_allowed)
         upload_bytes = to_come_bytes(declared)
         call.observer.described({"upload_files": len(declared), "upload_bytes": upload_bytes})
-        self._admission.check_line()
-        self._spool.reserve(upload_bytes)
-        job.counts.callback(self._spool.release, upload_bytes)
-        folder = self._spool.make_call_folder()
-        job.files.callback(remove, folder)
-        return Place(folder, declared)
+        self._take_place(job)
+        folder = self._spool.begin(call.caller.name, upload_bytes)
+        job.counts.callback(folder.release)
+        job.files.callback(folder.remove)
+        return Place(folder.path, declared), folder
 
-    async def _take_slot(self, call: Call, job: Job) -> None:
-        if not self._admission.take_free_slot():
-            self._admission.check_line()
-            await call.progress(_Progress.STAGE_QUEUED)
-            with call.stage(Stage.QUEUED):
-                await self._admission.slot()
-        job.counts.callback(self._admission.release)
+    def _take_place(self, job: Job) -> None:
+        self._admission.take_place()
+        job.counts.callback(self._admission.leave_place)
+
+    @contextlib.asynccontextmanager
+    async def _upload_slot(self, call: Call) -> AsyncIterator[None]:
+        await self._wait_for(call, self._admission.uploads)
+        try:
+            yield
+        finally:
+            self._admission.uploads.release(call.caller.name)
+
+    async def _wait_for(self, call: Call, slots: Slots) -> None:
+        if slots.may_take(call.caller.name):
+            await slots.take(call.caller.name)
+            return
+        await call.progress(_Progress.STAGE_QUEUED)
+        with call.stage(Stage.QUEUED):
+            await slots.take(call.caller.name)
 
     async def _send(
         self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: deliver.Result
     ) -> None:
-        files = job.files.enter_context(SourceFiles(result.plan.files))
+        files = job.files.enter_context(result.open_sources(place.folder))
         digest = deliver.new_sha256() if spec.want_sha256 else None
         delivery: deliver.Delivery
         if spec.delivery == SPLICE:
@@ -263,6 +290,13 @@ class FreezeService:
             self._active -= 1
             if not self._active:
                 self._nothing_active.set()
+
+
+def planner_limits(settings: CallSettings) -> PlannerLimits:
+    """What one plan may take."""
+    return PlannerLimits(
+        settings.max_planner_memory_bytes, settings.max_planning_cpu_seconds, settings.max_planning_seconds
+    )
 
 
 def add_to_server(service: FreezeService, server: grpc.aio.Server) -> None:

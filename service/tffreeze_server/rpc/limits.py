@@ -30,13 +30,19 @@ class CallSettings:
         max_chunk_bytes: Of `FileChunk.data`; at most 2 MiB.
         max_content_chunk_bytes: Of what is sent; at most 1 MiB.
         max_result_bytes: Of one result; at most 2 GiB - 1.
-        max_jobs: Calls that are worked on at a time.
-        max_queued_jobs: Calls that wait for their turn; 0: none may wait.
+        max_jobs: Calls that are worked on at a time; one caller has at most all but one of them.
+        max_queued_jobs: Further calls, which upload or wait for their turn.
         max_jobs_per_caller: Calls of one caller at a time, waiting ones counted; 0: no limit.
+        max_uploads: Uploads that are received at a time; one caller has at most all but one of them.
         planning_processes: Processes that make plans: as many plans are made at a time.
+        max_planner_memory_bytes: Of address space of such a process; 0: no limit.
+        max_planning_cpu_seconds: Of CPU time of one plan; 0: no limit.
+        max_planning_seconds: From the beginning of one plan to its end; 0: no limit.
         max_spool_bytes: Of all uploads at a time; 0: no limit but the disk's.
+        max_spool_bytes_per_caller: Of all uploads of one caller at a time; 0: no limit of its own.
         max_call_seconds: How long a call may take in all; 0: no limit.
-        max_idle_seconds: How long a client may neither send nor read while it is its turn.
+        max_idle_seconds: How long a client may neither send nor read while it is its turn; 0: no limit.
+        min_bytes_per_second: How fast it must send and read, give or take `max_idle_seconds`; 0: no limit.
         retry_after_seconds: What a refused caller is told to wait.
 
     """
@@ -52,16 +58,23 @@ class CallSettings:
     max_jobs: int = 8
     max_queued_jobs: int = 64
     max_jobs_per_caller: int = 64
+    max_uploads: int = 16
     planning_processes: int = 2
+    max_planner_memory_bytes: int = 2 << 30
+    max_planning_cpu_seconds: int = 300
+    max_planning_seconds: float = 600.0
     max_spool_bytes: int = 32 << 30
+    max_spool_bytes_per_caller: int = 16 << 30
     max_call_seconds: float = 3600.0
     max_idle_seconds: float = 60.0
+    min_bytes_per_second: int = 16 << 10
     retry_after_seconds: float = 1.0
 
 
 def largest_upload_bytes(settings: CallSettings) -> int:
     """Give the size that no upload may pass, however empty the spool is; 0: no limit."""
-    return min((limit for limit in (settings.max_upload_bytes, settings.max_spool_bytes) if limit), default=0)
+    limits = (settings.max_upload_bytes, settings.max_spool_bytes, settings.max_spool_bytes_per_caller)
+    return min((limit for limit in limits if limit), default=0)
 
 
 def limits_to_message(settings: CallSettings) -> freeze_service_pb2.Limits:
@@ -76,4 +89,5 @@ def limits_to_message(settings: CallSettings) -> freeze_service_pb2.Limits:
         max_jobs_per_caller=settings.max_jobs_per_caller,
         max_call_seconds=math.ceil(settings.max_call_seconds),
         max_idle_seconds=math.ceil(settings.max_idle_seconds),
+        min_bytes_per_second=settings.min_bytes_per_second,
     )

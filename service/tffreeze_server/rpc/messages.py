@@ -75,14 +75,29 @@ def source_from_message(message: model_pb2.ModelSource, folder: Path) -> ModelSo
     )
 
 
+MAX_NAME_BYTES = 255
+"""Of one part of a path: what file systems take (NAME_MAX of Linux)."""
+
+MAX_PATH_BYTES = 4096
+"""Of a path: what Linux takes (PATH_MAX)."""
+
+
 def relative_path(name: str, bad: Reason) -> Path:
     """Check a path as the contract asks for it.
 
     Raises:
-        FreezeError: `bad`, where it is absolute or has an empty part, `.`, `..`, a backslash or a NUL.
+        FreezeError: `bad`, where it is absolute or has an empty part, `.`, `..`, a backslash or a NUL, or is
+            too long for a file system.
 
     """
     parts = name.split("/")
+    if len(name.encode()) > MAX_PATH_BYTES or any(len(part.encode()) > MAX_NAME_BYTES for part in parts):
+        raise FreezeError(
+            bad,
+            f"The path {name[:100]!r}… is too long for a file system: it may have {MAX_PATH_BYTES:,} bytes, and each "
+            f"of its parts {MAX_NAME_BYTES}.",
+            subject=name[:100],
+        )
     if not all(parts) or {".", ".."} & set(parts) or "\\" in name or "\0" in name:
         raise FreezeError(
             bad,

@@ -71,7 +71,7 @@ class CallObserver(Protocol):
         """Say what the call is about, as it becomes known: `delivery`, `source`, `model`, and so on."""
 
     def stage(self, stage: Stage, seconds: float) -> None:
-        """Say how long a stage took; each at most once, at its end, also when it failed."""
+        """Say how long a stage took, at its end, also when it failed; each once, but a call may wait twice."""
 
     def received(self, size_bytes: int) -> None:
         """Say that bytes of files came in."""
@@ -89,11 +89,14 @@ class Observer(Protocol):
     def call_started(self, call: CallInfo) -> CallObserver:
         """Say that a call begins."""
 
-    def jobs_changed(self, running: int, queued: int) -> None:
-        """Say how many jobs run and wait now."""
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
+        """Say how many jobs run, how many calls wait, and how many uploads come in now."""
 
     def spool_changed(self, reserved_bytes: int) -> None:
         """Say how much of the spool is reserved now."""
+
+    def planner_lost(self, cause: str) -> None:
+        """Say that a planner was lost to its work and is replaced: to `memory`, `cpu`, `time` or `crash`."""
 
 
 class NullCallObserver:
@@ -122,8 +125,11 @@ class NullObserver:
         """Give an observer that does nothing."""
         return NullCallObserver()
 
-    def jobs_changed(self, running: int, queued: int) -> None:
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Do nothing."""
 
     def spool_changed(self, reserved_bytes: int) -> None:
+        """Do nothing."""
+
+    def planner_lost(self, cause: str) -> None:
         """Do nothing."""

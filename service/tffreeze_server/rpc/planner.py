@@ -1,18 +1,21 @@
 """A process that plans: answers one request after the other over a pipe, until the pipe ends.
 
-Started by `planners` as `python -m tffreeze_server.rpc.planner DESCRIPTOR`. It heeds no signal but SIGKILL: who
-stops the server stops it by closing the pipe, which the kernel does too when the server is killed. A thread waits
-for that, so that it ends in the middle of its work too.
+Started by `planner_process` as `python -P -m tffreeze_server.rpc.planner DESCRIPTOR MEMORY_BYTES CPU_SECONDS`. It
+heeds no signal but SIGKILL and SIGXCPU: who stops the server stops it by closing the pipe, which the kernel does too
+when the server is killed. A thread waits for that, so that it ends in the middle of its work too.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 import os
+import resource
 import select
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -24,16 +27,26 @@ Request = tuple[Callable[..., Any], tuple[Any, ...]]
 """What to run: a function of a module, and its arguments."""
 
 Answer = tuple[str, Any]
-"""`done` and the value; `refused` and a FreezeError's parts; `failed` and a traceback."""
+"""`done` and the value; `refused` and a FreezeError's parts; `failed` and a traceback; `out of memory` and None."""
 
 _ENGINE = "tffreeze_server.rpc.planning"
 """What every plan needs: imported before the first is asked for, which would wait for it a fifth of a second."""
 
-DONE, REFUSED, FAILED = "done", "refused", "failed"
+DONE, REFUSED, FAILED, OUT_OF_MEMORY = "done", "refused", "failed", "out of memory"
 
 
-def main(descriptor: int) -> None:
-    """Answer requests."""
+def main(descriptor: int, max_memory_bytes: int, max_cpu_seconds: int) -> None:
+    """Answer requests.
+
+    Args:
+        descriptor: Of the pipe to the server.
+        max_memory_bytes: Of address space; 0: no limit.
+        max_cpu_seconds: Of each request; 0: no limit.
+
+    """
+    _limit(resource.RLIMIT_CORE, 0)
+    if max_memory_bytes:
+        _limit(resource.RLIMIT_AS, max_memory_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(descriptor,), name="server-watch", daemon=True).start()
@@ -42,9 +55,18 @@ def main(descriptor: int) -> None:
         while True:
             try:
                 request: Request = pipe.recv()
+                if max_cpu_seconds:
+                    _limit(resource.RLIMIT_CPU, math.ceil(time.process_time()) + max_cpu_seconds)
                 _reply(pipe, request)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 return
+
+
+def _limit(kind: int, value: int) -> None:
+    """Lower or raise a limit of this process, up to what it was started with."""
+    _, hard = resource.getrlimit(kind)
+    soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (soft, hard))
 
 
 def _end_with(descriptor: int) -> None:
@@ -61,6 +83,8 @@ def _reply(pipe: Connection, request: Request) -> None:
         pipe.send(answer)
     except (BrokenPipeError, ConnectionResetError):
         raise
+    except MemoryError:
+        pipe.send((OUT_OF_MEMORY, None))
     except Exception:
         pipe.send((FAILED, traceback.format_exc()))
 
@@ -70,10 +94,23 @@ def _answer(request: Request) -> Answer:
     try:
         return DONE, function(*arguments)
     except FreezeError as error:
+        if _is_out_of_memory(error):
+            return OUT_OF_MEMORY, None
         return REFUSED, (error.reason, error.message, error.subject, getattr(error, "field", ""))
-    except Exception:
-        return FAILED, traceback.format_exc()
+    except Exception as error:
+        return (OUT_OF_MEMORY, None) if _is_out_of_memory(error) else (FAILED, traceback.format_exc())
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error is a MemoryError, or was raised because of one."""
+    seen: set[int] = set()  # an error may be its own cause
+    while error is not None and id(error) not in seen:
+        if isinstance(error, MemoryError):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

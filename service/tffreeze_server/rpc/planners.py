@@ -9,22 +9,26 @@ a hostile model exhausts memory. A plan comes back as some hundred kilobytes.
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc import planner
 from tffreeze_server.rpc.field_error import FieldError
+from tffreeze_server.rpc.planner_process import Cause, PlannerLimits, PlannerLostError, PlannerProcess
 
 T = TypeVar("T")
+
+Told = Callable[[Cause], None]
+
+_NO_LIMITS = PlannerLimits()
+
+_TRIED_AGAIN = frozenset((Cause.MEMORY, Cause.CRASH))
+"""What may go better on a fresh planner: one that has worked holds more memory. Time would only be spent twice."""
 
 
 class PlannerError(Exception):
@@ -50,24 +54,31 @@ class Planners:
 
     Args:
         count: How many.
+        limits: Of each plan.
+        lost: Told, by a thread, of each planner that was lost to its work.
 
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(
+        self, count: int, limits: PlannerLimits = _NO_LIMITS, lost: Told = lambda _cause: None
+    ) -> None:
         self._count = count
+        self._limits = limits
+        self._lost = lost
         self._threads = ThreadPoolExecutor(count, "planning")
-        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        self._idle: SimpleQueue[PlannerProcess] = SimpleQueue()
         self._orders: set[_Order] = set()
 
     def start(self) -> None:
         """Start the processes; they get ready by themselves."""
         for _ in range(self._count):
-            self._idle.put(_Process())
+            self._idle.put(PlannerProcess(self._limits))
 
     def submit(self, function: Callable[..., T], *arguments: object) -> Planning[T]:
         """Run a function of a module in a process; arguments and value are pickled.
 
-        The future raises what the function raises, if that is a FreezeError; else PlannerError.
+        The future raises what the function raises, if that is a FreezeError; PLANNER_LIMIT_EXCEEDED where the
+        plan takes more than it may; else PlannerError.
         """
         order = _Order((function, arguments))
         self._orders.add(order)
@@ -86,13 +97,35 @@ class Planners:
     def _run(self, order: _Order) -> Any:  # noqa: ANN401 - what the function gives
         process = self._idle.get()
         try:
-            process = _living(process)
-            return order.run_in(process)
+            process = self._living(process)
+            try:
+                return self._ask(order, process)
+            except PlannerLostError as lost:
+                if lost.cause not in _TRIED_AGAIN:
+                    raise
+                process = self._living(process)
+                return self._ask(order, process)
+        except PlannerLostError as lost:
+            raise _error_of(lost, self._limits) from None
         finally:
             # One that was killed is replaced now: the next plan need not wait, and nothing is left of the old one.
             with contextlib.suppress(OSError):
-                process = _living(process)
+                process = self._living(process)
             self._idle.put(process)
+
+    def _ask(self, order: _Order, process: PlannerProcess) -> Any:  # noqa: ANN401 - what the function gives
+        try:
+            return _value(order.run_in(process))
+        except PlannerLostError as lost:
+            self._lost(lost.cause)
+            raise
+
+    def _living(self, process: PlannerProcess) -> PlannerProcess:
+        """Give a process that can be asked: this one, or a fresh one in its place."""
+        if process.is_alive():
+            return process
+        process.end()
+        return PlannerProcess(self._limits)
 
 
 class _Order:
@@ -101,7 +134,7 @@ class _Order:
     def __init__(self, request: planner.Request) -> None:
         self._request = request
         self._lock = threading.Lock()
-        self._process: _Process | None = None
+        self._process: PlannerProcess | None = None
         self._stopped = False
 
     def stop(self) -> None:
@@ -111,74 +144,27 @@ class _Order:
             if self._process is not None:
                 self._process.kill()
 
-    def run_in(self, process: _Process) -> Any:  # noqa: ANN401 - what the function gives
-        """Have a process work for it."""
+    def run_in(self, process: PlannerProcess) -> planner.Answer:
+        """Have a process work for it.
+
+        Raises:
+            FreezeError: CANCELLED, where it was stopped.
+            PlannerLostError: The process did not answer.
+
+        """
         with self._lock:
             if self._stopped:
                 raise _stopped()
             self._process = process
         try:
-            answer = process.ask(self._request)
-        except (EOFError, OSError):
+            return process.ask(self._request)
+        except PlannerLostError:
             if self._stopped:
                 raise _stopped() from None
-            raise PlannerError(
-                f"A planner ended in the middle of its work: {process.how_it_ended()}."
-            ) from None
+            raise
         finally:
             with self._lock:
                 self._process = None
-        return _value(answer)
-
-
-class _Process:
-    """One process and the pipe to it."""
-
-    def __init__(self) -> None:
-        self._killed = False
-        self._pipe, others_end = Pipe()
-        with others_end:
-            descriptor = others_end.fileno()
-            self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
-                [sys.executable, "-m", planner.__name__, str(descriptor)],
-                pass_fds=(descriptor,),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-
-    def is_alive(self) -> bool:
-        """Whether it can be asked."""
-        return not self._killed and self._process.poll() is None
-
-    def ask(self, request: planner.Request) -> planner.Answer:
-        """Send a request and wait for the answer."""
-        self._pipe.send(request)
-        answer: planner.Answer = self._pipe.recv()
-        return answer
-
-    def kill(self) -> None:
-        """End it now; who waits for it gets an error."""
-        self._killed = True  # it is still there for a moment
-        self._process.kill()
-
-    def how_it_ended(self) -> str:
-        """Tell its exit status."""
-        return f"exit status {self._process.wait()}"
-
-    def end(self) -> None:
-        """Kill it, and wait until it is gone: it has nothing to lose."""
-        self._pipe.close()
-        self._process.kill()
-        self._process.wait()
-
-
-def _living(process: _Process) -> _Process:
-    """Give a process that can be asked: this one, or another in its place."""
-    if process.is_alive():
-        return process
-    process.end()
-    return _Process()
 
 
 def _value(answer: planner.Answer) -> Any:  # noqa: ANN401 - what the function gives
@@ -191,6 +177,21 @@ def _value(answer: planner.Answer) -> Any:  # noqa: ANN401 - what the function g
     if field:
         raise FieldError(reason, field, message, subject=subject)
     raise FreezeError(reason, message, subject=subject)
+
+
+def _error_of(lost: PlannerLostError, limits: PlannerLimits) -> Exception:
+    """What a call is told whose planner was lost."""
+    if lost.cause is Cause.CRASH:
+        return PlannerError(f"A planner ended in the middle of its work: {lost}.")
+    limit = {
+        Cause.MEMORY: f"as much memory as this server has for it ({limits.max_memory_bytes:,} bytes at most)",
+        Cause.CPU: f"more than the {limits.max_cpu_seconds} seconds of CPU time that this server allows",
+        Cause.TIME: f"longer than the {limits.max_seconds:g} seconds that this server allows",
+    }[lost.cause]
+    return FreezeError(
+        Reason.PLANNER_LIMIT_EXCEEDED,
+        f"Planning took {limit}. Freeze without a server, or ask its operator for a higher limit.",
+    )
 
 
 def _stopped() -> FreezeError:

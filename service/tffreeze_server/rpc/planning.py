@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tffreeze.v1 import model_pb2
+from tffreeze.v1 import model_pb2, options_pb2
+from tffreeze_files.access import using
 from tffreeze_server.checkpoint.problems import file_size_bytes
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze import freeze
+from tffreeze_server.freeze import FreezeResult, freeze
 from tffreeze_server.inspection.inspect import inspect
 from tffreeze_server.inspection.inspection import Inspection
-from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.options import FreezeOptions
+from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.deliver import Asset, Result
-from tffreeze_server.rpc.messages import source_from_message
-from tffreeze_server.rpc.model_roots import check_inside, check_source
+from tffreeze_server.rpc.messages import options_from_message, source_from_message
 from tffreeze_server.rpc.upload import DeclaredFile, to_come_bytes
 
 
@@ -42,9 +44,13 @@ class Place:
         """Whether files stay with the client."""
         return any(file.absent for file in self.declared)
 
+    def is_absent(self, path: Path) -> bool:
+        """Whether the file at a path below `folder` stays with the client."""
+        return any(file.absent and self.folder / file.name == path for file in self.declared)
+
 
 def plan_freeze(
-    source: model_pb2.ModelSource, options: FreezeOptions, place: Place, max_result_bytes: int
+    source: model_pb2.ModelSource, wanted: options_pb2.FreezeOptions, place: Place, max_result_bytes: int
 ) -> Result:
     """Plan a result.
 
@@ -52,34 +58,46 @@ def plan_freeze(
         FreezeError: With the reason; WEIGHTS_NEEDED where it cannot be without absent files.
 
     """
-    where = _source(source, place)
-    try:
-        frozen = freeze(where, options)
-    except FreezeError as error:
-        raise _as_weights_needed(error, place) from error
-    check_inside(frozen.plan.files.values(), place.folder)
-    needed = frozen.assets if options.as_saved_model else {}
-    assets = tuple(_asset(name, path, place) for name, path in sorted(needed.items()))
-    result = Result(_name_of(options), frozen.plan, assets, frozen.report)
+    files = FilesBeneath(place.folder)
+    options = options_from_message(wanted)
+    with using(files):
+        frozen = _freeze(source, options, place)
+        needed = frozen.assets if options.as_saved_model else {}
+        assets = tuple(_asset(name, path, place) for name, path in sorted(needed.items()))
+        read_later = [*frozen.plan.files.values(), *(asset.path for asset in assets)]
+        found = _found(read_later, files)
+    result = Result(_name_of(options), frozen.plan, assets, frozen.report, found)
     _check_size(result, max_result_bytes)
     return result
 
 
-def plan_inspection(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> Inspection:
+def plan_inspection(
+    source: model_pb2.ModelSource, wanted: options_pb2.FreezeOptions, place: Place
+) -> Inspection:
     """Inspect a model.
 
     Raises:
         FreezeError: Where it cannot be read.
 
     """
-    return inspect(_source(source, place), options)
+    with using(FilesBeneath(place.folder)):
+        return inspect(source_from_message(source, place.folder), options_from_message(wanted))
 
 
-def _source(message: model_pb2.ModelSource, place: Place) -> ModelSource:
-    """Name the files, and refuse those that a link leads out of the folder to."""
-    source = source_from_message(message, place.folder)
-    check_source(source, place.folder)
-    return source
+def _freeze(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> FreezeResult:
+    where = source_from_message(source, place.folder)
+    try:
+        return freeze(where, options)
+    except FreezeError as error:
+        raise _as_weights_needed(error, place) from error
+
+
+def _found(paths: Iterable[Path], files: FilesBeneath) -> Mapping[Path, Identity]:
+    """Say which files the plan was made of; one that is not there is needed by no value, or stays with the client."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            file_size_bytes(path, path.name)
+    return {path: files.found[path] for path in paths if path in files.found}
 
 
 def _as_weights_needed(error: FreezeError, place: Place) -> FreezeError:
@@ -93,16 +111,26 @@ def _as_weights_needed(error: FreezeError, place: Place) -> FreezeError:
     )
 
 
+def _weights_needed(what: str, subject: str) -> FreezeError:
+    return FreezeError(
+        Reason.WEIGHTS_NEEDED,
+        f"This result cannot be made without {what}: only data files of a checkpoint may stay with the client. "
+        "Send it.",
+        subject=subject,
+    )
+
+
 def _name_of(options: FreezeOptions) -> str:
     stem = "saved_model" if options.as_saved_model else "frozen"
     return f"{stem}.pbtxt" if options.as_text else f"{stem}.pb"
 
 
 def _asset(name: str, path: Path, place: Place) -> Asset:
-    check_inside([path], place.folder)
     try:
         return Asset(f"assets/{name}", path, file_size_bytes(path, name))
     except FileNotFoundError:
+        if place.is_absent(path):
+            raise _weights_needed(f"the asset {name!r}, which was declared absent", name) from None
         raise FreezeError(
             Reason.MALFORMED_MODEL,
             f"The model needs the asset {name!r}, and its folder of assets does not hold it. "

@@ -1,13 +1,14 @@
 """From a stream of chunks to files in the spool.
 
 While some chunks are written in a thread the next are received; both together are never more than some megabytes.
+Room in the spool is counted before a chunk is written. A call that ends has its thread stop before the next file.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from tffreeze.v1 import freeze_service_pb2
@@ -19,6 +20,7 @@ from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.planning import Place
+from tffreeze_server.rpc.spool import UploadFolder
 from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile
 
 PROGRESS_BYTES = 16 << 20
@@ -26,6 +28,9 @@ PROGRESS_BYTES = 16 << 20
 
 MAX_WAITING_BYTES = 4 << 20
 """Received and not yet being written."""
+
+DISK_STEP_BYTES = 16 << 20
+"""How far ahead of its bytes a file takes room on the disk."""
 
 Request = TypeVar("Request", freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest)
 
@@ -47,28 +52,42 @@ async def first_message(call: Call, request_type: type[Request]) -> Request:
     return request
 
 
-async def receive_files(call: Call, job: Job, request_type: type[Request], place: Place) -> None:
+async def receive_files(
+    call: Call, job: Job, request_type: type[Request], place: Place, folder: UploadFolder | None
+) -> None:
     """Receive the rest of the client's messages, down to the half-close.
 
     Args:
         call: The call.
         job: Its job.
         request_type: What the messages are.
-        place: What was declared, and where to put it.
+        place: What was declared.
+        folder: Where to put it; None where nothing was: then no chunk is right.
 
     Raises:
-        FreezeError: UPLOAD_MALFORMED, CLIENT_TOO_SLOW, DISK_FULL.
+        FreezeError: UPLOAD_MALFORMED, CLIENT_TOO_SLOW, QUOTA_EXCEEDED, DISK_FULL.
 
     """
-    order = ChunkOrder(place.declared, call.settings.max_chunk_bytes)
-    writer = _Writer(place.declared, place.folder)
+    writer = Writer(place.declared, folder)
     job.files.callback(writer.close)
+    try:
+        await _receive(
+            call, job, request_type, ChunkOrder(place.declared, call.settings.max_chunk_bytes), writer
+        )
+    finally:
+        writer.stop()
+
+
+async def _receive(
+    call: Call, job: Job, request_type: type[Request], order: ChunkOrder, writer: Writer
+) -> None:
     writing = job.begin_io(writer.make_empty_files)
     waiting: list[Chunk] = []
     waiting_bytes = received_bytes = told_bytes = 0
     while (message := await call.read()) is not None:
         chunk = read_chunk(request_type, message)
         order.accept(chunk)
+        writer.take(chunk)
         waiting.append(chunk)
         waiting_bytes += len(chunk.data)
         if writing.done() or waiting_bytes >= MAX_WAITING_BYTES:
@@ -88,29 +107,55 @@ async def receive_files(call: Call, job: Job, request_type: type[Request], place
     await job.begin_io(writer.close)
 
 
-class _Writer:
-    """Writes files in declared order. Not for two threads at a time."""
+class Writer:
+    """Writes files in declared order. Not for two threads at a time, but `take` and `stop`."""
 
-    def __init__(self, files: Sequence[DeclaredFile], folder: Path) -> None:
+    def __init__(self, files: Sequence[DeclaredFile], folder: UploadFolder | None) -> None:
         self._files = files
         self._folder = folder
+        self._stopped = threading.Event()
         self._index = -1
         self._descriptor = -1
+        self._disk_bytes = 0
+
+    def take(self, chunk: Chunk) -> None:
+        """Count the room for a chunk, on the event loop."""
+        self._known_folder().take(len(chunk.data))
+
+    def stop(self) -> None:
+        """Have the thread that works here stop soon, if one does."""
+        self._stopped.set()
 
     def make_empty_files(self) -> None:
         """Make the files that no chunk comes for."""
         for file in self._files:
+            if self._stopped.is_set():
+                return
             if not file.absent and not file.size_bytes:
-                os.close(self._create(file))
+                os.close(self._known_folder().create_file(file.name))
 
     def write(self, chunks: Sequence[Chunk]) -> None:
         """Write the next bytes of the upload."""
         for chunk in chunks:
+            if self._stopped.is_set():
+                return
             if chunk.file_index != self._index:
-                self.close()
-                self._descriptor = self._create(self._files[chunk.file_index])
-                self._index = chunk.file_index
+                self._begin(chunk.file_index)
+            self._take_disk(chunk)
             spool.write_all(self._descriptor, chunk.data)
+
+    def _begin(self, index: int) -> None:
+        self.close()
+        self._descriptor = self._known_folder().create_file(self._files[index].name)
+        self._index = index
+        self._disk_bytes = 0
+
+    def _take_disk(self, chunk: Chunk) -> None:
+        end_bytes = chunk.offset_bytes + len(chunk.data)
+        if end_bytes > self._disk_bytes:
+            step_bytes = min(DISK_STEP_BYTES, self._files[self._index].size_bytes - self._disk_bytes)
+            spool.take_disk(self._descriptor, self._disk_bytes, step_bytes)
+            self._disk_bytes += step_bytes
 
     def close(self) -> None:
         """Close the last file."""
@@ -118,8 +163,9 @@ class _Writer:
             os.close(self._descriptor)
             self._descriptor = self._index = -1
 
-    def _create(self, file: DeclaredFile) -> int:
-        return spool.create_file(self._folder, file.name, file.size_bytes)
+    def _known_folder(self) -> UploadFolder:
+        assert self._folder is not None, "no chunk is in order where nothing was declared"
+        return self._folder
 
 
 def _malformed(message: str) -> FieldError:

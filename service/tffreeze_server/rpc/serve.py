@@ -49,22 +49,23 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cu
         asyncio.CancelledError: When the caller is gone.
 
     """
-    with call.until_gone:
-        try:
+    try:
+        # What the call holds is given back before its caller is told: a caller may never read that.
+        with call.until_ended:
             response = await _in_time(call, body, cutoff)
-        except asyncio.CancelledError as gone:
-            call.observer.ended(_outcome(call, _gone(call)))
-            let_go(gone)
-            raise
-        except Exception as problem:
-            error = _for_caller(problem, call)
-            call.observer.ended(_outcome(call, error, problem))
-            let_go(problem)
-        else:
-            call.observer.ended(CallOutcome("OK", call.seconds()))
-            return response
-        await abort(call.context, error, call.settings.retry_after_seconds)
-        return b""
+    except asyncio.CancelledError as gone:
+        call.observer.ended(_outcome(call, _gone(call)))
+        let_go(gone)
+        raise
+    except Exception as problem:
+        error = _for_caller(problem, call)
+        call.observer.ended(_outcome(call, error, problem))
+        let_go(problem)
+    else:
+        call.observer.ended(CallOutcome("OK", call.seconds()))
+        return response
+    await abort(call.context, error, call.settings.retry_after_seconds)
+    return b""
 
 
 async def _in_time(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cutoff) -> bytes:

@@ -18,11 +18,11 @@ from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings, largest_upload_bytes
 from tffreeze_server.rpc.messages import relative_path
 
-MAX_NAME_PARTS = 64
-"""Folders in a file name, so that a thousand names do not become a million folders."""
+MAX_NAME_PARTS = 16
+"""Of a file name. The deepest files of real models have five."""
 
-MAX_NAME_PART_BYTES = 255
-"""What file systems take."""
+MAX_FOLDERS = 1000
+"""Of one upload: a folder takes as long to make as a file."""
 
 _FILES = "spec.source.upload.files"
 
@@ -67,6 +67,7 @@ def declared_files(
         _declared_file(file, f"{_FILES}[{index}]", settings, absent_allowed)
         for index, file in enumerate(upload.files)
     )
+    _check_folders(files)
     _check_unique(files)
     _check_size(to_come_bytes(files), settings)
     return files
@@ -104,12 +105,21 @@ def _check_name(name: str, field: str, max_bytes: int) -> None:
         relative_path(name, Reason.UPLOAD_MALFORMED)
     except FreezeError as error:
         raise _malformed(field, error.message, name) from None
-    parts = name.split("/")
-    if len(parts) > MAX_NAME_PARTS or any(len(part.encode()) > MAX_NAME_PART_BYTES for part in parts):
+    parts = name.count("/") + 1
+    if parts > MAX_NAME_PARTS:
         raise _malformed(
-            field,
-            f"A file name has more than {MAX_NAME_PARTS} parts, or one of more than {MAX_NAME_PART_BYTES} bytes.",
-            name[:100],
+            field, f"A file name has {parts} parts, and {MAX_NAME_PARTS} are allowed.", name[:100]
+        )
+
+
+def _check_folders(files: Sequence[DeclaredFile]) -> None:
+    """Limit the folders that would be made."""
+    folders = {folder for file in files for folder in _folders_of(file.name)}
+    if len(folders) > MAX_FOLDERS:
+        raise FreezeError(
+            Reason.UPLOAD_TOO_LARGE,
+            f"The files of the upload lie in {len(folders):,} folders, and {MAX_FOLDERS:,} are allowed. "
+            "Send only what a freeze reads: the model, the checkpoint's index and its data files.",
         )
 
 

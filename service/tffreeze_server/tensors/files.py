@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
+from tffreeze_files.access import open_path
 from tffreeze_files.reader import NotReadableError, not_readable, open_regular
 from tffreeze_server.errors import FreezeError, Reason
 
@@ -16,11 +17,13 @@ class SourceFiles:
 
     Args:
         paths: The path for each file name that a `FileRange` may hold.
+        opener: Opens a path. A server gives one that opens nothing but what a planner found.
 
     """
 
-    def __init__(self, paths: Mapping[str, Path]) -> None:
+    def __init__(self, paths: Mapping[str, Path], opener: Callable[[Path], int] = open_path) -> None:
         self.paths = MappingProxyType(dict(paths))
+        self._open = opener
         self._descriptors: dict[str, int] = {}
 
     def __enter__(self) -> SourceFiles:
@@ -29,9 +32,8 @@ class SourceFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-        self._descriptors.clear()
+        for file in tuple(self._descriptors):
+            self.close(file)
 
     def descriptor(self, file: str) -> int:
         """The open file descriptor of `file`.
@@ -42,7 +44,7 @@ class SourceFiles:
         """
         if file not in self._descriptors:
             try:
-                self._descriptors[file] = open_regular(self.paths[file], file)
+                self._descriptors[file] = open_regular(self.paths[file], file, self._open)
             except (KeyError, FileNotFoundError):
                 raise FreezeError(
                     Reason.SHARD_NOT_FOUND,
@@ -53,6 +55,20 @@ class SourceFiles:
             except NotReadableError as error:
                 raise unreadable(error) from None
         return self._descriptors[file]
+
+    def size_bytes(self, file: str) -> int:
+        """The size of `file`.
+
+        Raises:
+            FreezeError: SHARD_NOT_FOUND or FILE_NOT_READABLE.
+
+        """
+        return os.fstat(self.descriptor(file)).st_size
+
+    def close(self, file: str) -> None:
+        """Close `file`, if it is open: nothing more of it is wanted soon."""
+        if file in self._descriptors:
+            os.close(self._descriptors.pop(file))
 
     def pread(self, file: str, length_bytes: int, offset_bytes: int) -> bytes:
         """Read exactly `length_bytes` of `file` from `offset_bytes` on.

@@ -22,6 +22,9 @@ CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 
 MAX_CONFIG_BYTES = 1 << 20
 
+MIN_PLANNER_MEMORY_BYTES = 256 << 20
+"""The program of a planner takes 150 MiB of address space."""
+
 
 class ConfigError(Exception):
     """The configuration is wrong.
@@ -235,11 +238,17 @@ def _calls(settings: ServerSettings) -> Iterator[str]:
             yield f"--spool-dir {settings.calls.spool_dir}: lies below --model-root {name}={folder}."
     if settings.calls.spool_dir.exists() and not settings.calls.spool_dir.is_dir():
         yield f"--spool-dir {settings.calls.spool_dir}: is not a folder."
-    if 0 < settings.calls.max_spool_bytes < settings.calls.max_upload_bytes:
+    if 0 < settings.calls.max_planner_memory_bytes < MIN_PLANNER_MEMORY_BYTES:
         yield (
-            f"--max-upload-bytes {settings.calls.max_upload_bytes}: is more than "
-            f"--max-spool-bytes {settings.calls.max_spool_bytes}."
+            f"--max-planner-memory-bytes {settings.calls.max_planner_memory_bytes}: is too little to work with. "
+            f"Give at least {MIN_PLANNER_MEMORY_BYTES}, or 0 for no limit."
         )
+    for flag, max_bytes in (
+        ("--max-spool-bytes", settings.calls.max_spool_bytes),
+        ("--max-spool-bytes-per-caller", settings.calls.max_spool_bytes_per_caller),
+    ):
+        if 0 < max_bytes < settings.calls.max_upload_bytes:
+            yield f"--max-upload-bytes {settings.calls.max_upload_bytes}: is more than {flag} {max_bytes}."
 
 
 def listening_address(settings: ServerSettings) -> str:

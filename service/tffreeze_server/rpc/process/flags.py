@@ -206,7 +206,7 @@ FLAGS: tuple[Flag, ...] = (
         "max-connection-age-seconds",
         "SECONDS",
         values.number(0, _DAY),
-        0.0,
+        3600.0,
         "Ask clients to connect anew after so long, so that they spread over new servers; their calls go on. "
         "0: never.",
         "Connections",
@@ -286,7 +286,7 @@ FLAGS: tuple[Flag, ...] = (
         "DIR",
         values.path,
         default_spool_dir(),
-        "Folder for uploads; nothing else may use it.",
+        "Folder for uploads, owned by the server's user; nothing else may use it.",
         "Calls",
     ),
     _limit(
@@ -302,12 +302,17 @@ FLAGS: tuple[Flag, ...] = (
         "max-content-chunk-bytes", "BYTES", values.size(1, 1 << 20), "Bytes of a chunk that the server sends."
     ),
     _limit("max-result-bytes", "BYTES", values.size(1, 2 * _GIB - 1), "Bytes of one result."),
-    _limit("max-jobs", "N", values.whole(1, 100_000), "Calls that are worked on at a time."),
+    _limit(
+        "max-jobs",
+        "N",
+        values.whole(1, 100_000),
+        "Calls that are worked on at a time. One caller has at most all but one of them.",
+    ),
     _limit(
         "max-queued-jobs",
         "N",
         values.whole(0, 100_000),
-        "Calls that wait for their turn; further ones are refused.",
+        "Further calls, which upload or wait for their turn; more are refused.",
     ),
     _limit(
         "max-jobs-per-caller",
@@ -315,12 +320,42 @@ FLAGS: tuple[Flag, ...] = (
         values.whole(0, 100_000),
         "Calls of one caller at a time, waiting ones counted; 0: no limit.",
     ),
+    _limit(
+        "max-uploads",
+        "N",
+        values.whole(1, 100_000),
+        "Uploads that are received at a time. One caller has at most all but one of them.",
+    ),
     _limit("planning-processes", "N", values.whole(1, 64), "Processes that make plans."),
+    _limit(
+        "max-planner-memory-bytes",
+        "BYTES",
+        values.size(0, 1 << 40),
+        "Address space of each of them, its program (about 150 MiB) included; 0: no limit.",
+    ),
+    _limit(
+        "max-planning-cpu-seconds",
+        "SECONDS",
+        values.whole(0, _DAY),
+        "CPU time of one plan; 0: no limit.",
+    ),
+    _limit(
+        "max-planning-seconds",
+        "SECONDS",
+        values.number(0, _DAY),
+        "How long one plan may take; 0: no limit.",
+    ),
     _limit(
         "max-spool-bytes",
         "BYTES",
         values.size(0, 1 << 50),
         "Bytes of all uploads at a time; 0: no limit but the disk's.",
+    ),
+    _limit(
+        "max-spool-bytes-per-caller",
+        "BYTES",
+        values.size(0, 1 << 50),
+        "Bytes of all uploads of one caller at a time; 0: no limit of its own.",
     ),
     _limit(
         "max-call-seconds",
@@ -333,6 +368,12 @@ FLAGS: tuple[Flag, ...] = (
         "SECONDS",
         values.number(1, _DAY),
         "How long a client may neither send nor read while it is its turn.",
+    ),
+    _limit(
+        "min-bytes-per-second",
+        "BYTES",
+        values.size(0, 1 << 30),
+        "How fast a client must send and read; it may lag behind by --max-idle-seconds. 0: no limit.",
     ),
     _limit(
         "retry-after-seconds", "SECONDS", values.number(0, 3600), "What a refused caller is told to wait."

@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -123,6 +124,7 @@ class CallLog:
             "caller": call.caller,
             "peer": call.peer,
         }
+        self._stages: defaultdict[Stage, float] = defaultdict(float)
         self._received_bytes = 0
         self._sent_bytes = 0
 
@@ -132,8 +134,9 @@ class CallLog:
         event(logging.DEBUG, "call described", request_id=self._fields["request_id"], **fields)
 
     def stage(self, stage: Stage, seconds: float) -> None:
-        """Remember how long a stage took."""
-        self._fields[f"{stage.value}_seconds"] = seconds
+        """Add how long a stage took."""
+        self._stages[stage] += seconds
+        self._fields[f"{stage.value}_seconds"] = self._stages[stage]
 
     def received(self, size_bytes: int) -> None:
         """Count bytes that came in."""
@@ -165,8 +168,12 @@ class LogObserver:
         """Begin a line."""
         return CallLog(call)
 
-    def jobs_changed(self, running: int, queued: int) -> None:
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Not worth a line."""
 
     def spool_changed(self, reserved_bytes: int) -> None:
         """Not worth a line."""
+
+    def planner_lost(self, cause: str) -> None:
+        """Log it: a crash is a defect, a limit is for the operator to know."""
+        event(logging.ERROR if cause == "crash" else logging.WARNING, "planner lost", cause=cause)

@@ -79,16 +79,22 @@ class Metrics:
         self.sent_bytes = Counter("tffreeze_sent_bytes", "Bytes of results that went out.", registry=registry)
         self.jobs = Gauge(
             "tffreeze_jobs",
-            "Jobs by state: running or queued.",
+            "Calls by state: running, queued or receiving.",
             ["state"],
             registry=registry,
             multiprocess_mode="livesum",
         )
         self.spool_bytes = Gauge(
             "tffreeze_spool_reserved_bytes",
-            "Bytes of the spool that are reserved.",
+            "Bytes of the uploads in the spool.",
             registry=registry,
             multiprocess_mode="livesum",
+        )
+        self.planners_lost = Counter(
+            "tffreeze_planners_lost",
+            "Planners that were lost to their work and replaced, by cause: memory, cpu, time or crash.",
+            ["cause"],
+            registry=registry,
         )
         self.reloads = Counter(
             "tffreeze_reloads",
@@ -106,14 +112,19 @@ class Metrics:
         self.running.labels(call.method).inc()
         return CallMetrics(self, call.method)
 
-    def jobs_changed(self, running: int, queued: int) -> None:
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Set the jobs."""
+        self.jobs.labels("receiving").set(receiving)
         self.jobs.labels("running").set(running)
         self.jobs.labels("queued").set(queued)
 
     def spool_changed(self, reserved_bytes: int) -> None:
         """Set the spool."""
         self.spool_bytes.set(reserved_bytes)
+
+    def planner_lost(self, cause: str) -> None:
+        """Count a planner."""
+        self.planners_lost.labels(cause).inc()
 
 
 class CallMetrics:

@@ -17,15 +17,20 @@ class Observers:
         """A call begins."""
         return _CallObservers([observer.call_started(call) for observer in self._observers])
 
-    def jobs_changed(self, running: int, queued: int) -> None:
-        """How many jobs run and wait."""
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
+        """How many jobs run, wait and upload."""
         for observer in self._observers:
-            observer.jobs_changed(running, queued)
+            observer.jobs_changed(running, queued, receiving)
 
     def spool_changed(self, reserved_bytes: int) -> None:
         """How much of the spool is reserved."""
         for observer in self._observers:
             observer.spool_changed(reserved_bytes)
+
+    def planner_lost(self, cause: str) -> None:
+        """A planner was lost."""
+        for observer in self._observers:
+            observer.planner_lost(cause)
 
 
 class _CallObservers:

@@ -13,19 +13,23 @@ from typing import Generic, TypeVar
 
 _Value = TypeVar("_Value")
 
-Signature = tuple[tuple[int, int, int, int] | None, ...]
+Signature = tuple[tuple[int, ...] | None, ...]
 
 
 def signature(files: Sequence[Path]) -> Signature:
-    """Tell states of files apart: device, inode, size and time of change of each; None where it is not there."""
-    result: list[tuple[int, int, int, int] | None] = []
+    """Tell states of files apart: device, inode, size and times of change; None for a file that is not there.
+
+    The time of its contents (mtime) can be set to any value, as `cp -p` and `rsync -t` do; that of its inode (ctime)
+    cannot.
+    """
+    result: list[tuple[int, ...] | None] = []
     for file in files:
         try:
             stat = file.stat()
         except OSError:
             result.append(None)
         else:
-            result.append((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+            result.append((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
     return tuple(result)
 
 

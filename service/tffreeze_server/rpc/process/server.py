@@ -37,6 +37,9 @@ from tffreeze_server.rpc.spool import SpoolUnusableError
 
 _CLEAN_UP_SECONDS = 5.0
 
+_NO_COMPRESSION = 1
+"""Of the algorithms that gRPC knows, by bit, only the first: none."""
+
 _PARTING_SECONDS = 1.0
 """How long a call that is cut off has to tell its client why."""
 
@@ -189,7 +192,11 @@ def channel_options(settings: ServerSettings, *, shared: bool) -> list[tuple[str
     def milliseconds(seconds: float) -> int:
         return int(seconds * 1000) if seconds else 2**31 - 1  # the greatest: never
 
+    max_call_seconds = settings.calls.max_call_seconds
     return [
+        # Old versions of gRPC unpack a message before they look at its size: 1.59 makes 683 MB of 611 KB.
+        ("grpc.compression_enabled_algorithms_bitset", _NO_COMPRESSION),
+        ("grpc.per_message_decompression", 0),
         # Else a second server on the port would share its calls in silence.
         ("grpc.so_reuseport", int(shared)),
         ("grpc.keepalive_time_ms", milliseconds(settings.keepalive_seconds)),
@@ -199,6 +206,11 @@ def channel_options(settings: ServerSettings, *, shared: bool) -> list[tuple[str
         ("grpc.http2.min_ping_interval_without_data_ms", milliseconds(settings.min_client_ping_seconds)),
         ("grpc.max_connection_idle_ms", milliseconds(settings.max_connection_idle_seconds)),
         ("grpc.max_connection_age_ms", milliseconds(settings.max_connection_age_seconds)),
+        # Every call is over by then. What is left are answers that nobody reads.
+        (
+            "grpc.max_connection_age_grace_ms",
+            milliseconds(max_call_seconds and max_call_seconds + _CLEAN_UP_SECONDS),
+        ),
         ("grpc.max_concurrent_streams", settings.max_connection_calls),
         ("grpc.enable_channelz", int(settings.channelz)),
     ]

@@ -39,11 +39,14 @@ class Tracing:
         """Begin a span."""
         return CallSpan(self._tracer, call)
 
-    def jobs_changed(self, running: int, queued: int) -> None:
+    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Do nothing: that is for metrics."""
 
     def spool_changed(self, reserved_bytes: int) -> None:
         """Do nothing: that is for metrics."""
+
+    def planner_lost(self, cause: str) -> None:
+        """Do nothing: that is for metrics and logs."""
 
     def close(self) -> None:
         """Export what is left; takes some seconds at most, also where nobody listens."""

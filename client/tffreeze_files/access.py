@@ -1,0 +1,149 @@
+"""The one way to the files of a model: who looks at a file, lists a folder or opens a file does it here.
+
+A freeze on the caller's own machine reads any path (`LocalFiles`). A server that freezes for others says for the
+time of a freeze where files may be read (`using`): then no stage can read anything else, whatever path it makes up.
+`tests/fences` holds that the engine has no other way to a file. Where files may be read holds for one thread: a
+thread that is started later reads any path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextvars import ContextVar
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+"""How a file is opened for reading: without waiting for the other end of a pipe."""
+
+
+class RefusedError(Exception):
+    """A path that may not be read, whether or not something is there."""
+
+
+class Files(Protocol):
+    """Somewhere to read files. Each method raises OSError where the system refuses, RefusedError where it does."""
+
+    def open(self, path: Path) -> int:
+        """Open a path for reading, without waiting; the caller closes the descriptor."""
+
+    def status(self, path: Path) -> os.stat_result:
+        """Look at a file or folder, links followed."""
+
+    def names(self, folder: Path, max_names: int) -> list[str]:
+        """List the first `max_names` names in a folder, in no order."""
+
+
+class LocalFiles:
+    """The files of this machine, by any path."""
+
+    def open(self, path: Path) -> int:
+        """Open a path for reading."""
+        with possible_name():
+            return os.open(path, OPEN_FLAGS)
+
+    def status(self, path: Path) -> os.stat_result:
+        """Look at a file or folder."""
+        with possible_name():
+            return path.stat()
+
+    def names(self, folder: Path, max_names: int) -> list[str]:
+        """List a folder."""
+        with possible_name(), os.scandir(folder) as entries:
+            return [entry.name for entry in islice(entries, max_names)]
+
+
+_LOCAL = LocalFiles()
+
+_FILES: ContextVar[Files] = ContextVar("files", default=_LOCAL)
+
+
+@contextlib.contextmanager
+def using(files: Files) -> Iterator[None]:
+    """Have this thread read files only through `files`."""
+    token = _FILES.set(files)
+    try:
+        yield
+    finally:
+        _FILES.reset(token)
+
+
+def open_path(path: Path) -> int:
+    """Open a path for reading. For all that is no folder: `reader.open_regular`.
+
+    Raises:
+        OSError: It cannot be opened.
+        RefusedError: It may not be read.
+
+    """
+    return _FILES.get().open(path)
+
+
+def status(path: Path) -> os.stat_result:
+    """Look at a file or folder, links followed.
+
+    Raises:
+        OSError: It is not there, or cannot be looked at.
+
+    """
+    return _FILES.get().status(path)
+
+
+def names_in(folder: Path, max_names: int) -> list[str]:
+    """List the first `max_names` names in a folder, in no order.
+
+    Raises:
+        OSError: It is not there, or cannot be listed.
+
+    """
+    return _FILES.get().names(folder, max_names)
+
+
+def kind_of(path: Path) -> int:
+    """The file type bits of what is at `path` (`stat.S_IFDIR`, `stat.S_IFREG`, ...); 0 where nothing is.
+
+    Raises:
+        OSError: That cannot be known.
+
+    """
+    try:
+        return stat.S_IFMT(status(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there; False where that cannot be known. For hints, not for decisions."""
+    return _is(path, stat.S_IFREG)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; False where that cannot be known. For hints, not for decisions."""
+    return _is(path, stat.S_IFDIR)
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there; False where that cannot be known. For hints, not for decisions."""
+    return _is(path, None)
+
+
+def _is(path: Path, kind: int | None) -> bool:
+    try:
+        found = kind_of(path)
+    except (OSError, RefusedError):
+        return False
+    return found == kind if kind else bool(found)
+
+
+@contextlib.contextmanager
+def possible_name() -> Iterator[None]:
+    """Turn the ValueError for a name that no file can have (a zero byte in it) into an OSError."""
+    try:
+        yield
+    except ValueError:
+        raise OSError(errno.EINVAL, "no file can have this name") from None
