@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.internal import api_implementation
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.parse import parse
@@ -172,12 +173,22 @@ MEMORY_BYTES = 448 << 20
 def test_memory_is_limited() -> None:
     """More than a planner may have is PLANNER_LIMIT_EXCEEDED, after a second try; then the next plan is made."""
     with limited(max_memory_bytes=MEMORY_BYTES) as one:
-        for function in (fill_memory, malformed_for_want_of_memory, parse_much):
+        for function in (fill_memory, malformed_for_want_of_memory):
             with pytest.raises(FreezeError) as raised:
                 result(one.planners.submit(function).future)
             assert Reason.PLANNER_LIMIT_EXCEEDED == raised.value.reason
-        assert [Cause.MEMORY] * 6 == one.lost
+        assert [Cause.MEMORY] * 4 == one.lost
         assert 3 == result(one.planners.submit(len, "abc").future)
+
+
+@pytest.mark.skipif(api_implementation.Type() == "python", reason="in pure Python it takes minutes")
+def test_memory_of_protobuf_is_limited() -> None:
+    """The C code of protobuf tells of it by a DecodeError of its own, which is no malformed model."""
+    with limited(max_memory_bytes=MEMORY_BYTES) as one:
+        with pytest.raises(FreezeError) as raised:
+            result(one.planners.submit(parse_much).future)
+        assert Reason.PLANNER_LIMIT_EXCEEDED == raised.value.reason
+        assert [Cause.MEMORY] * 2 == one.lost
 
 
 @pytest.mark.parametrize(("number", "cause"), [(signal.SIGKILL, Cause.MEMORY), (signal.SIGSEGV, Cause.CRASH)])
