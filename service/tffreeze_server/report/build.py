@@ -28,7 +28,9 @@ from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 _EFFECT_OPS = frozenset(
-    ("Assert", "Print", "PrintV2", "PyFunc", "EagerPyFunc", "WriteFile", "SaveV2", "Save")
+    {"Assert", "Print", "PrintV2", "PyFunc", "EagerPyFunc", "WriteFile", "SaveV2", "Save"}
+    # Of the ops that run functions these are for functions with an effect.
+    | {"Case", "If", "StatefulPartitionedCall", "While"}
 )
 
 
