@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tffreeze_files.layout import is_url
+from tffreeze_files.layout import is_url, shown_url
 
 DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 """What the system says where there is no room: on the disk, in the quota, below the limit of a file's size."""
@@ -58,7 +58,8 @@ def check_target(
         target = Path(os.path.realpath(path))
         if status is None and is_url(path):
             raise refused(
-                path, "is a URL, and only files of this machine are written. Copy the file afterwards"
+                shown_url(path),
+                "is a URL, and only files of this machine are written. Copy the file afterwards",
             )
         if as_folder:
             _check_folder(path, target, status)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tffreeze_server.compat import freeze_graph as compat
 from tffreeze_server.compat.freeze_graph import freeze_graph
 
 pytestmark = pytest.mark.tensorflow
@@ -97,3 +99,44 @@ def _run(graph: Any) -> Any:
     with tf.Graph().as_default() as imported, tf.compat.v1.Session(graph=imported) as session:
         tf.import_graph_def(graph, name="")
         return session.run("y:0", FEED)
+
+
+def test_parameters_of_both_functions_are_the_originals() -> None:
+    """Names, order and defaults of the parameters, where the original's is not None."""
+    for name in ("freeze_graph", "freeze_graph_with_def_protos"):
+        theirs = inspect.signature(getattr(original, name)).parameters
+        ours = inspect.signature(getattr(compat, name)).parameters
+        assert list(theirs) == list(ours)
+        assert {key: p.default for key, p in theirs.items()} == {key: p.default for key, p in ours.items()}
+
+
+def test_the_op_that_restores_is_no_output(folder: Path) -> None:
+    """The original's own test of partitioned variables asks for it, and for a ValueError."""
+    graph = tf.compat.v1.GraphDef.FromString((folder / "graph.pb").read_bytes())
+    with pytest.raises(ValueError, match="save/restore_all"):
+        compat.freeze_graph_with_def_protos(
+            input_graph_def=graph,
+            input_saver_def=None,
+            input_checkpoint=str(folder / "model"),
+            output_node_names="save/restore_all",
+            restore_op_name="save/restore_all",
+            filename_tensor_name="save/Const:0",
+            output_graph="",
+            clear_devices=False,
+            initializer_nodes="",
+        )
+
+
+def test_messages_of_tensorflow_freeze(folder: Path) -> None:
+    """TensorFlow's own messages go in, and its own message comes out, which runs."""
+    graph = tf.compat.v1.GraphDef.FromString((folder / "graph.pb").read_bytes())
+    arguments = (graph, None, str(folder / "model"), "y", "save/restore_all", "save/Const:0", "", True, "")
+    results = []
+    for function in (original.freeze_graph_with_def_protos, compat.freeze_graph_with_def_protos):
+        with tf.Graph().as_default():
+            frozen = function(*arguments)
+        assert isinstance(frozen, tf.compat.v1.GraphDef)
+        with tf.Graph().as_default() as made, tf.compat.v1.Session(graph=made) as session:
+            tf.import_graph_def(frozen, name="")
+            results.append(session.run("y:0", FEED))
+    np.testing.assert_array_equal(results[0], results[1])

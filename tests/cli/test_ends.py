@@ -9,12 +9,13 @@ import pty
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cli.program import DIGITS, PROGRAM, environment, start, tffreeze
+from cli.program import DIGITS, FIXTURES, PROGRAM, environment, start, tffreeze
 
 
 def test_a_broken_pipe_is_quiet() -> None:
@@ -61,6 +62,57 @@ def test_an_interrupt_leaves_nothing_behind(number: signal.Signals, code: int, t
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (code, b"")
     assert list(tmp_path.iterdir()) == []
+
+
+_INTERRUPTED_IMPORT = """
+import os, runpy, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+
+_, module, program, *arguments = sys.argv
+sys.meta_path.insert(0, Interrupt())
+sys.argv[:] = [program, *arguments]
+runpy.run_module(program, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.usefixtures("in_the_foreground")
+@pytest.mark.parametrize(
+    ("module", "program"),
+    [
+        ("tffreeze.cli.main", "tffreeze"),
+        ("click", "tffreeze"),
+        ("tffreeze.cli.freeze", "tffreeze"),
+        ("google.protobuf.message", "tffreeze"),
+        ("tffreeze_server.freeze", "tffreeze"),
+        ("google_crc32c", "tffreeze"),
+        ("tffreeze_server.rpc.main", "tffreeze_server.rpc.start"),
+        ("tffreeze_server.rpc.process.flags", "tffreeze_server.rpc.start"),
+        ("tffreeze_server.rpc.process.run", "tffreeze_server.rpc.start"),
+        ("grpc", "tffreeze_server.rpc.start"),
+    ],
+)
+def test_an_interrupt_during_an_import_is_quiet(module: str, program: str, tmp_path: Path) -> None:
+    """Ctrl-C while a program is still being imported: exit code 130, no traceback, no file."""
+    arguments = ["--port", "0"] if "server" in program else ["freeze", DIGITS, "-o", "f.pb"]
+    command = [sys.executable, "-c", _INTERRUPTED_IMPORT, module, program, *arguments]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, timeout=60, check=False
+    )
+    assert (130, b"") == (done.returncode, done.stderr)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_both_programs_start_where_signals_are_taken_care_of() -> None:
+    """The installed programs begin with the modules that take care of signals first."""
+    scripts = tomllib.loads((FIXTURES.parent.parent / "pyproject.toml").read_text())["project"]["scripts"]
+    assert {
+        "tffreeze": "tffreeze.__main__:main",
+        "tffreeze-server": "tffreeze_server.rpc.start:main",
+    } == scripts
 
 
 def test_an_unexpected_error_is_one_line(tmp_path: Path) -> None:

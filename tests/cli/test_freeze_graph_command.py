@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from cli.program import DIGITS, FIXTURES, tffreeze
 from tffreeze.cli.freeze_graph import command
-from tffreeze_server.compat.freeze_graph import Flags, freeze_graph
+from tffreeze_server.compat.freeze_graph import Flags, freeze_graph, freeze_graph_with_def_protos
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 
@@ -205,3 +206,58 @@ def _freeze(**flags: Any) -> Any:
         "clear_devices": True, "initializer_nodes": "",
     }  # fmt: skip
     return freeze_graph(**{**required, **flags})
+
+
+def test_messages_in_memory_freeze_like_files(tmp_path: Path) -> None:
+    """`freeze_graph_with_def_protos` gives and writes what `freeze_graph` does, and leaves its arguments alone."""
+    meta_graph = MetaGraphDef.FromString(Path(META).read_bytes())
+    before = meta_graph.SerializeToString(deterministic=True)
+    names = ("save/restore_all", "save/Const:0")
+    expected = freeze_graph("", "", True, META_CHECKPOINT, "y", *names, "", True, "", input_meta_graph=META)
+    output = tmp_path / "out.pb"
+    for model in ({"input_meta_graph_def": meta_graph}, {"graph": meta_graph.graph_def}):
+        found = freeze_graph_with_def_protos(
+            model.pop("graph", None),
+            meta_graph.saver_def,
+            META_CHECKPOINT,
+            "y",
+            *names,
+            str(output),
+            True,
+            "",
+            **model,
+        )
+        assert expected == found
+        assert expected.SerializeToString(deterministic=True) == output.read_bytes()
+    assert before == meta_graph.SerializeToString(deterministic=True)
+
+
+def test_a_saved_model_needs_no_messages() -> None:
+    """Its directory alone is enough; tags are a list."""
+    found = [
+        freeze_graph_with_def_protos(
+            None, None, None, "StatefulPartitionedCall", None, None, "", True, "",
+            input_saved_model_dir=DIGITS, saved_model_tags=tags,
+        )
+        for tags in (None, ["serve"])
+    ]  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_an_output_is_none_of_the_files_that_are_read(tmp_path: Path) -> None:
+    """Graph and checkpoint stay as they are."""
+    for name in ("graph.pbtxt", "model"):
+        shutil.copy(FIXTURES / "graph_v1" / name, tmp_path / name)
+    for name in ("graph.pbtxt", "model"):
+        before = (tmp_path / name).read_bytes()
+        graph, checkpoint, output = (str(tmp_path / file) for file in ("graph.pbtxt", "model", name))
+        with pytest.raises(OSError, match="one of the files that are read"):
+            freeze_graph(graph, "", False, checkpoint, "y", "", "", output, True, "")
+        assert before == (tmp_path / name).read_bytes()
+
+
+def test_the_functions_messages_name_its_own_flags() -> None:
+    """No flag of `tffreeze freeze` is in them."""
+    with pytest.raises(ValueError, match="--variable_names_denylist") as caught:
+        freeze_graph(GRAPH, "", False, CHECKPOINT, "w/Assign", "", "", "", True, "")
+    assert "--deny " not in str(caught.value)

@@ -139,8 +139,9 @@ def test_a_damaged_weight_is_named_and_leaves_no_file(tmp_path: Path, plan: Plan
         (lambda shard: shard.unlink(), Reason.SHARD_NOT_FOUND),
         (lambda shard: shard.write_bytes(b"short"), Reason.MALFORMED_CHECKPOINT),
         (lambda shard: (shard.unlink(), shard.mkdir()), Reason.FILE_NOT_READABLE),
+        (lambda shard: (shard.unlink(), os.mkfifo(shard)), Reason.FILE_NOT_READABLE),
     ],
-    ids=["missing", "cut short", "a folder"],
+    ids=["missing", "cut short", "a folder", "a pipe that nobody writes to"],
 )
 def test_an_unreadable_shard_leaves_no_file(
     tmp_path: Path, plan: Plan, damage: Callable[[Path], object], reason: Reason

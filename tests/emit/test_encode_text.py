@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from emit.samples import SHARD, dense_graph, one_constant, string_constant, write_shard
 from emit.test_encode import encoded
+from tffreeze_server.emit.emit import write_file
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.measure import OutputForm, make_plan
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.tensors.data import FileRange
@@ -75,3 +77,15 @@ def test_the_plan_of_text_knows_its_size(tmp_path: Path) -> None:
     """Size is of the escaped text, known before it is written."""
     files = write_shard(tmp_path)
     assert len(encoded(dense_graph(), files, TEXT)) == make_plan(dense_graph(), files, TEXT).size_bytes
+
+
+def test_a_constant_that_changed_after_the_plan_is_noticed(tmp_path: Path) -> None:
+    """A value of the model's own file has no crc32c there: it is held against the text that was measured."""
+    (tmp_path / SHARD).write_bytes(b"abcd" * 9)
+    graph = one_constant(FileRange(SHARD, 0, 36, None), (9,))
+    plan = make_plan(graph, {SHARD: tmp_path / SHARD}, TEXT)
+    (tmp_path / SHARD).write_bytes(b"abce" * 9)
+    with pytest.raises(FreezeError, match="changed while it was read") as caught:
+        write_file(plan, tmp_path / "out")
+    assert Reason.CHECKSUM_MISMATCH is caught.value.reason
+    assert [SHARD] == [path.name for path in tmp_path.iterdir()]

@@ -72,6 +72,10 @@ def test_a_killed_run_leaves_no_output_and_does_not_trip_the_next(
         writer.wait(timeout=60)
     assert not target.exists()
     run(target, kind, way)
+    run(
+        target, kind, way
+    )  # a folder that is there is refused; a file is replaced, which takes a temporary name
+    assert [target] == list(tmp_path.iterdir())
     written = target if kind == "file" else target / "saved_model.pb"
     assert 8 << 20 == written.stat().st_size
 
