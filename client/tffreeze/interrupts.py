@@ -8,7 +8,8 @@ so that what has a temporary name is removed.
 
 from __future__ import annotations
 
-import _signal as signal  # type: ignore[import-not-found]  # typeshed has only `signal` without its enums, whose import a signal could meet
+# Not `signal`: it makes enums, and a signal could come while it does.
+import _signal as signal  # type: ignore[import-not-found]  # typeshed does not have it
 import os
 import sys
 

@@ -21,8 +21,8 @@ class ModelFiles(TypedDict, total=False):
     """Files that belong to a model.
 
     Attributes:
-        checkpoint: A prefix, a directory with a `checkpoint` state file, or any file of a checkpoint. None:
-            the SavedModel's own, or none at all.
+        checkpoint: A prefix, a directory with a `checkpoint` state file, any file of a checkpoint, or a
+            SavedModel, whose own it is. None: the SavedModel's own, that beside a `.meta` file, or none at all.
         saver: A file with a SaverDef, binary or text.
         op_list: A file with an OpList, binary or text: ops that neither the model nor TensorFlow defines.
 

@@ -12,8 +12,9 @@ class ModelSource:
 
     Attributes:
         model: A SavedModel directory, or a file with a SavedModel, MetaGraphDef or GraphDef, binary or text.
-        checkpoint: A prefix, a directory with a `checkpoint` state file, or any file of a checkpoint. None:
-            the SavedModel's own, or none at all (a graph without variables).
+        checkpoint: A prefix, a directory with a `checkpoint` state file, any file of a checkpoint, or a
+            SavedModel, whose own it is. None: the SavedModel's own, that beside a `.meta` file, or none at all (a
+            graph without variables).
         saver: A file with a SaverDef, binary or text.
         op_list: A file with an OpList, binary or text: definitions of ops that neither the model nor
             TensorFlow's registry holds.

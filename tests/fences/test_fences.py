@@ -71,6 +71,11 @@ def test_fences_hold() -> None:
             "import tffreeze_server.rpc",
             "Data flows one way",
         ),
+        (
+            "client/tffreeze_files/bad.py",
+            "import tffreeze.errors",
+            "Files are read and written by what knows neither",
+        ),
         ("service/tffreeze_server/rewrite/bad.py", "import tensorflow", "TensorFlow runs in runtime only"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ from peers.lying_server import Ends, LyingServer, failure, lying_server, record
 from rpc.harness import served
 from rpc.models import FIXTURES
 from tffreeze import retry
+from tffreeze.connection import Connection
+from tffreeze.health import check_health
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze.v1.freeze_service_pb2 import FreezeResponse, GetCapabilitiesResponse, InspectResponse
 
@@ -86,7 +90,7 @@ def test_a_lie_is_refused(
 
 
 ALL_LIES = """
-import resource, sys
+import re, sys
 from pathlib import Path
 import tffreeze
 from peers.lies import LIES
@@ -97,7 +101,8 @@ with tffreeze.Client("127.0.0.1:" + sys.argv[1]) as client:
             client.freeze(sys.argv[2], output=Path(sys.argv[3], "f"), delivery=lie.delivery, **lie.arguments)
         except tffreeze.TffreezeError:
             refused += 1
-print(refused, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+# Of this program alone: `ru_maxrss` begins with that of the process it was forked from.
+print(refused, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10)
 """
 
 
@@ -277,3 +282,82 @@ def test_compressed_answers_are_refused(tmp_path: Path) -> None:
         with pytest.raises(tffreeze.TffreezeError):
             client.freeze(DIGITS, output=tmp_path / "f")
     assert [] == list(tmp_path.iterdir())
+
+
+def _with_asset(honest: Responses, told_bytes: int, *pieces: FreezeResponse) -> Responses:
+    """A SavedModel of the server's with `assets/empty` and `assets/words.txt`."""
+    said = [FreezeResponse.FromString(one.SerializeToString()) for one in honest]
+    started = next(one for one in said if one.HasField("started")).started
+    started.files.add(name="assets/empty", size_bytes=0)
+    started.files.add(name="assets/words.txt", size_bytes=told_bytes)
+    started.total_size_bytes += told_bytes
+    return [*said[:-1], *pieces, said[-1]]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model with two assets."""
+    shutil.copytree(DIGITS, tmp_path / "model")
+    (tmp_path / "model" / "assets").mkdir()
+    (tmp_path / "model" / "assets" / "empty").touch()
+    (tmp_path / "model" / "assets" / "words.txt").write_bytes(b"words")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize(
+    ("told_bytes", "data", "reason"),
+    [
+        (5, b"words", ""),
+        (5, b"w0rds", "CHECKSUM_MISMATCH"),
+        (4, b"word", "INTERNAL"),
+        (1 << 62, b"words", "INTERNAL"),
+        (5, b"word", "INTERNAL"),
+        (5, b"words!", "INTERNAL"),
+    ],
+)
+def test_assets_of_an_upload_are_the_callers(  # noqa: PLR0917 - pytest gives them by name
+    told_bytes: int,
+    data: bytes,
+    reason: str,
+    honest: dict[tuple[str, bool], Responses],
+    server: LyingServer,
+    client: tffreeze.Client,
+    model: Path,
+) -> None:
+    """They need no crc32c of the server's: the caller has them, byte for byte."""
+    piece = FreezeResponse(content={"file_index": 2, "data": data})
+    server.say(*_with_asset(honest["content", True], told_bytes, piece))
+    output = model.parent / "out"
+    arguments: dict[str, Any] = {"output": output, "as_saved_model": True, "delivery": "content"}
+    if not reason:
+        client.freeze(model, **arguments)
+        assert b"words" == (output / "assets" / "words.txt").read_bytes()
+        return
+    with pytest.raises(tffreeze.TffreezeError) as caught:
+        client.freeze(model, **arguments)
+    assert reason == caught.value.reason
+    assert [model] == list(model.parent.iterdir())
+
+
+def test_assets_of_a_model_root_take_no_room_before_they_come(
+    honest: dict[tuple[str, bool], Responses], server: LyingServer, client: tffreeze.Client, tmp_path: Path
+) -> None:
+    """Their size is whatever the server says: exabytes that do not come are no full disk."""
+    piece = FreezeResponse(content={"file_index": 2, "data": b"words"})
+    server.say(*_with_asset(honest["content", True], 1 << 60, piece))
+    with pytest.raises(tffreeze.ServiceError, match="bytes less") as caught:
+        client.freeze("digits", model_root="samples", output=tmp_path / "f", as_saved_model=True)
+    assert ("INTERNAL", 1, []) == (caught.value.reason, server.calls, list(tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize("said", [(), (b"",), (b"\x08\x02",), (b"\x08\x01", b"\x08\x01"), (b"\xff",)])
+def test_a_server_that_is_not_healthy_is_told(said: tuple[bytes, ...], server: LyingServer) -> None:
+    """SERVING, once: all else is no health."""
+    server.say(*said)
+    connection = Connection([f"127.0.0.1:{server.port}"], None, None, insecure=False)
+    with contextlib.closing(connection), pytest.raises(tffreeze.ServiceError):
+        check_health(connection, 30)
+    server.say(b"\x08\x01")
+    connection = Connection([f"127.0.0.1:{server.port}"], None, None, insecure=False)
+    with contextlib.closing(connection):
+        assert f"127.0.0.1:{server.port}" == check_health(connection, 30)

@@ -31,8 +31,8 @@ def model_flags(command: _Command) -> _Command:
                 "--checkpoint",
                 metavar="P",
                 type=click.Path(),
-                help="A checkpoint: its prefix, any of its files, or the directory it is in. "
-                "Default: the SavedModel's own.",
+                help="A checkpoint: its prefix, any of its files, the directory it is in, or a SavedModel. "
+                "Default: the SavedModel's own, or the one beside a .meta file.",
             ),
             click.option("--saver", metavar="F", type=FILE, help="A file with a SaverDef, binary or text."),
             click.option(

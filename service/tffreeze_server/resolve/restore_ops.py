@@ -120,7 +120,8 @@ def _read_restore(flat: FlatGraph, node: Node, index: int, saver: Saver) -> Rest
         raise FreezeError(
             Reason.UNSUPPORTED_RESTORE,
             f"{saver.origin} restores a variable through the node {node.name!r} (op {node.op!r}), and what that "
-            "makes of the checkpoint is not known here. Give another saver with --restore-op or --saver.",
+            "makes of the checkpoint is not known here. Give another saver with --restore-op or --saver, or leave the "
+            "variable as it is with --deny.",
             subject=node.name,
         )
     _check_filename(flat, node, inputs[0], saver)
@@ -138,7 +139,8 @@ def _string(flat: FlatGraph, tensor: str, index: int, reader: Node) -> str:
         raise FreezeError(
             Reason.UNSUPPORTED_RESTORE,
             f"The restore op {reader.name!r} reads its tensor names from {node.name!r} (op {node.op!r}), which is no "
-            "constant: they are known only when the model runs. Give another saver with --restore-op.",
+            "constant: they are known only when the model runs. Give another saver with --restore-op, or leave the "
+            "variable as it is with --deny.",
             subject=reader.name,
         )
     value = node.proto.attr.get("value")
@@ -173,7 +175,8 @@ def _check_filename(flat: FlatGraph, node: Node, prefix: str, saver: Saver) -> N
         Reason.UNSUPPORTED_RESTORE,
         f"The restore op {node.name!r} reads the checkpoint that {passed[-1]!r} names, not the one that "
         f"{saver.origin} is given through {saver.filename_tensor!r}: it restores from another file. "
-        "Give the tensor that names this checkpoint with --filename-tensor.",
+        "Give the tensor that names this checkpoint with --filename-tensor, or leave the variable as it is with "
+        "--deny.",
         subject=node.name,
     )
 
