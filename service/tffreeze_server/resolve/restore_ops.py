@@ -175,7 +175,7 @@ def _check_filename(flat: FlatGraph, node: Node, prefix: str, saver: Saver, budg
     """The op must read the checkpoint that the saver is given, not a file of its own."""
     wanted = node_of(saver.filename_tensor)
     passed = _names_on_the_way(flat, prefix)
-    budget.draw("the names of the checkpoint", len(passed), subject=node.name)
+    budget.draw("the names of the checkpoint", 2 * len(passed), subject=node.name)
     last = next(reversed(passed))
     if wanted in passed or (not wanted and flat[last].op in _FILENAME_OPS):
         return

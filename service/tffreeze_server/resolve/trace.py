@@ -36,7 +36,7 @@ def origin(
     """
     for step in range(len(flat) + 1):
         if step % _DRAWN_AT_ONCE == _DRAWN_AT_ONCE - 1:
-            budget.draw("where tensors come from", _DRAWN_AT_ONCE, subject=tensor)
+            budget.draw("where tensors come from", 2 * _DRAWN_AT_ONCE, subject=tensor)
         name, index = split_tensor(tensor)
         node = flat[name]
         if node.op == "IdentityN" and index < len(data_inputs(node)):
