@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError
 from tffreeze_server.graph.effects import Effects, State, state_of
 from tffreeze_server.graph.inline import flatten
@@ -41,21 +42,23 @@ def restored_resources(
     savers = [s for s in model.savers if s.restore_op in nodes] or list(implied_savers(nodes))
     found: dict[State, RestoredResource] = {}
     for saver in savers[:1]:
-        flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs)
+        flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
         for node in flat.values():
             handles = effects.fills(node)
             if len(handles) != 1:
                 continue
-            maker, _ = origin(flat, handles[0], SAME_VALUE)
+            maker, _ = origin(flat, handles[0], model.budget, SAME_VALUE)
             if effects.is_resource(maker):
-                inputs = [None if t in handles else _input(flat, t, saver) for t in data_inputs(node)]
+                inputs = [
+                    None if t in handles else _input(flat, t, saver, model.budget) for t in data_inputs(node)
+                ]
                 found.setdefault(state_of(maker), RestoredResource(node, tuple(inputs)))
     return found
 
 
-def _input(flat: FlatGraph, tensor: str, saver: Saver) -> Node | Restored | FreezeError:
+def _input(flat: FlatGraph, tensor: str, saver: Saver, budget: Budget) -> Node | Restored | FreezeError:
     try:
-        node, _ = origin(flat, tensor)
+        node, _ = origin(flat, tensor, budget)
     except FreezeError as error:
         return error
-    return node if node.op == "Const" else restored_tensor(flat, tensor, saver)
+    return node if node.op == "Const" else restored_tensor(flat, tensor, saver, budget)
