@@ -14,8 +14,8 @@ from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node
 from tffreeze_server.graph.table_ops import IMPORT_OPS, TABLE_OPS, table_key
-from tffreeze_server.resolve.restore_ops import Restored, implied_savers, restored_tensor
-from tffreeze_server.resolve.trace import SAME_VALUE, VariableKey, data_inputs, origin
+from tffreeze_server.resolve.restore_ops import Restored, RestoreReader, implied_savers
+from tffreeze_server.resolve.trace import Origins, VariableKey, data_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,10 @@ def restored_tables(model: Model, nodes: Mapping[str, Node]) -> dict[VariableKey
     found: dict[VariableKey, RestoredTable] = {}
     for saver in savers[:1]:
         flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs)
+        reader, origins = RestoreReader(flat, saver), Origins(flat)
         for node in _importers(flat):
-            table, _ = origin(flat, node.inputs[0], SAME_VALUE)
-            keys, values = (restored_tensor(flat, t, saver) for t in data_inputs(node)[1:3])
+            table, _ = origins.of(node.inputs[0])
+            keys, values = (reader.restored(t) for t in data_inputs(node)[1:3])
             if (
                 table.op in TABLE_OPS
                 and not isinstance(keys, FreezeError)
