@@ -37,7 +37,7 @@ def fill_tables(
         values = _constant(f"{importer.name}/values", _value(checkpoint, found.values))
         made = importer._replace(inputs=(name, keys.name, values.name))
         nodes |= {keys.name: keys, values.name: values, made.name: made}
-        filled.append(Initializer(made.name, name, ""))
+        filled.append(Initializer(made.name, name, "", (found.keys.key, found.values.key)))
     done = {i.table for i in filled}
     return replace(
         tables,
