@@ -66,7 +66,7 @@ def restored_by(
 
     """
     _check_saver(saver, nodes)
-    flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs)
+    flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
     reader, variables = RestoreReader(flat, saver), Variables(flat)
     found: dict[VariableKey, Restored | FreezeError] = {}
     for node in flat.values():

@@ -123,7 +123,7 @@ def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewrit
         FreezeError: Most reasons there are.
 
     """
-    inliner = Inliner(Outputs(model.library, model.op_defs))
+    inliner = Inliner(Outputs(model.library, model.op_defs, model.budget))
     reached = reach(model, options, inliner)
     return rewrite_reached(model, source, options, reached, Shared(inliner))
 
@@ -201,7 +201,7 @@ def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Table
     if location is None or not (source.checkpoint or chosen.frozen or tables.empty):
         return None
     try:
-        return open_checkpoint(location, weights_present=source.weights_present)
+        return open_checkpoint(location, weights_present=source.weights_present, budget=model.budget)
     except FreezeError as error:
         # A SavedModel without its folder `variables`: tables and variables may have their values from elsewhere,
         # and `resolve` says which variable has none.
