@@ -72,7 +72,8 @@ def flat_graph(
     now = {tensor: tensor for tensor in tensors}
     reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
     if cuts:  # What is above a cut need not even be read.
-        reached = reachable(reached, [node_of(t) for t in now.values()])
+        roots = (node_of(tensor) for tensor in now.values())
+        reached = reachable(reached, [name if name in reached else _top(nodes, name) for name in roots])
     flat, aliases = _inlined(reached, nodes, wanted, inliner, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
     flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
