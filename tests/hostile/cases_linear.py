@@ -156,14 +156,13 @@ def specialised(n: int) -> Model:
 
 
 def kept_writes(n: int) -> Model:
-    """A call with n writes to a variable that stays, each through one more Identity, each after the one before."""
+    """A call with n writes to a variable that stays, each through one more Identity."""
     nodes = [handle("h", "kept")]
     for k in range(n):
         before = f"i{k - 1}:output:0" if k else "h:resource:0"
         nodes.append(node(f"i{k}", "Identity", before, T=type_of(RESOURCE)))
-        waits = [f"^w{k - 1}"] if k else []
-        nodes.append(node(f"w{k}", "AssignVariableOp", f"i{k}:output:0", "a", *waits, dtype=type_of()))
-    nodes.append(node("n", "Neg", "a", f"^w{n - 1}", T=type_of()))
+        nodes.append(node(f"w{k}", "AssignVariableOp", f"i{k}:output:0", "a", dtype=type_of()))
+    nodes.append(node("n", "Neg", "a", *(f"^w{k}" for k in range(n)), T=type_of()))
     body = function("f", nodes, "n:y:0")
     return graph_only(graph([x(), node("y", "f", "x")], [body]), "y", deny=("kept",))
 
