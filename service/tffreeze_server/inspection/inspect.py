@@ -35,6 +35,9 @@ from tffreeze_server.resolve.resolve import sources_of
 from tffreeze_server.rewrite.rewrite import Shared, reach, rewrite_reached
 from tffreeze_server.tensors import dtypes
 
+_NODE_STEPS = 2
+"""Of a budget, for each node and signature: many signatures may want all of a graph."""
+
 
 def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     """Inspect a model.
@@ -126,6 +129,7 @@ def _wanted(model: Model, options: FreezeOptions) -> list[FreezeOptions]:
 def _take(model: Model, source: ModelSource, options: FreezeOptions, shared: Shared) -> _Taken:
     key = "" if options.output_nodes else options.signature_keys[0]
     variables = None
+    model.budget.draw("the signatures", _NODE_STEPS * len(model.nodes), subject=key)
     try:
         reached = reach(model, options, shared.inliner)
         variables = reached.variables.frozen

@@ -27,7 +27,7 @@ from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 _CONDITIONALS = frozenset({"If", "StatelessIf"})
 _MAX_NESTED_CONDITIONALS = 20
 # What a node that is looked at costs, in steps and bytes of a budget.
-_REACHED_STEPS, _REACHED_BYTES = 2, 80
+_REACHED_STEPS, _REACHED_BYTES = 3, 80
 
 RestoredValue = Callable[[VariableKey], TensorValue | None]
 """The value that the restore gives a variable; None where it gives none."""
@@ -239,7 +239,9 @@ def _branch(initializers: Initializers, node: Node) -> Node | None:
         return None
     try:
         taken = initializers.evaluator.condition(node, 0)
-    except FreezeError:
+    except FreezeError as error:
+        if error.reason is Reason.MODEL_TOO_COMPLEX:
+            raise
         return None
     function = node.proto.attr.get("then_branch" if taken else "else_branch")
     if function is None:
