@@ -69,6 +69,16 @@ class VariableInspection:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedInspection:
+    """What the outputs of a signature, or those asked for by name, need of the variables."""
+
+    signature_key: str
+    variables: tuple[str, ...]
+    found: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ObstacleInspection:
     """What would make a freeze fail."""
 
@@ -95,6 +105,7 @@ class Inspection:
     obstacles: tuple[ObstacleInspection, ...]
     nodes: int
     functions: int
+    needs: tuple[NeedInspection, ...]
 
     @classmethod
     def from_message(cls, message: inspection_pb2.Inspection) -> Inspection:
@@ -116,6 +127,7 @@ _ITEMS: dict[type, dict[str, type]] = {
         "candidate_outputs": TensorInspection,
         "inputs": TensorInspection,
         "obstacles": ObstacleInspection,
+        "needs": NeedInspection,
     },
 }
 """Which fields hold messages, and how each of them is read."""

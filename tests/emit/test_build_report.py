@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rewrite.freezing import FLOAT, X, freeze_text
 from tffreeze_server.emit.emit import write_file
 from tffreeze_server.freeze import freeze
 from tffreeze_server.options import FreezeOptions, ModelSource
@@ -65,3 +66,31 @@ def test_a_variable_that_stays_is_listed() -> None:
     source = ModelSource(FIXTURES / "moving_average" / "model.meta", FIXTURES / "moving_average" / "model")
     report = freeze(source, FreezeOptions(output_nodes=("y",), deny=("b",))).report
     assert (("b",), ["w"]) == (report.kept_variables, [variable.name for variable in report.variables])
+
+
+def test_nodes_above_a_cut_are_dropped(tmp_path: Path) -> None:
+    """What only the cut tensor needed is gone; the node that was cut at stays, as a Placeholder."""
+    chain = [
+        X,
+        *(f'node {{ name: "{n}" op: "Neg" input: "{i}" {FLOAT} }}' for n, i in ("ax", "ba", "cb", "dc")),
+    ]
+    text = "\n".join(chain)
+    whole = freeze_text(text, tmp_path, "c").report.dropped
+    cut = freeze_text(text, tmp_path, "c", input_nodes=("b",)).report.dropped
+    assert (1, 3) == (whole.nodes, cut.nodes)
+
+
+def test_an_inlined_call_is_in_the_graph_where_its_body_is(tmp_path: Path) -> None:
+    """A call that outputs need is not dropped; one above a cut is, but not the one that the cut is in."""
+    body = (
+        'node_def { name: "n" op: "Neg" input: "a" attr { key: "T" value { type: DT_FLOAT } } } '
+        'ret { key: "r" value: "n:y:0" }'
+    )
+    function = (
+        'library { function { signature { name: "f" input_arg { name: "a" type: DT_FLOAT } '
+        f'output_arg {{ name: "r" type: DT_FLOAT }} }} {body} }} }}'
+    )
+    calls = [f'node {{ name: "{n}" op: "f" input: "{i}" }}' for n, i in ("ax", "ba", "cb", "da")]
+    text = "\n".join([X, *calls, function])
+    assert 1 == freeze_text(text, tmp_path, "c/n").report.dropped.nodes
+    assert 3 == freeze_text(text, tmp_path, "c/n", input_nodes=("b/n",)).report.dropped.nodes

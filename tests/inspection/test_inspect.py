@@ -14,6 +14,7 @@ from tffreeze_server.inspection.inspection import Inspection, TensorInspection
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
+from tffreeze_server.tfproto.saved_model_pb2 import SavedModel
 from tffreeze_server.tfproto.tensor_pb2 import DT_FLOAT, DT_INT32, TensorShapeProto
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -121,6 +122,7 @@ def test_without_a_checkpoint_variables_say_so(tmp_path: Path) -> None:
     )
     assert "--checkpoint" in variable.message
     assert () == found.obstacles
+    assert () == found.needs
 
 
 @pytest.mark.parametrize(
@@ -205,3 +207,56 @@ def test_assets_are_told(models_dir: Path) -> None:
     """Each with the tensor that its path is fed to."""
     found = inspect(ModelSource(models_dir / "tf_half_plus_two"), FreezeOptions())
     assert [("foo.txt", ":0")] == [(asset.file, asset.tensor[-2:]) for asset in found.assets]
+
+
+def test_what_a_signature_needs_is_told() -> None:
+    """Variables, sizes and what is found are those of a freeze of that signature; slots are not needed."""
+    found = inspect(ModelSource(DIGITS), FreezeOptions())
+    frozen = freeze(ModelSource(DIGITS), FreezeOptions()).report.variables
+    (need,) = found.needs
+    assert ("serving_default", len(frozen)) == (need.signature_key, need.found)
+    assert tuple(sorted(v.name for v in frozen)) == need.variables
+    assert sum(v.size_bytes for v in frozen) == need.size_bytes
+    assert len(found.variables) > len(need.variables)
+
+
+def test_what_outputs_by_name_need_is_told() -> None:
+    """Under an empty key; the message of what is missing elsewhere does not speak of outputs that need it."""
+    source = ModelSource(MOVING_AVERAGE / "model.meta", MOVING_AVERAGE / "model")
+    (need,) = inspect(source, FreezeOptions(output_nodes=("y",))).needs
+    assert ("", ("b", "w"), 2, 12) == (need.signature_key, need.variables, need.found, need.size_bytes)
+
+
+def test_what_no_signature_needs_is_no_alarm(tmp_path: Path) -> None:
+    """A variable without a value that no signature needs is told as such, and nothing stands in the way."""
+    model = tmp_path / "digits"
+    shutil.copytree(DIGITS, model)
+    saved = SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    node = saved.meta_graphs[0].graph_def.node.add(name="alone", op="VarHandleOp")
+    node.attr["dtype"].type = DT_FLOAT
+    node.attr["shape"].shape.SetInParent()
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    found = inspect(ModelSource(model), FreezeOptions())
+    (alone,) = (variable for variable in found.variables if variable.name == "alone")
+    assert ("MISSING", "No output that was looked at needs the variable 'alone'.") == (
+        alone.status,
+        alone.message,
+    )
+    assert () == found.obstacles
+    assert "alone" not in found.needs[0].variables
+
+
+def test_a_signature_that_lacks_a_variable_says_how_many_are_found(tmp_path: Path) -> None:
+    """One of the needed variables has another shape: it is told as missing from what is found."""
+    model = tmp_path / "digits"
+    shutil.copytree(DIGITS, model)
+    saved = SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    needed = inspect(ModelSource(DIGITS), FreezeOptions()).needs[0].variables[0]
+    for node in saved.meta_graphs[0].graph_def.node:
+        if node.op == "VarHandleOp" and node.attr["shared_name"].s == needed.encode():
+            node.attr["shape"].shape.dim.add(size=2)
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    found = inspect(ModelSource(model), FreezeOptions())
+    (need,) = found.needs
+    assert len(need.variables) - 1 == need.found
+    assert ["VARIABLE_MISMATCH"] == [obstacle.reason for obstacle in found.obstacles]

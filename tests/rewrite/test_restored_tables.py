@@ -43,6 +43,7 @@ def test_a_mutable_table_of_tensorflow_2_is_filled_from_the_checkpoint(tmp_path:
 
     initializers = [i.op for i in result.report.initializers]
     assert 1 == len(initializers)
+    assert not [key for key in result.report.dropped.checkpoint_keys if "table" in key]
     (word,), (number,) = result.report.inputs, result.report.outputs
     found = run(tmp_path / "frozen.pb", number.tensor, {word.tensor: ["two", "six", "one"]}, initializers)
     assert [2, -1, 1] == found

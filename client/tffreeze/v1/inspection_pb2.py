@@ -15,27 +15,29 @@ _sym_db = _symbol_database.Default()
 from tffreeze.v1 import model_pb2 as tffreeze_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctffreeze/v1/inspection.proto\x12\x0btffreeze.v1\x1a\x17tffreeze/v1/model.proto\"\xfa\x03\n\nInspection\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12%\n\x08\x61ll_tags\x18\x02 \x03(\x0b\x32\x13.tffreeze.v1.TagSet\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x34\n\nsignatures\x18\x04 \x03(\x0b\x32 .tffreeze.v1.SignatureInspection\x12,\n\x06savers\x18\x05 \x03(\x0b\x32\x1c.tffreeze.v1.SaverInspection\x12\x10\n\x08init_ops\x18\x06 \x03(\t\x12,\n\x06\x61ssets\x18\x07 \x03(\x0b\x32\x1c.tffreeze.v1.AssetInspection\x12\x32\n\tvariables\x18\x08 \x03(\x0b\x32\x1f.tffreeze.v1.VariableInspection\x12\x12\n\nextra_keys\x18\t \x03(\t\x12\x38\n\x11\x63\x61ndidate_outputs\x18\n \x03(\x0b\x32\x1d.tffreeze.v1.TensorInspection\x12-\n\x06inputs\x18\x0b \x03(\x0b\x32\x1d.tffreeze.v1.TensorInspection\x12\x32\n\tobstacles\x18\x0c \x03(\x0b\x32\x1f.tffreeze.v1.ObstacleInspection\x12\r\n\x05nodes\x18\r \x01(\x03\x12\x11\n\tfunctions\x18\x0e \x01(\x03\"\x96\x01\n\x13SignatureInspection\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x13\n\x0bmethod_name\x18\x02 \x01(\t\x12-\n\x06inputs\x18\x03 \x03(\x0b\x32\x1d.tffreeze.v1.TensorInspection\x12.\n\x07outputs\x18\x04 \x03(\x0b\x32\x1d.tffreeze.v1.TensorInspection\"m\n\x10TensorInspection\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06tensor\x18\x02 \x01(\t\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12!\n\x05shape\x18\x04 \x01(\x0b\x32\x12.tffreeze.v1.Shape\x12\n\n\x02op\x18\x05 \x01(\t\"N\n\x0fSaverInspection\x12\x12\n\nrestore_op\x18\x01 \x01(\t\x12\x17\n\x0f\x66ilename_tensor\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\"/\n\x0f\x41ssetInspection\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\"\xcf\x01\n\x12VariableInspection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02op\x18\x02 \x01(\t\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12!\n\x05shape\x18\x04 \x01(\x0b\x32\x12.tffreeze.v1.Shape\x12+\n\x06status\x18\x05 \x01(\x0e\x32\x1b.tffreeze.v1.VariableStatus\x12\x0b\n\x03key\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x0f\n\x07message\x18\x08 \x01(\t\x12\x12\n\nsize_bytes\x18\t \x01(\x03\"F\n\x12ObstacleInspection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t*\xaa\x01\n\x0eVariableStatus\x12\x1f\n\x1bVARIABLE_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15VARIABLE_STATUS_FOUND\x10\x01\x12\x1b\n\x17VARIABLE_STATUS_MISSING\x10\x02\x12\x1c\n\x18VARIABLE_STATUS_MISMATCH\x10\x03\x12!\n\x1dVARIABLE_STATUS_NO_CHECKPOINT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctffreeze/v1/inspection.proto\x12\x0btffreeze.v1\x1a\x17tffreeze/v1/model.proto\"\xa6\x04\n\nInspection\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12%\n\x08\x61ll_tags\x18\x02 \x03(\x0b\x32\x13.tffreeze.v1.TagSet\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12\x34\n\nsignatures\x18\x04 \x03(\x0b\x32 .tffreeze.v1.SignatureInspection\x12,\n\x06savers\x18\x05 \x03(\x0b\x32\x1c.tffreeze.v1.SaverInspection\x12\x10\n\x08init_ops\x18\x06 \x03(\t\x12,\n\x06\x61ssets\x18\x07 \x03(\x0b\x32\x1c.tffreeze.v1.AssetInspection\x12\x32\n\tvariables\x18\x08 \x03(\x0b\x32\x1f.tffreeze.v1.VariableInspection\x12\x12\n\nextra_keys\x18\t \x03(\t\x12\x38\n\x11\x63\x61ndidate_outputs\x18\n \x03(\x0b\x32\x1d.tffreeze.v1.TensorInspection\x12-\n\x06inputs\x18\x0b \x03(\x0b\x32\x1d.tffreeze.v1.TensorInspection\x12\x32\n\tobstacles\x18\x0c \x03(\x0b\x32\x1f.tffreeze.v1.ObstacleInspection\x12\r\n\x05nodes\x18\r \x01(\x03\x12\x11\n\tfunctions\x18\x0e \x01(\x03\x12*\n\x05needs\x18\x0f \x03(\x0b\x32\x1b.tffreeze.v1.NeedInspection\"\x96\x01\n\x13SignatureInspection\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x13\n\x0bmethod_name\x18\x02 \x01(\t\x12-\n\x06inputs\x18\x03 \x03(\x0b\x32\x1d.tffreeze.v1.TensorInspection\x12.\n\x07outputs\x18\x04 \x03(\x0b\x32\x1d.tffreeze.v1.TensorInspection\"m\n\x10TensorInspection\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06tensor\x18\x02 \x01(\t\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12!\n\x05shape\x18\x04 \x01(\x0b\x32\x12.tffreeze.v1.Shape\x12\n\n\x02op\x18\x05 \x01(\t\"N\n\x0fSaverInspection\x12\x12\n\nrestore_op\x18\x01 \x01(\t\x12\x17\n\x0f\x66ilename_tensor\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\"/\n\x0f\x41ssetInspection\x12\x0e\n\x06tensor\x18\x01 \x01(\t\x12\x0c\n\x04\x66ile\x18\x02 \x01(\t\"\xcf\x01\n\x12VariableInspection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02op\x18\x02 \x01(\t\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12!\n\x05shape\x18\x04 \x01(\x0b\x32\x12.tffreeze.v1.Shape\x12+\n\x06status\x18\x05 \x01(\x0e\x32\x1b.tffreeze.v1.VariableStatus\x12\x0b\n\x03key\x18\x06 \x01(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x0f\n\x07message\x18\x08 \x01(\t\x12\x12\n\nsize_bytes\x18\t \x01(\x03\"]\n\x0eNeedInspection\x12\x15\n\rsignature_key\x18\x01 \x01(\t\x12\x11\n\tvariables\x18\x02 \x03(\t\x12\r\n\x05\x66ound\x18\x03 \x01(\x03\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"F\n\x12ObstacleInspection\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t*\xaa\x01\n\x0eVariableStatus\x12\x1f\n\x1bVARIABLE_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15VARIABLE_STATUS_FOUND\x10\x01\x12\x1b\n\x17VARIABLE_STATUS_MISSING\x10\x02\x12\x1c\n\x18VARIABLE_STATUS_MISMATCH\x10\x03\x12!\n\x1dVARIABLE_STATUS_NO_CHECKPOINT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tffreeze.v1.inspection_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_VARIABLESTATUS']._serialized_start=1255
-  _globals['_VARIABLESTATUS']._serialized_end=1425
+  _globals['_VARIABLESTATUS']._serialized_start=1394
+  _globals['_VARIABLESTATUS']._serialized_end=1564
   _globals['_INSPECTION']._serialized_start=71
-  _globals['_INSPECTION']._serialized_end=577
-  _globals['_SIGNATUREINSPECTION']._serialized_start=580
-  _globals['_SIGNATUREINSPECTION']._serialized_end=730
-  _globals['_TENSORINSPECTION']._serialized_start=732
-  _globals['_TENSORINSPECTION']._serialized_end=841
-  _globals['_SAVERINSPECTION']._serialized_start=843
-  _globals['_SAVERINSPECTION']._serialized_end=921
-  _globals['_ASSETINSPECTION']._serialized_start=923
-  _globals['_ASSETINSPECTION']._serialized_end=970
-  _globals['_VARIABLEINSPECTION']._serialized_start=973
-  _globals['_VARIABLEINSPECTION']._serialized_end=1180
-  _globals['_OBSTACLEINSPECTION']._serialized_start=1182
-  _globals['_OBSTACLEINSPECTION']._serialized_end=1252
+  _globals['_INSPECTION']._serialized_end=621
+  _globals['_SIGNATUREINSPECTION']._serialized_start=624
+  _globals['_SIGNATUREINSPECTION']._serialized_end=774
+  _globals['_TENSORINSPECTION']._serialized_start=776
+  _globals['_TENSORINSPECTION']._serialized_end=885
+  _globals['_SAVERINSPECTION']._serialized_start=887
+  _globals['_SAVERINSPECTION']._serialized_end=965
+  _globals['_ASSETINSPECTION']._serialized_start=967
+  _globals['_ASSETINSPECTION']._serialized_end=1014
+  _globals['_VARIABLEINSPECTION']._serialized_start=1017
+  _globals['_VARIABLEINSPECTION']._serialized_end=1224
+  _globals['_NEEDINSPECTION']._serialized_start=1226
+  _globals['_NEEDINSPECTION']._serialized_end=1319
+  _globals['_OBSTACLEINSPECTION']._serialized_start=1321
+  _globals['_OBSTACLEINSPECTION']._serialized_end=1391
 # @@protoc_insertion_point(module_scope)

@@ -21,7 +21,7 @@ VARIABLE_STATUS_MISMATCH: VariableStatus
 VARIABLE_STATUS_NO_CHECKPOINT: VariableStatus
 
 class Inspection(_message.Message):
-    __slots__ = ("kind", "all_tags", "tags", "signatures", "savers", "init_ops", "assets", "variables", "extra_keys", "candidate_outputs", "inputs", "obstacles", "nodes", "functions")
+    __slots__ = ("kind", "all_tags", "tags", "signatures", "savers", "init_ops", "assets", "variables", "extra_keys", "candidate_outputs", "inputs", "obstacles", "nodes", "functions", "needs")
     KIND_FIELD_NUMBER: _ClassVar[int]
     ALL_TAGS_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class Inspection(_message.Message):
     OBSTACLES_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    NEEDS_FIELD_NUMBER: _ClassVar[int]
     kind: str
     all_tags: _containers.RepeatedCompositeFieldContainer[_model_pb2.TagSet]
     tags: _containers.RepeatedScalarFieldContainer[str]
@@ -50,7 +51,8 @@ class Inspection(_message.Message):
     obstacles: _containers.RepeatedCompositeFieldContainer[ObstacleInspection]
     nodes: int
     functions: int
-    def __init__(self, kind: _Optional[str] = ..., all_tags: _Optional[_Iterable[_Union[_model_pb2.TagSet, _Mapping]]] = ..., tags: _Optional[_Iterable[str]] = ..., signatures: _Optional[_Iterable[_Union[SignatureInspection, _Mapping]]] = ..., savers: _Optional[_Iterable[_Union[SaverInspection, _Mapping]]] = ..., init_ops: _Optional[_Iterable[str]] = ..., assets: _Optional[_Iterable[_Union[AssetInspection, _Mapping]]] = ..., variables: _Optional[_Iterable[_Union[VariableInspection, _Mapping]]] = ..., extra_keys: _Optional[_Iterable[str]] = ..., candidate_outputs: _Optional[_Iterable[_Union[TensorInspection, _Mapping]]] = ..., inputs: _Optional[_Iterable[_Union[TensorInspection, _Mapping]]] = ..., obstacles: _Optional[_Iterable[_Union[ObstacleInspection, _Mapping]]] = ..., nodes: _Optional[int] = ..., functions: _Optional[int] = ...) -> None: ...
+    needs: _containers.RepeatedCompositeFieldContainer[NeedInspection]
+    def __init__(self, kind: _Optional[str] = ..., all_tags: _Optional[_Iterable[_Union[_model_pb2.TagSet, _Mapping]]] = ..., tags: _Optional[_Iterable[str]] = ..., signatures: _Optional[_Iterable[_Union[SignatureInspection, _Mapping]]] = ..., savers: _Optional[_Iterable[_Union[SaverInspection, _Mapping]]] = ..., init_ops: _Optional[_Iterable[str]] = ..., assets: _Optional[_Iterable[_Union[AssetInspection, _Mapping]]] = ..., variables: _Optional[_Iterable[_Union[VariableInspection, _Mapping]]] = ..., extra_keys: _Optional[_Iterable[str]] = ..., candidate_outputs: _Optional[_Iterable[_Union[TensorInspection, _Mapping]]] = ..., inputs: _Optional[_Iterable[_Union[TensorInspection, _Mapping]]] = ..., obstacles: _Optional[_Iterable[_Union[ObstacleInspection, _Mapping]]] = ..., nodes: _Optional[int] = ..., functions: _Optional[int] = ..., needs: _Optional[_Iterable[_Union[NeedInspection, _Mapping]]] = ...) -> None: ...
 
 class SignatureInspection(_message.Message):
     __slots__ = ("key", "method_name", "inputs", "outputs")
@@ -117,6 +119,18 @@ class VariableInspection(_message.Message):
     message: str
     size_bytes: int
     def __init__(self, name: _Optional[str] = ..., op: _Optional[str] = ..., dtype: _Optional[str] = ..., shape: _Optional[_Union[_model_pb2.Shape, _Mapping]] = ..., status: _Optional[_Union[VariableStatus, str]] = ..., key: _Optional[str] = ..., source: _Optional[str] = ..., message: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class NeedInspection(_message.Message):
+    __slots__ = ("signature_key", "variables", "found", "size_bytes")
+    SIGNATURE_KEY_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    signature_key: str
+    variables: _containers.RepeatedScalarFieldContainer[str]
+    found: int
+    size_bytes: int
+    def __init__(self, signature_key: _Optional[str] = ..., variables: _Optional[_Iterable[str]] = ..., found: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class ObstacleInspection(_message.Message):
     __slots__ = ("reason", "message", "subject")

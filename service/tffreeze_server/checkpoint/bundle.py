@@ -26,8 +26,9 @@ from tffreeze_server.checkpoint.checkpoint import (
 from tffreeze_server.checkpoint.ordered_code import PART_KEY_START, part_key
 from tffreeze_server.checkpoint.parts import (
     MAX_PARTS,
+    Cover,
     box_of,
-    covering,
+    cover_of,
     cut_along_first_dimension,
     extents_of,
 )
@@ -67,18 +68,19 @@ class Bundle(Checkpoint):
         self._index = index
         self._weights_present = weights_present
         self._shard_sizes_bytes: dict[str, int] = {}
+        self._covers: dict[str, Cover[FileRange]] = {}
 
     def _numbers(self, entry: Entry, region: Region) -> TensorValue:
         if not entry.sliced and region.sizes == entry.shape:  # nearly all there are
             record = self._index.record(self.entries.raw(entry.key))
             return TensorValue(entry.dtype, region.sizes, self._range(entry.key, record))
-        parts = covering(self._index.file, entry.key, region, self._stored(entry))
+        parts = self._cover(entry).touching(region)
         return TensorValue(entry.dtype, region.sizes, _numeric_data(entry, region, parts))
 
     def _strings(self, entry: Entry, region: Region) -> TensorProto:
         proto = empty_proto(entry.dtype, region.sizes)
         if region.elements:
-            parts = covering(self._index.file, entry.key, region, self._stored(entry))
+            parts = self._cover(entry).touching(region)
             size_bytes = sum(where.length_bytes for _, where in parts)
             elements = sum(box.elements for box, _ in parts)
             self._draw_strings(entry.key, elements, size_bytes, stored_bytes=size_bytes)
@@ -87,8 +89,14 @@ class Bundle(Checkpoint):
             proto.string_val.extend(gather(region, read))
         return proto
 
+    def _cover(self, entry: Entry) -> Cover[FileRange]:
+        """Give where each part of a tensor is; a whole tensor is its only part. Each is read once."""
+        if entry.key not in self._covers:
+            parts = self._stored(entry)
+            self._covers[entry.key] = cover_of(self._index.file, entry.key, entry.shape, parts)
+        return self._covers[entry.key]
+
     def _stored(self, entry: Entry) -> list[tuple[Region, FileRange]]:
-        """Give where each part of a tensor is; a whole tensor is its only part."""
         key = self.entries.raw(entry.key)
         record = self._index.record(key)
         if not record.slices:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from typing import TypeVar
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from tffreeze_server.checkpoint.ordered_code import WHOLE_DIMENSION
 from tffreeze_server.checkpoint.problems import malformed
-from tffreeze_server.checkpoint.region import Region, fits, intersection
+from tffreeze_server.checkpoint.region import Region, fits
 from tffreeze_server.tfproto.checkpoint_pb2 import TensorSliceProto
 
 MAX_CELLS = 1 << 17
@@ -50,29 +53,94 @@ def box_of(file: str, key: str, extents: Sequence[tuple[int, int]], shape: tuple
     )
 
 
-def covering(
-    file: str, key: str, wanted: Region, parts: Sequence[tuple[Region, Stored]]
-) -> list[tuple[Region, Stored]]:
-    """Choose the parts that touch a box.
+@dataclass(frozen=True, slots=True)
+class Cover(Generic[Stored]):
+    """The stored parts of a tensor, ready to be asked many times which of them touch a box.
+
+    All borders of the parts cut the tensor into cells, which no part holds in part. So a question costs the cells
+    of its box, not a look at every part: a variable that was saved in thousands of parts is read in as many.
+
+    Attributes:
+        file: The index, for messages.
+        key: The tensor's key, for messages.
+        parts: In order of where they start.
+        edges: For each dimension where cells begin and end, sorted.
+        cells: For each cell, the last dimension fastest, the index of the part that holds it; -1 where none does.
+
+    """
+
+    file: str
+    key: str
+    parts: Sequence[tuple[Region, Stored]]
+    edges: Sequence[Sequence[int]]
+    cells: array[int]
+
+    def touching(self, wanted: Region) -> list[tuple[Region, Stored]]:
+        """Choose the parts that touch a box.
+
+        Args:
+            wanted: The box; it lies in the tensor and has elements.
+
+        Returns:
+            The parts that share elements with the box, which together hold each element of it once, in order of
+            where they start.
+
+        Raises:
+            FreezeError: MALFORMED_CHECKPOINT where parts leave a gap.
+
+        """
+        lows = [
+            bisect_right(edges, start) - 1 for edges, start in zip(self.edges, wanted.starts, strict=True)
+        ]
+        highs = [bisect_left(edges, end) for edges, end in zip(self.edges, wanted.ends, strict=True)]
+        found = {self.cells[cell] for cell in _cells(self.edges, lows, highs)}
+        if -1 in found:
+            raise malformed(self.file, f"parts of {self.key!r} are missing, so it is not whole", self.key)
+        return [self.parts[index] for index in sorted(found)]
+
+
+def cover_of(
+    file: str, key: str, shape: tuple[int, ...], parts: Sequence[tuple[Region, Stored]]
+) -> Cover[Stored]:
+    """Make the parts of a tensor ready.
 
     Args:
         file: The index, for messages.
         key: The tensor's key, for messages.
-        wanted: The box; it has elements.
-        parts: All parts of the tensor.
-
-    Returns:
-        The parts that share elements with the box, which together hold each element of it once, in order of
-        where they start.
+        shape: Of the tensor, which has elements.
+        parts: All its parts; each lies in it.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where parts overlap or leave a gap.
+        FreezeError: MALFORMED_CHECKPOINT where parts overlap, or cut the tensor into more than `MAX_CELLS`.
 
     """
-    shared = [(part, intersection(wanted, part[0])) for part in parts]
-    touching = [(part, box) for part, box in shared if box is not None]
-    _check_cover(file, key, wanted, [box for _, box in touching])
-    return sorted((part for part, _ in touching), key=lambda part: part[0].starts)
+    held = sorted((part for part in parts if part[0].elements), key=lambda part: part[0].starts)
+    boxes = [box for box, _ in held]
+    edges = [
+        sorted({0, size, *(edge for box in boxes for edge in (box.starts[axis], box.ends[axis]))})
+        for axis, size in enumerate(shape)
+    ]
+    count = math.prod(len(each) - 1 for each in edges)
+    if count > MAX_CELLS:
+        raise malformed(file, f"{key!r} is cut into parts in more ways than any partitioner does", key)
+    places = [{edge: place for place, edge in enumerate(each)} for each in edges]
+    cells = array("i", [-1]) * count
+    for index, box in enumerate(boxes):
+        lows = [place[start] for place, start in zip(places, box.starts, strict=True)]
+        highs = [place[end] for place, end in zip(places, box.ends, strict=True)]
+        for cell in _cells(edges, lows, highs):
+            if cells[cell] >= 0:
+                raise malformed(file, f"parts of {key!r} overlap", key)
+            cells[cell] = index
+    return Cover(file, key, held, edges, cells)
+
+
+def _cells(edges: Sequence[Sequence[int]], lows: Sequence[int], highs: Sequence[int]) -> Iterator[int]:
+    """The numbers of the cells between two corners."""
+    counts = [len(each) - 1 for each in edges]
+    strides = [math.prod(counts[axis + 1 :]) for axis in range(len(counts))]
+    for place in itertools.product(*map(range, lows, highs)):
+        yield sum(map(int.__mul__, place, strides))
 
 
 def cut_along_first_dimension(wanted: Region, boxes: Sequence[Region]) -> bool:
@@ -85,31 +153,3 @@ def cut_along_first_dimension(wanted: Region, boxes: Sequence[Region]) -> bool:
     """
     axis = next((axis for axis, size in enumerate(wanted.sizes) if size > 1), 0)
     return all(box.sizes[axis + 1 :] == wanted.sizes[axis + 1 :] for box in boxes)
-
-
-def _check_cover(file: str, key: str, wanted: Region, boxes: Sequence[Region]) -> None:
-    """Check that boxes hold each element of a box that they lie in once.
-
-    All their borders cut the wanted box into cells, which no box holds in part: each must be held once. So the
-    work is bounded by the cells, however boxes overlap.
-    """
-    borders = [
-        sorted({edge for box in (wanted, *boxes) for edge in (box.starts[axis], box.ends[axis])})
-        for axis in range(len(wanted.sizes))
-    ]
-    counts = [len(edges) - 1 for edges in borders]
-    if math.prod(counts) > MAX_CELLS:
-        raise malformed(file, f"{key!r} is cut into parts in more ways than any partitioner does", key)
-    places = [{edge: place for place, edge in enumerate(edges)} for edges in borders]
-    held = bytearray(math.prod(counts))
-    strides = [math.prod(counts[axis + 1 :]) for axis in range(len(counts))]
-    for box in boxes:
-        lows = [place[start] for place, start in zip(places, box.starts, strict=True)]
-        highs = [place[end] for place, end in zip(places, box.ends, strict=True)]
-        for cell in itertools.product(*map(range, lows, highs)):
-            position = sum(map(int.__mul__, cell, strides))
-            if held[position]:
-                raise malformed(file, f"parts of {key!r} overlap", key)
-            held[position] = 1
-    if not all(held):
-        raise malformed(file, f"parts of {key!r} are missing, so it is not whole", key)

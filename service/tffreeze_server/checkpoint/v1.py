@@ -22,7 +22,7 @@ from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.assembly import Interleaved, Part
 from tffreeze_server.checkpoint.checkpoint import Checkpoint, Entry, empty_proto, shape_of, value_size_bytes
 from tffreeze_server.checkpoint.ordered_code import part_key
-from tffreeze_server.checkpoint.parts import MAX_PARTS, box_of, covering, extents_of
+from tffreeze_server.checkpoint.parts import MAX_PARTS, Cover, box_of, cover_of, extents_of
 from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
 from tffreeze_server.checkpoint.region import Region, whole
 from tffreeze_server.checkpoint.strings import check_string_bounds, gather
@@ -123,11 +123,12 @@ class V1Checkpoint(Checkpoint):
         self.files = files
         self.entries = _Entries(name, holdings)
         self._holdings = holdings
+        self._covers: dict[str, Cover[Decoded]] = {}
 
     def _numbers(self, entry: Entry, region: Region) -> TensorValue:
         if not is_decodable(entry.dtype):
             raise unsupported_dtype(entry.key, dtypes.name_of(entry.dtype))
-        parts = covering(self.name, entry.key, region, self._stored(entry))
+        parts = self._cover(entry).touching(region)
         if len(parts) == 1 and parts[0][0] == region:
             return TensorValue(entry.dtype, region.sizes, parts[0][1])
         element_bytes = dtypes.size_bytes_of(entry.dtype)
@@ -138,13 +139,18 @@ class V1Checkpoint(Checkpoint):
     def _strings(self, entry: Entry, region: Region) -> TensorProto:
         proto = empty_proto(entry.dtype, region.sizes)
         if region.elements:
-            parts = covering(self.name, entry.key, region, self._stored(entry))
+            parts = self._cover(entry).touching(region)
             with SourceFiles(self.files) as files:
                 read = [(box, _read_strings(box, value, files)) for box, value in parts]
             strings = [len(string) for _, part in read for string in part]
             self._draw_strings(entry.key, len(strings), sum(strings), stored_bytes=0)
             proto.string_val.extend(gather(region, read))
         return proto
+
+    def _cover(self, entry: Entry) -> Cover[Decoded]:
+        if entry.key not in self._covers:
+            self._covers[entry.key] = cover_of(self.name, entry.key, entry.shape, self._stored(entry))
+        return self._covers[entry.key]
 
     def _stored(self, entry: Entry) -> list[tuple[Region, Decoded]]:
         """Give each stored box of a tensor and its value."""

@@ -64,13 +64,16 @@ class Either(Mapping[str, FunctionDef]):
         return len(first.keys() | second.keys())
 
 
-def holding(start: str, library: Library, known: Mapping[str, bool]) -> dict[str, bool]:
-    """For each function that `start` may run: whether a variable stands in it, or in one it runs.
+def holding(
+    start: str, library: Library, known: Mapping[str, bool], ops: frozenset[str] = VARIABLE_OPS
+) -> dict[str, bool]:
+    """For each function that `start` may run: whether an op of these stands in it, or in one it runs.
 
     Args:
         start: The name of a function that is not `known`.
         library: The model's.
-        known: The answers so far.
+        known: The answers so far, for the same ops.
+        ops: Those of variables, where nothing else is said.
 
     """
     callers: dict[str, list[str]] = {start: []}
@@ -80,7 +83,7 @@ def holding(start: str, library: Library, known: Mapping[str, bool]) -> dict[str
         current = pending.pop()
         for node in library[current].node_def:
             runs = [f for f in functions_of(node) if f in library]
-            if node.op in VARIABLE_OPS or any(known.get(f) for f in runs):
+            if node.op in ops or any(known.get(f) for f in runs):
                 holders.append(current)
             for f in runs:
                 if f not in known:

@@ -48,7 +48,7 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
 
     Raises:
         FreezeError: MODEL_NOT_FOUND, UNSUPPORTED_MODEL, FILE_NOT_READABLE, MALFORMED_MODEL, TAGS_NOT_FOUND,
-            RESTORE_OP_NOT_FOUND, FILENAME_TENSOR_NOT_FOUND.
+            RESTORE_OP_NOT_FOUND, FILENAME_TENSOR_NOT_FOUND, INVALID_OPTION for an initializer node that is not there.
 
     """
     path, name = locate(source.model)
@@ -153,6 +153,14 @@ def _check_given(
             + nearest(node_of(wanted), _likely(names, node_of(wanted), "save")),
             subject=wanted,
         )
+    for node in options.initializer_nodes:
+        if node not in names:
+            raise FreezeError(
+                Reason.INVALID_OPTION,
+                f"The graph has no node {node!r}, which is to run after the restore (initializer nodes). "
+                f"{nearest(node, names)}",
+                subject=node,
+            )
 
 
 def _likely(names: set[str], wanted: str, word: str) -> set[str]:

@@ -19,7 +19,7 @@ class TensorInfo:
 
     Attributes:
         tensor: Its name in the graph, `node:index`.
-        dtype: The number of a `DataType`; 0 where unknown.
+        dtype: The number of a `DataType`, never a ref type; 0 where unknown.
         shape: Sizes, -1 where open; None where the rank is unknown.
 
     """

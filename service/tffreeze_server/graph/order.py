@@ -20,7 +20,7 @@ def reachable(nodes: Mapping[str, Node], roots: Iterable[str], args: Collection[
         args: Names that are not nodes: the arguments of a function body.
 
     Raises:
-        FreezeError: MALFORMED_MODEL for an input that is not there, or a cycle that is no loop.
+        FreezeError: MALFORMED_MODEL for a root or input that is not there, or a cycle that is no loop.
 
     """
     done: dict[str, Node] = {}
@@ -99,8 +99,9 @@ def _node(nodes: Mapping[str, Node], name: str) -> Node:
         return nodes[name]
     except KeyError:
         raise FreezeError(
-            Reason.OUTPUT_NOT_FOUND,
-            f"There is no node {name!r} in the graph. {nearest(name, nodes)}",
+            Reason.MALFORMED_MODEL,
+            f"The model names a node {name!r}, which is not in its graph. {nearest(name, nodes)} "
+            "It was cut or edited: export it again.",
             subject=name,
         ) from None
 

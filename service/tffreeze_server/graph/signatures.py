@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tffreeze_server.graph.model import Signature, TensorInfo
+from tffreeze_server.tensors.dtypes import base
 from tffreeze_server.tfproto import saved_model_pb2
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 from tffreeze_server.tfproto.tensor_pb2 import DT_INT64, TensorShapeProto
@@ -43,11 +44,12 @@ def _components(key: str, info: saved_model_pb2.TensorInfo) -> Iterator[tuple[st
         rank = None if shape is None else len(shape)
         sparse = info.coo_sparse
         indices = (-1, -1 if rank is None else rank)
-        yield f"{key}/values", TensorInfo(sparse.values_tensor_name, info.dtype, (-1,))
+        yield f"{key}/values", TensorInfo(sparse.values_tensor_name, base(info.dtype), (-1,))
         yield f"{key}/indices", TensorInfo(sparse.indices_tensor_name, DT_INT64, indices)
         yield f"{key}/dense_shape", TensorInfo(sparse.dense_shape_tensor_name, DT_INT64, indices[1:])
     elif kind == "composite_tensor":
         for index, component in enumerate(info.composite_tensor.components):
             yield from _components(f"{key}/{index}", component)
     else:
-        yield key, TensorInfo(info.name, info.dtype, shape)
+        # A signature may tell a ref type (DT_FLOAT_REF). Whoever runs it gets the value, whose type is the base.
+        yield key, TensorInfo(info.name, base(info.dtype), shape)

@@ -65,15 +65,21 @@ def variable_key(node: Node) -> tuple[str, str]:
     return container.decode("utf-8", "replace"), shared.decode("utf-8", "replace") if named else node.name
 
 
+def key_of(variable: Variable) -> tuple[str, str]:
+    """Container and name of a variable, as `variable_key` tells them of its nodes."""
+    return variable.container, variable.name
+
+
 def variables_of(nodes: Iterable[Node], variable_ops: frozenset[str]) -> dict[tuple[str, str], Variable]:
     """The variables among some nodes, by container and name, in order."""
     found: dict[tuple[str, str], Variable] = {}
+    names: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
         if node.op not in variable_ops:
             continue
         key = variable_key(node)
+        names.setdefault(key, []).append(node.name)
         if key in found:
-            found[key] = replace(found[key], nodes=(*found[key].nodes, node.name))
             continue
         attrs = node.proto.attr
         dtype = attrs["dtype"].type if "dtype" in attrs else 0
@@ -81,5 +87,5 @@ def variables_of(nodes: Iterable[Node], variable_ops: frozenset[str]) -> dict[tu
         shape = read_shape(attrs["shape"].shape) if "shape" in attrs else None
         if node.op == "Variable" and shape == ():
             shape = None
-        found[key] = Variable(key[1], key[0], (node.name,), node.op, dtype, shape)
-    return found
+        found[key] = Variable(key[1], key[0], (), node.op, dtype, shape)
+    return {key: replace(variable, nodes=tuple(names[key])) for key, variable in found.items()}

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.roles import VARIABLE_OPS, is_write
+from tffreeze_server.graph.saver_nodes import readers_of, saver_nodes
 from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS
 from tffreeze_server.rewrite.rename_io import PLACEHOLDERS
 
@@ -165,12 +166,12 @@ def _ends(forward: Mapping[str, Node]) -> set[str]:
 
 def _forward(model: Model) -> dict[str, Node]:
     """What inputs reach, in file order; everything, where there are no inputs."""
-    kept = {node.name: node for node in model.nodes if _is_forward(node)}
+    savers = saver_nodes(model)
+    kept = {node.name: node for node in model.nodes if node.name not in savers and _is_forward(node)}
     roots = {node.name for node in kept.values() if node.op in _INPUT_OPS}
-    roots -= {node_of(saver.filename_tensor) for saver in model.savers}
     if not roots:
         return kept
-    reached = _reached(kept, roots)
+    reached = readers_of(kept, roots)
     return {name: node for name, node in kept.items() if name in reached}
 
 
@@ -181,22 +182,6 @@ def _is_forward(node: Node) -> bool:
         or (_TRAINING_OP.search(node.op) and node.op not in _INPUT_OPS)
         or _TRAINING_SCOPE.search(node.name)
     )
-
-
-def _reached(nodes: Mapping[str, Node], roots: Iterable[str]) -> set[str]:
-    """What reads, at any distance, what the roots give."""
-    readers: dict[str, list[str]] = {}
-    for node in nodes.values():
-        for tensor in node.inputs:
-            readers.setdefault(node_of(tensor), []).append(node.name)
-    reached = set(roots)
-    pending = list(reached)
-    while pending:
-        for reader in readers.get(pending.pop(), ()):
-            if reader not in reached:
-                reached.add(reader)
-                pending.append(reader)
-    return reached
 
 
 def _points(node: Node) -> int:

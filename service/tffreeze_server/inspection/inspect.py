@@ -6,8 +6,8 @@ which is when all that cannot be frozen has been met.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
@@ -19,6 +19,7 @@ from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model import Model, Signature, TensorInfo
 from tffreeze_server.graph.node import Node, split_tensor
 from tffreeze_server.graph.op_args import output_types
+from tffreeze_server.graph.variables import Variable
 from tffreeze_server.inspection.candidates import candidate_outputs, input_nodes
 from tffreeze_server.inspection.inspection import (
     AssetInspection,
@@ -31,7 +32,7 @@ from tffreeze_server.inspection.inspection import (
 from tffreeze_server.inspection.variable_status import extra_keys, variable_statuses
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import sources_of
-from tffreeze_server.rewrite.rewrite import Shared, rewrite
+from tffreeze_server.rewrite.rewrite import Shared, reach, rewrite_reached
 from tffreeze_server.tensors import dtypes
 
 _NODE_STEPS = 2
@@ -56,7 +57,10 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     shared = Shared(
         Inliner(Outputs(model.library, model.op_defs, model.budget)), sources if checkpoint else None
     )
-    variables = variable_statuses(sources)
+    taken = [_take(model, source, each, shared) for each in _wanted(model, options)]
+    variables, needs = variable_statuses(
+        sources, {t.key: t.variables for t in taken if t.variables is not None}
+    )
     inputs = input_nodes(model.nodes, model.savers, model.assets)
     outputs = [] if model.signatures else candidate_outputs(model)
     return Inspection(
@@ -73,9 +77,10 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
         extra_keys=extra_keys(checkpoint, variables),
         candidate_outputs=tuple(t for node in outputs for t in _tensors_of(model, node)),
         inputs=tuple(t for node in inputs for t in _tensors_of(model, node)),
-        obstacles=(*problem, *_obstacles(model, source, options, shared)),
+        obstacles=(*problem, *_obstacles(taken)),
         nodes=len(model.nodes),
         functions=len(model.library),
+        needs=needs,
     )
 
 
@@ -98,33 +103,53 @@ def _open(model: Model, source: ModelSource) -> tuple[Checkpoint | None, tuple[O
         return None, (ObstacleInspection(error.reason.name, error.message, error.subject),)
 
 
-def _obstacles(
-    model: Model, source: ModelSource, options: FreezeOptions, shared: Shared
-) -> tuple[ObstacleInspection, ...]:
-    """Go the way of each freeze that may be wanted; signatures that end in the same error share one."""
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """One freeze that may be wanted, taken as far as it goes.
+
+    Attributes:
+        key: Of its signature; empty for outputs asked for by name.
+        variables: Those it would freeze; None where its graph cannot be told.
+        error: What it ends in, if it does not succeed.
+
+    """
+
+    key: str
+    variables: tuple[Variable, ...] | None
+    error: FreezeError | None
+
+
+def _wanted(model: Model, options: FreezeOptions) -> list[FreezeOptions]:
+    """What may be wanted: the outputs asked for by name, or each signature by itself."""
     if options.output_nodes:
-        error = _error_of(model, source, options, shared)
-        return (ObstacleInspection(error.reason.name, error.message, error.subject),) if error else ()
+        return [options]
+    return [replace(options, signature_keys=(key,)) for key in options.signature_keys or model.signatures]
+
+
+def _take(model: Model, source: ModelSource, options: FreezeOptions, shared: Shared) -> _Taken:
+    key = "" if options.output_nodes else options.signature_keys[0]
+    variables = None
+    model.budget.draw("the signatures", _NODE_STEPS * len(model.nodes), subject=key)
+    try:
+        reached = reach(model, options, shared.inliner)
+        variables = reached.variables.frozen
+        rewrite_reached(model, source, options, reached, shared)
+    except FreezeError as error:
+        return _Taken(key, variables, error)
+    return _Taken(key, variables, None)
+
+
+def _obstacles(taken: Iterable[_Taken]) -> tuple[ObstacleInspection, ...]:
+    """What each ended in; signatures that end in the same error share one."""
     found: dict[tuple[str, str, str], list[str]] = {}
-    for key in options.signature_keys or model.signatures:
-        model.budget.draw("the signatures", _NODE_STEPS * len(model.nodes), subject=key)
-        error = _error_of(model, source, replace(options, signature_keys=(key,)), shared)
-        if error:
-            found.setdefault((error.reason.name, error.message, error.subject), []).append(key)
+    for one in taken:
+        if one.error:
+            error = one.error.reason.name, one.error.message, one.error.subject
+            found.setdefault(error, []).append(one.key)
     return tuple(
-        ObstacleInspection(reason, f"For {listed(keys)}: {message}", subject)
+        ObstacleInspection(reason, f"For {listed(keys)}: {message}" if any(keys) else message, subject)
         for (reason, message, subject), keys in found.items()
     )
-
-
-def _error_of(
-    model: Model, source: ModelSource, options: FreezeOptions, shared: Shared
-) -> FreezeError | None:
-    try:
-        rewrite(model, source, options, shared)
-    except FreezeError as error:
-        return error
-    return None
 
 
 def _signature(signature: Signature, nodes: Mapping[str, Node]) -> SignatureInspection:

@@ -103,6 +103,24 @@ class VariableInspection:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedInspection:
+    """What outputs need of the variables, and what of it is there.
+
+    Attributes:
+        signature_key: The signature whose outputs they are; empty where outputs were asked for by name.
+        variables: Names of the variables they need, sorted.
+        found: How many of these have a value.
+        size_bytes: Of their values; those without a value count as the graph declares them.
+
+    """
+
+    signature_key: str
+    variables: tuple[str, ...]
+    found: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ObstacleInspection:
     """What would make a freeze fail.
 
@@ -137,6 +155,8 @@ class Inspection:
         obstacles: What would make a freeze fail.
         nodes: Nodes of the graph, function bodies not counted.
         functions: Functions of its library.
+        needs: What each signature needs of the variables, or the outputs asked for by name. None for one whose
+            graph cannot be told: `obstacles` says why.
 
     """
 
@@ -154,3 +174,4 @@ class Inspection:
     obstacles: tuple[ObstacleInspection, ...]
     nodes: int
     functions: int
+    needs: tuple[NeedInspection, ...]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.variables import Variable
-from tffreeze_server.inspection.inspection import VariableInspection
+from tffreeze_server.graph.variables import Variable, key_of
+from tffreeze_server.inspection.inspection import NeedInspection, VariableInspection
 from tffreeze_server.report.build import value_size_bytes
 from tffreeze_server.resolve.resolve import Sources
+from tffreeze_server.resolve.trace import VariableKey
 from tffreeze_server.tensors import dtypes
 
 _NO_CHECKPOINT = "NO_CHECKPOINT"
@@ -22,10 +24,47 @@ _STATUS = {
 """The status that an error means; every other error leaves the variable without a value."""
 
 
-def variable_statuses(sources: Sources) -> tuple[VariableInspection, ...]:
-    """Look each variable up, as a freeze would, and tell what it found. No weights are read."""
-    found = [_status(sources, variable) for variable in sources.variables.values()]
-    return tuple(sorted(found, key=lambda variable: variable.name))
+def variable_statuses(
+    sources: Sources, needs: Mapping[str, Sequence[Variable]]
+) -> tuple[tuple[VariableInspection, ...], tuple[NeedInspection, ...]]:
+    """Look each variable up, as a freeze would, and tell what it found. No weights are read.
+
+    Args:
+        sources: Where the values of variables come from.
+        needs: The variables that the outputs of each signature need, by its key, by "" for outputs asked for by
+            name. Empty where it is not known what is wanted of the model: then any variable may be needed.
+
+    Returns:
+        All variables by name, and what of them is needed.
+
+    """
+    found: dict[VariableKey, VariableInspection] = {}
+    told: list[NeedInspection] = []
+    for signature_key, variables in needs.items():
+        statuses = [_status(sources, variable) for variable in variables]
+        found.update(zip(map(key_of, variables), statuses, strict=True))
+        told.append(_need(signature_key, statuses))
+    for key, variable in sources.variables.items():
+        if key not in found:
+            status = _status(sources, variable)
+            found[key] = _not_needed(status) if needs else status
+    return tuple(sorted(found.values(), key=lambda variable: variable.name)), tuple(told)
+
+
+def _need(signature_key: str, variables: Sequence[VariableInspection]) -> NeedInspection:
+    return NeedInspection(
+        signature_key,
+        tuple(sorted(variable.name for variable in variables)),
+        sum(variable.status == "FOUND" for variable in variables),
+        sum(variable.size_bytes for variable in variables),
+    )
+
+
+def _not_needed(variable: VariableInspection) -> VariableInspection:
+    """The same, without an error that concerns nobody."""
+    if variable.status == "FOUND":
+        return variable
+    return replace(variable, message=f"No output that was looked at needs the variable {variable.name!r}.")
 
 
 def extra_keys(checkpoint: Checkpoint | None, variables: tuple[VariableInspection, ...]) -> tuple[str, ...]:

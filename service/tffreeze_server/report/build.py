@@ -139,7 +139,7 @@ def _dropped(model: Model, rewritten: Rewritten) -> DroppedReport:
     everything = variables_of(model.nodes, VARIABLE_OPS).values()
     kept_functions = {function.proto.signature.name for function in rewritten.finished.graph.functions}
     return DroppedReport(
-        nodes=len(model.nodes) - rewritten.top,
+        nodes=rewritten.dropped_nodes,
         functions=len(model.library.keys() - kept_functions),
         variables=tuple(variable.name for variable in everything if variable.name not in known),
         checkpoint_keys=_unused_keys(rewritten),
@@ -151,6 +151,7 @@ def _unused_keys(rewritten: Rewritten) -> tuple[str, ...]:
     if rewritten.checkpoint is None:
         return ()
     used = {binding.key for binding in rewritten.bindings} | {OBJECT_GRAPH_KEY}
+    used.update(key for initializer in rewritten.initializers for key in initializer.keys)
     return tuple(key for key in rewritten.checkpoint.entries if key not in used)
 
 

@@ -75,7 +75,7 @@ class WarningReport:
 
     Attributes:
         code: Such as `TABLE_NEEDS_INITIALIZER`, `RANDOM_OP`, `STATEFUL_OP`, `SIDE_EFFECT_DROPPED`, `ASSET_PATH`,
-            `RANDOM_INITIALIZER`, `CHECKPOINT_BESIDE`.
+            `RANDOM_INITIALIZER`, `EMPTY_TABLE`, `NOT_RENAMED`, `RESOURCE_NEEDS_INITIALIZER`, `CHECKPOINT_BESIDE`.
         message: Whole sentences.
         subject: The node it is about.
 
@@ -91,10 +91,11 @@ class DroppedReport:
     """What is in the model and not in the frozen graph.
 
     Attributes:
-        nodes: How many nodes of the graph no output needs.
+        nodes: How many nodes of the graph are not in the frozen one. An inlined call is in it where a node of its
+            body is.
         functions: How many functions are gone (inlined ones count).
         variables: Names of the variables that no output needs.
-        checkpoint_keys: Keys that no variable needs (optimizer slots, counters).
+        checkpoint_keys: Keys that no variable and no table needs (optimizer slots, counters).
         side_effects: Ops with an effect that no output waits for (asserts, prints, summaries).
 
     """

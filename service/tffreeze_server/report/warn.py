@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tffreeze_server.errors import listed
 from tffreeze_server.graph.model import Model
+from tffreeze_server.graph.node import full_tensor_name, node_of
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.random_ops import is_random
 from tffreeze_server.graph.roles import CALLS, ROLES, is_write
@@ -13,6 +14,7 @@ from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS
 from tffreeze_server.graph.variables import Binding
 from tffreeze_server.report.report import WarningReport
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
+from tffreeze_server.rewrite.rename_io import Refusal
 from tffreeze_server.rewrite.rewrite import Rewritten
 
 
@@ -33,6 +35,7 @@ def warnings_of(
         *_assets(rewritten.finished.graph),
         *_random_initializers(rewritten.bindings),
         *_side_effects(side_effects),
+        *_not_renamed(rewritten.finished.refused),
         *_stateful(model.op_defs, rewritten.finished.graph),
     )
 
@@ -92,6 +95,17 @@ def _side_effects(nodes: tuple[str, ...]) -> Iterator[WarningReport]:
             "SIDE_EFFECT_DROPPED",
             f"Ops with an effect that no output waits for are gone: {listed(nodes)}.",
             nodes[0],
+        )
+
+
+def _not_renamed(refused: tuple[Refusal, ...]) -> Iterator[WarningReport]:
+    for refusal in refused:
+        end = refusal.end
+        yield WarningReport(
+            "NOT_RENAMED",
+            f"The {refusal.kind} {end.key!r} of the signature {end.signature_key!r} is the tensor "
+            f"{full_tensor_name(end.tensor)!r}, not named after its key: {refusal.why}.",
+            node_of(end.tensor),
         )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from google.protobuf.message import DecodeError
@@ -45,6 +45,8 @@ class Names:
     checkpoint: Checkpoint
     meta_graph: MetaGraphDef | None
     variables: Mapping[str, Variable]
+    _partitions: dict[tuple[str, str], Mapping[str, Restored]] = field(default_factory=dict)
+    """What `_parts` found: asked for once for each part."""
 
     def find(self, variable: Variable) -> tuple[Restored, str] | None:
         """What a variable is by its name, and the source of that (`name` or `object_graph`).
@@ -109,19 +111,29 @@ class Names:
         match = _PART.fullmatch(name)
         if match is None:
             return None
-        base, index, rest = match[1], int(match[2]), match[3] or ""
+        base, index, rest = match[1], match[2], match[3] or ""
+        if (base, rest) not in self._partitions:
+            self._partitions[base, rest] = self._parts(base, rest)
+        parts = self._partitions[base, rest]
+        return parts.get(index)
+
+    def _parts(self, base: str, rest: str) -> Mapping[str, Restored]:
+        """The slices of a partitioned variable by K, as it is written; none where its parts are not the whole."""
         entry = self.checkpoint.entries.get(base + rest)
-        shapes = list(self._part_shapes(base, rest))
-        if entry is None or index >= len(shapes):
-            return None
-        for axis, size in enumerate(entry.shape):
+        shapes = list(self._part_shapes(base, rest)) if entry is not None else []
+        for axis, size in enumerate(entry.shape if entry is not None else ()):
+            assert entry is not None
             others = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
             sizes = [shape[axis] for shape in shapes if len(shape) > axis]
             if sum(sizes) == size and others == {entry.shape[:axis] + entry.shape[axis + 1 :]}:
-                starts = [0] * len(entry.shape)
-                starts[axis] = sum(sizes[:index])
-                return Restored(entry.key, Region(tuple(starts), shapes[index]), entry.shape)
-        return None
+                before, after = (0,) * axis, (0,) * (len(entry.shape) - axis - 1)
+                starts = itertools.accumulate([0, *sizes[:-1]])
+                regions = [
+                    Region((*before, start, *after), shape)
+                    for start, shape in zip(starts, shapes, strict=True)
+                ]
+                return {str(k): Restored(entry.key, region, entry.shape) for k, region in enumerate(regions)}
+        return {}
 
     def _part_shapes(self, base: str, rest: str) -> Iterator[tuple[int, ...]]:
         """The shapes of `BASE/part_0`, `BASE/part_1`… as far as they go."""
@@ -161,7 +173,8 @@ def _stated_slices(meta_graph: MetaGraphDef) -> Iterator[tuple[str, Restored]]:
 def _ambiguous(checkpoint: Checkpoint, name: str, keys: list[str]) -> FreezeError:
     return FreezeError(
         Reason.VALUES_DISAGREE,
-        f"The checkpoint {checkpoint.name!r} has several objects named {name!r}: {listed(keys)}. Which of them the "
-        "variable is, only the model's saver says: give the SavedModel, or a MetaGraph with its saver.",
+        f"The checkpoint {checkpoint.name!r} has several objects named {name!r}: {listed(keys)}. Only a saver says "
+        "which of them the variable is, and no saver of the model restores it. Give the SavedModel or the MetaGraph "
+        "whose saver does, or that saver with --saver.",
         subject=name,
     )

@@ -28,7 +28,7 @@ from tffreeze_server.resolve.small_tensor import (
     read_small,
     to_value,
 )
-from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, data_inputs, variable_of
+from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
@@ -77,6 +77,7 @@ class Evaluator:
     budget: Budget
     _known: dict[str, TensorValue] = field(default_factory=dict)
     _dead: dict[str, bool] = field(default_factory=dict)
+    _variables: list[Variables] = field(default_factory=list)
 
     def value(self, tensor: str, way: tuple[str, ...] = ()) -> TensorValue:
         """The value of a tensor.
@@ -232,7 +233,9 @@ class Evaluator:
         return read_small(value.data, node_of(tensor), self.budget)
 
     def _variable_key(self, handle: str) -> VariableKey:
-        key = variable_of(self.flat, handle, self.budget)
+        if not self._variables:
+            self._variables.append(Variables(self.flat))
+        key = self._variables[0].of(handle)
         if key is None:
             raise ValueError("what it reads is no variable")
         return key

@@ -19,8 +19,9 @@ from tffreeze_server.graph.node import Node, TensorValue, join_tensor, new_node,
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.random_ops import is_random
 from tffreeze_server.graph.roles import ASSIGN_OPS, CALLS, is_write
+from tffreeze_server.graph.saver_nodes import readers_of
 from tffreeze_server.resolve.evaluate import Evaluator
-from tffreeze_server.resolve.trace import FlatGraph, VariableKey, data_inputs, variable_of
+from tffreeze_server.resolve.trace import FlatGraph, VariableKey, Variables, data_inputs
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
 _CONDITIONALS = frozenset({"If", "StatelessIf"})
@@ -52,6 +53,7 @@ class Initializers:
     budget: Budget
     _ancestors: dict[str, frozenset[str]] = field(default_factory=dict)
     _evaluators: list[Evaluator] = field(default_factory=list)
+    _random_nodes: list[set[str]] = field(default_factory=list)
 
     def value(self, key: VariableKey) -> TensorValue | None:
         """The value that a variable is set to; None where it is not set.
@@ -66,11 +68,19 @@ class Initializers:
     def random_assignment(self, key: VariableKey) -> str:
         """The node that sets a variable to random numbers; empty where none does."""
         for node in self.assignments.get(key, ()):
-            if node.op in ASSIGN_OPS and not self.evaluator.is_dead(node.name):
-                origin = self._reached(node_of(data_inputs(node)[1]))
-                if any(is_random(n.op) for n in origin.values()):
-                    return node.name
+            if node.op not in ASSIGN_OPS or node_of(data_inputs(node)[1]) not in self._random:
+                continue
+            if not self.evaluator.is_dead(node.name):
+                return node.name
         return ""
+
+    @property
+    def _random(self) -> set[str]:
+        """The nodes that give random numbers, and what is made of these or waits for them."""
+        if not self._random_nodes:
+            random = {name for name, node in self.flat.items() if is_random(node.op)}
+            self._random_nodes.append(readers_of(self.flat, random))
+        return self._random_nodes[0]
 
     @property
     def evaluator(self) -> Evaluator:
@@ -187,7 +197,8 @@ def _renamed(tensor: str, calls: Mapping[str, Node]) -> str:
 
 def _assignments(model: Model, flat: FlatGraph) -> dict[VariableKey, tuple[Node, ...]]:
     """What sets a variable, by variable: assignments, other writes, calls of functions that write."""
-    found: dict[VariableKey, tuple[Node, ...]] = {}
+    found: dict[VariableKey, list[Node]] = {}
+    variables = Variables(flat)
     for node in flat.values():
         if node.op in ASSIGN_OPS and len(data_inputs(node)) < 2:
             raise FreezeError(
@@ -197,10 +208,10 @@ def _assignments(model: Model, flat: FlatGraph) -> dict[VariableKey, tuple[Node,
             )
         if is_write(node.op) or (node.op in CALLS and _writes(model, node)):
             for tensor in data_inputs(node)[: 1 if is_write(node.op) else None]:
-                key = variable_of(flat, tensor, model.budget)
+                key = variables.of(tensor)
                 if key is not None:
-                    found[key] = (*found.get(key, ()), node)
-    return found
+                    found.setdefault(key, []).append(node)
+    return {key: tuple(nodes) for key, nodes in found.items()}
 
 
 def _writes(model: Model, call: Node) -> bool:

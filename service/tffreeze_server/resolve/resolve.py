@@ -16,7 +16,7 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, TensorValue, from_node_def
 from tffreeze_server.graph.roles import VARIABLE_OPS
-from tffreeze_server.graph.variables import Binding, Variable, variables_of
+from tffreeze_server.graph.variables import Binding, Variable, key_of, variables_of
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve import bind
 from tffreeze_server.resolve.by_name import Names, names_of
@@ -104,12 +104,12 @@ class Sources:
         return self._bindings[variable]
 
     def _bind(self, variable: Variable) -> Binding:
-        random = self.initializers.random_assignment(_key(variable))
+        random = self.initializers.random_assignment(key_of(variable))
         restored = self.restored(variable) if random else None
         if restored is not None:
             # Random numbers are nobody's trained weights: what was trained counts, and the report says so.
             return replace(restored, random_initializer=random)
-        value = self.initializers.value(_key(variable))
+        value = self.initializers.value(key_of(variable))
         if value is not None:
             return bind.initialised(variable, value)
         if self.checkpoint is None:
@@ -176,7 +176,7 @@ class Sources:
         return binding.value if binding else None
 
     def _found(self, variable: Variable, checkpoint: Checkpoint) -> tuple[Restored, str] | None:
-        first = self.first_saver.get(_key(variable))
+        first = self.first_saver.get(key_of(variable))
         if isinstance(first, FreezeError):
             raise first
         if first is not None:
@@ -195,7 +195,7 @@ class Sources:
 
     def _others(self, variable: Variable, checkpoint: Checkpoint) -> list[tuple[str, Restored]]:
         """What the savers but the model's first say, where the checkpoint has it."""
-        answers = [(saver.origin, restored.get(_key(variable))) for saver, restored in self.other_savers]
+        answers = [(saver.origin, restored.get(key_of(variable))) for saver, restored in self.other_savers]
         return [(o, r) for o, r in answers if isinstance(r, Restored) and r.key in checkpoint.entries]
 
     def _average(
@@ -207,10 +207,6 @@ class Sources:
                 average = Restored(key + MOVING_AVERAGE, region.region, region.whole_shape, region.reshaped)
                 return average, "moving_average"
         return None
-
-
-def _key(variable: Variable) -> VariableKey:
-    return variable.container, variable.name
 
 
 def _disagree(variable: Variable, one: tuple[str, Restored], other: tuple[str, Restored]) -> FreezeError:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError
 from tffreeze_server.graph.effects import Effects, State, state_of
 from tffreeze_server.graph.inline import flatten
-from tffreeze_server.graph.model import Model, Saver
+from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node
-from tffreeze_server.resolve.restore_ops import Restored, implied_savers, restored_tensor
-from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, data_inputs, origin
+from tffreeze_server.resolve.restore_ops import Restored, RestoreReader, implied_savers
+from tffreeze_server.resolve.trace import Origins, data_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +42,21 @@ def restored_resources(
     found: dict[State, RestoredResource] = {}
     for saver in savers[:1]:
         flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
+        reader, origins = RestoreReader(flat, saver), Origins(flat)
         for node in flat.values():
             handles = effects.fills(node)
             if len(handles) != 1:
                 continue
-            maker, _ = origin(flat, handles[0], model.budget, SAME_VALUE)
+            maker, _ = origins.of(handles[0])
             if effects.is_resource(maker):
-                inputs = [
-                    None if t in handles else _input(flat, t, saver, model.budget) for t in data_inputs(node)
-                ]
+                inputs = [None if t in handles else _input(origins, reader, t) for t in data_inputs(node)]
                 found.setdefault(state_of(maker), RestoredResource(node, tuple(inputs)))
     return found
 
 
-def _input(flat: FlatGraph, tensor: str, saver: Saver, budget: Budget) -> Node | Restored | FreezeError:
+def _input(origins: Origins, reader: RestoreReader, tensor: str) -> Node | Restored | FreezeError:
     try:
-        node, _ = origin(flat, tensor, budget)
+        node, _ = origins.of(tensor)
     except FreezeError as error:
         return error
-    return node if node.op == "Const" else restored_tensor(flat, tensor, saver, budget)
+    return node if node.op == "Const" else reader.restored(tensor)

@@ -14,7 +14,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.inline import flatten
@@ -22,7 +21,7 @@ from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.roles import ASSIGN_OPS
 from tffreeze_server.resolve.small_tensor import checked_shape
-from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, data_inputs, origin, variable_of
+from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, Origins, VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
 
 # By restore op: how many data inputs it has.
@@ -68,14 +67,15 @@ def restored_by(
     """
     _check_saver(saver, nodes)
     flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
+    reader, variables = RestoreReader(flat, saver), Variables(flat)
     found: dict[VariableKey, Restored | FreezeError] = {}
     for node in flat.values():
         if node.op not in ASSIGN_OPS or len(data_inputs(node)) < 2:
             continue
-        key = variable_of(flat, node.inputs[0], model.budget)
+        key = variables.of(node.inputs[0])
         if key is None:
             continue
-        restored = restored_tensor(flat, node.inputs[1], saver, model.budget)
+        restored = reader.restored(node.inputs[1])
         earlier = found.setdefault(key, restored)
         if earlier != restored and not isinstance(earlier, FreezeError):
             found[key] = (
@@ -102,104 +102,111 @@ def describe(restored: Restored) -> str:
     return f"{restored.key!r} (slice {list(restored.region.starts)} of size {list(restored.region.sizes)})"
 
 
-def restored_tensor(flat: FlatGraph, tensor: str, saver: Saver, budget: Budget) -> Restored | FreezeError:
-    """What a tensor of a restore graph is restored from; an error where that cannot be read.
+class RestoreReader:
+    """Reads what tensors of one restore graph are restored from; every node on the way is looked at once.
 
-    Raises:
-        FreezeError: MODEL_TOO_COMPLEX.
+    Args:
+        flat: The restore graph.
+        saver: Whose checkpoint is to be read.
 
     """
-    try:
-        node, index = origin(flat, tensor, budget)
-        if node.op == "Reshape":
-            # A saver made with reshape=True: the same elements in the variable's shape.
-            node, index = origin(flat, node.inputs[0], budget)
-            return replace(_read_restore(flat, node, index, saver, budget), reshaped=True)
-        return _read_restore(flat, node, index, saver, budget)
-    except FreezeError as error:
-        if error.reason is Reason.MODEL_TOO_COMPLEX:
-            raise
-        return error
 
+    def __init__(self, flat: FlatGraph, saver: Saver) -> None:
+        self._flat = flat
+        self._saver = saver
+        self._origins = Origins(flat)
+        self._ends: dict[str, tuple[str, bool]] = {}
 
-def _read_restore(flat: FlatGraph, node: Node, index: int, saver: Saver, budget: Budget) -> Restored:
-    inputs = data_inputs(node)
-    if len(inputs) != _RESTORE_OPS.get(node.op):
+    def restored(self, tensor: str) -> Restored | FreezeError:
+        """What a tensor is restored from; an error where that cannot be read."""
+        try:
+            node, index = self._origins.of(tensor)
+            if node.op == "Reshape":
+                # A saver made with reshape=True: the same elements in the variable's shape.
+                node, index = self._origins.of(node.inputs[0])
+                return replace(self._read(node, index), reshaped=True)
+            return self._read(node, index)
+        except FreezeError as error:
+            return error
+
+    def _read(self, node: Node, index: int) -> Restored:
+        inputs = data_inputs(node)
+        if len(inputs) != _RESTORE_OPS.get(node.op):
+            raise FreezeError(
+                Reason.UNSUPPORTED_RESTORE,
+                f"{self._saver.origin} restores a variable through the node {node.name!r} (op {node.op!r}), and what "
+                "that makes of the checkpoint is not known here. Give another saver with --restore-op or --saver, or "
+                "leave the variable as it is with --deny.",
+                subject=node.name,
+            )
+        self._check_filename(node, inputs[0])
+        key = self._string(inputs[1], index, node)
+        spec = parse_shape_and_slice(self._string(inputs[2], index, node)) if len(inputs) > 2 else None
+        return Restored(key, spec[1], spec[0]) if spec else Restored(key)
+
+    def _string(self, tensor: str, index: int, reader: Node) -> str:
+        """An element of a constant of strings."""
+        node, output = self._origins.of(tensor)
+        if node.op == "Pack" and index < len(data_inputs(node)):
+            return self._string(data_inputs(node)[index], 0, reader)
+        if node.op != "Const":
+            raise FreezeError(
+                Reason.UNSUPPORTED_RESTORE,
+                f"The restore op {reader.name!r} reads its tensor names from {node.name!r} (op {node.op!r}), which is "
+                "no constant: they are known only when the model runs. Give another saver with --restore-op, or leave "
+                "the variable as it is with --deny.",
+                subject=reader.name,
+            )
+        value = node.proto.attr.get("value")
+        if output or value is None or value.tensor.dtype != dtypes.STRING:
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The constant {node.name!r}, which the restore op {reader.name!r} reads, holds no strings.",
+                subject=node.name,
+            )
+        # One by one, not all for each: a restore op may name a hundred thousand tensors.
+        strings = value.tensor.string_val
+        elements = math.prod(checked_shape(value.tensor, node.name))
+        if index >= elements:
+            raise FreezeError(
+                Reason.MALFORMED_MODEL,
+                f"The restore op {reader.name!r} has an output {index}, but {node.name!r} names only "
+                f"{elements} tensors.",
+                subject=reader.name,
+            )
+        # A TensorProto may leave out repetitions of its last value, and all of them where that is empty.
+        name = strings[min(index, len(strings) - 1)] if strings else b""
+        return name.decode("utf-8", "backslashreplace")
+
+    def _check_filename(self, node: Node, prefix: str) -> None:
+        """The op must read the checkpoint that the saver is given, not a file of its own."""
+        end, passes = self._filename(prefix)
+        if passes or (not self._saver.filename_tensor and self._flat[end].op in _FILENAME_OPS):
+            return
         raise FreezeError(
             Reason.UNSUPPORTED_RESTORE,
-            f"{saver.origin} restores a variable through the node {node.name!r} (op {node.op!r}), and what that "
-            "makes of the checkpoint is not known here. Give another saver with --restore-op or --saver, or leave the "
-            "variable as it is with --deny.",
+            f"The restore op {node.name!r} reads the checkpoint that {end!r} names, not the one that "
+            f"{self._saver.origin} is given through {self._saver.filename_tensor!r}: it restores from another file. "
+            "Give the tensor that names this checkpoint with --filename-tensor, or leave the variable as it is with "
+            "--deny.",
             subject=node.name,
         )
-    _check_filename(flat, node, inputs[0], saver, budget)
-    key = _string(flat, inputs[1], index, node, budget)
-    spec = parse_shape_and_slice(_string(flat, inputs[2], index, node, budget)) if len(inputs) > 2 else None
-    return Restored(key, spec[1], spec[0]) if spec else Restored(key)
 
-
-def _string(flat: FlatGraph, tensor: str, index: int, reader: Node, budget: Budget) -> str:
-    """An element of a constant of strings."""
-    node, output = origin(flat, tensor, budget)
-    if node.op == "Pack" and index < len(data_inputs(node)):
-        return _string(flat, data_inputs(node)[index], 0, reader, budget)
-    if node.op != "Const":
-        raise FreezeError(
-            Reason.UNSUPPORTED_RESTORE,
-            f"The restore op {reader.name!r} reads its tensor names from {node.name!r} (op {node.op!r}), which is no "
-            "constant: they are known only when the model runs. Give another saver with --restore-op, or leave the "
-            "variable as it is with --deny.",
-            subject=reader.name,
-        )
-    value = node.proto.attr.get("value")
-    if output or value is None or value.tensor.dtype != dtypes.STRING:
-        raise FreezeError(
-            Reason.MALFORMED_MODEL,
-            f"The constant {node.name!r}, which the restore op {reader.name!r} reads, holds no strings.",
-            subject=node.name,
-        )
-    # One by one, not all for each: a restore op may name a hundred thousand tensors.
-    strings = value.tensor.string_val
-    elements = math.prod(checked_shape(value.tensor, node.name))
-    if index >= elements:
-        raise FreezeError(
-            Reason.MALFORMED_MODEL,
-            f"The restore op {reader.name!r} has an output {index}, but {node.name!r} names only "
-            f"{elements} tensors.",
-            subject=reader.name,
-        )
-    # A TensorProto may leave out repetitions of its last value, and all of them where that is empty.
-    name = strings[min(index, len(strings) - 1)] if strings else b""
-    return name.decode("utf-8", "backslashreplace")
-
-
-def _check_filename(flat: FlatGraph, node: Node, prefix: str, saver: Saver, budget: Budget) -> None:
-    """The op must read the checkpoint that the saver is given, not a file of its own."""
-    wanted = node_of(saver.filename_tensor)
-    passed = _names_on_the_way(flat, prefix)
-    budget.draw("the names of the checkpoint", 2 * len(passed), subject=node.name)
-    last = next(reversed(passed))
-    if wanted in passed or (not wanted and flat[last].op in _FILENAME_OPS):
-        return
-    raise FreezeError(
-        Reason.UNSUPPORTED_RESTORE,
-        f"The restore op {node.name!r} reads the checkpoint that {last!r} names, not the one that "
-        f"{saver.origin} is given through {saver.filename_tensor!r}: it restores from another file. "
-        "Give the tensor that names this checkpoint with --filename-tensor, or leave the variable as it is with "
-        "--deny.",
-        subject=node.name,
-    )
-
-
-def _names_on_the_way(flat: FlatGraph, tensor: str) -> dict[str, None]:
-    """The nodes from a tensor to where its file name comes from."""
-    names: dict[str, None] = {}
-    while node_of(tensor) not in names:
-        node = flat[node_of(tensor)]
-        names[node.name] = None
-        if node.op in _SAME_FILENAME and data_inputs(node):
-            tensor = node.inputs[0]
-    return names
+    def _filename(self, tensor: str) -> tuple[str, bool]:
+        """The node that a file name comes from, and whether the saver's filename tensor is on the way."""
+        wanted = node_of(self._saver.filename_tensor)
+        way: dict[str, None] = {}
+        name = node_of(tensor)
+        while name not in self._ends and name not in way:
+            way[name] = None
+            node = self._flat[name]
+            if node.op in _SAME_FILENAME and data_inputs(node):
+                name = node_of(node.inputs[0])
+        end, passes = self._ends.get(name, (next(reversed(way), name), False))
+        for passed in reversed(way):
+            passes = passes or passed == wanted
+            self._ends[passed] = end, passes
+        return self._ends[node_of(tensor)]
 
 
 def _check_saver(saver: Saver, nodes: Mapping[str, Node]) -> None:

@@ -40,8 +40,10 @@ def choose_variables(model: Model, nodes: Mapping[str, Node], options: FreezeOpt
     _check_names(model, reached.values(), (*options.allow, *options.deny))
     frozen: list[Variable] = []
     kept: list[Variable] = []
+    allow, deny = frozenset(options.allow), frozenset(options.deny)
     for variable in reached.values():
-        (kept if _stays(options, {variable.name, *variable.nodes}) else frozen).append(variable)
+        stays = _stays({variable.name, *variable.nodes}, allow, deny)
+        (kept if stays else frozen).append(variable)
     return Chosen(tuple(frozen), tuple(kept))
 
 
@@ -49,11 +51,12 @@ def keeps(options: FreezeOptions) -> Callable[[Node], bool] | None:
     """Whether the variable that a node is stays one; None where no list is given."""
     if not options.allow and not options.deny:
         return None
-    return lambda node: _stays(options, {node.name, variable_key(node)[1]})
+    allow, deny = frozenset(options.allow), frozenset(options.deny)
+    return lambda node: _stays({node.name, variable_key(node)[1]}, allow, deny)
 
 
-def _stays(options: FreezeOptions, names: set[str]) -> bool:
-    return not names.isdisjoint(options.deny) or (bool(options.allow) and names.isdisjoint(options.allow))
+def _stays(names: set[str], allow: frozenset[str], deny: frozenset[str]) -> bool:
+    return not names.isdisjoint(deny) or (bool(allow) and names.isdisjoint(allow))
 
 
 def _check_names(model: Model, reached: Iterable[Variable], names: Iterable[str]) -> None:

@@ -48,7 +48,8 @@ def fill_tables(
         inputs = [_value(found, k, checkpoint) for k in range(len(found.inputs))]
         made = found.importer._replace(inputs=tuple(name if i is None else i.name for i in inputs))
         nodes |= {i.name: i for i in inputs if i is not None} | {made.name: made}
-        filled.append(Initializer(made.name, name, ""))
+        keys = tuple(part.key for part in found.inputs if isinstance(part, Restored))
+        filled.append(Initializer(made.name, name, "", keys))
     done = {i.table for i in filled}
     return replace(
         tables,

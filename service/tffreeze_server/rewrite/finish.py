@@ -13,7 +13,7 @@ from tffreeze_server.rewrite import clean
 from tffreeze_server.rewrite.ends import Ends
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
 from tffreeze_server.rewrite.outputs import Endpoint
-from tffreeze_server.rewrite.rename_io import rename_io
+from tffreeze_server.rewrite.rename_io import Refusal, rename_io
 from tffreeze_server.tensors.dtypes import STRING
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
@@ -29,6 +29,7 @@ class Finished:
         original_inputs: The same as the model names them.
         original_outputs: The same as the model names them.
         renamed: The new name of each node that was renamed.
+        refused: Inputs and outputs that could not be named after their keys, though that was asked for.
 
     """
 
@@ -38,6 +39,7 @@ class Finished:
     original_inputs: tuple[Endpoint, ...]
     original_outputs: tuple[Endpoint, ...]
     renamed: Mapping[str, str]
+    refused: tuple[Refusal, ...]
 
 
 def finish(
@@ -62,9 +64,10 @@ def finish(
     outputs = tuple(ends.typed(ends.moved(e), nodes) for e in originals[1])
     nodes, assets = _with_assets(model, nodes)
     renamed: Mapping[str, str] = {}
+    refused: tuple[Refusal, ...] = ()
     if options.rename_io:
         named = rename_io(nodes, inputs, outputs)
-        nodes, renamed = named.nodes, named.moved
+        nodes, renamed, refused = named.nodes, named.moved, named.refused
         inputs = tuple(replace(e, tensor=named.tensors[e.signature_key, e.key, False]) for e in inputs)
         outputs = tuple(replace(e, tensor=named.tensors[e.signature_key, e.key, True]) for e in outputs)
     nodes = clean.without_dangling_colocation(nodes)
@@ -81,7 +84,7 @@ def finish(
         tuple(renamed.get(op, op) for op in ends.init_ops),
         {renamed.get(name, name): file for name, file in assets.items()},
     )
-    return Finished(graph, inputs, outputs, *originals, renamed)
+    return Finished(graph, inputs, outputs, *originals, renamed, refused)
 
 
 def _with_assets(model: Model, nodes: Mapping[str, Node]) -> tuple[dict[str, Node], dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
@@ -15,6 +15,7 @@ from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges
 from tffreeze_server.graph.order import in_order, reachable
 from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
+from tffreeze_server.graph.saver_nodes import readers_of
 from tffreeze_server.rewrite.clean import without_waits_for_reads
 from tffreeze_server.rewrite.lost_writes import Keeps, Pruned, calls_to_leave
 from tffreeze_server.rewrite.outputs import Wanted, canonical
@@ -31,7 +32,6 @@ class FlatGraph:
         tensors: For each wanted tensor (`node`, `node:1`), and each that the graph was cut at, the one that
             stands for it here.
         cuts: The tensors that the graph was cut at.
-        top: How many nodes of the model's own graph were reached.
 
     """
 
@@ -39,7 +39,6 @@ class FlatGraph:
     unused: tuple[Node, ...]
     tensors: Mapping[str, str]
     cuts: tuple[str, ...]
-    top: int
 
 
 def flat_graph(
@@ -71,7 +70,8 @@ def flat_graph(
     now = {tensor: tensor for tensor in tensors}
     reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
     if cuts:  # What is above a cut need not even be read.
-        reached = reachable(reached, [node_of(t) for t in now.values()])
+        roots = (node_of(tensor) for tensor in now.values())
+        reached = reachable(reached, [name if name in reached else _top(nodes, name) for name in roots])
     flat, aliases, callers = _inlined(reached, nodes, wanted, inliner, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
     flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
@@ -87,7 +87,7 @@ def flat_graph(
         if left:
             return flat_graph({**nodes, **left}, wanted, cuts, inliner, keeps)
     unused = () if is_same else tuple(node for name, node in flat.items() if name not in ordered)
-    return FlatGraph(ordered, unused, now, cuts, len(whole))
+    return FlatGraph(ordered, unused, now, cuts)
 
 
 def _inlined(
@@ -120,13 +120,24 @@ def _cut_all(
     if not cuts:
         return nodes
     changed = dict(nodes)
+    made: dict[str, str] = {}
+    buffers: set[str] = set()
     for tensor in cuts:
-        made = _cut(changed, tensor, outputs)
-        for asked, current in now.items():
-            if current == tensor:
-                now[asked] = made
-        now[tensor] = made
-    return changed
+        name, dtype = _cut(changed, tensor, outputs)
+        made[tensor] = name
+        if is_ref(dtype):
+            buffers.add(tensor)
+    _check_buffers(changed.values(), buffers, outputs)
+    now.update({asked: made[current] for asked, current in now.items() if current in made} | made)
+    moved = {tensor: name for tensor, name in made.items() if tensor != name}
+    return {name: _reading(node, moved) for name, node in changed.items()}
+
+
+def _reading(node: Node, moved: Mapping[str, str]) -> Node:
+    """A node that reads the Placeholders that were made where the graph was cut."""
+    if moved.keys().isdisjoint(node.inputs):
+        return node
+    return node._replace(inputs=tuple([moved.get(i, i) for i in node.inputs]))
 
 
 def _top(nodes: Mapping[str, Node], tensor: str) -> str:
@@ -172,37 +183,26 @@ def _check_there(flat: Mapping[str, Node], asked: str, tensor: str, outputs: Out
 def _writing(flat: Mapping[str, Node], roots: Iterable[str], keeps: Keeps) -> set[str]:
     """The nodes, of those that are reached, that write to a variable that stays, or wait for one that does."""
     nodes = reachable(flat, roots)
-    found: set[str] = set()
-    before = -1
-    while before != len(found):  # A second time for what comes around in a loop.
-        before = len(found)
-        for name, node in nodes.items():
-            if any(node_of(i) in found for i in node.inputs) or _writes(flat, node, keeps):
-                found.add(name)
-    return found
+    kept = _handles_of_kept(nodes, keeps)
+    return readers_of(nodes, {name for name, node in nodes.items() if _writes(node, kept)})
 
 
-def _writes(flat: Mapping[str, Node], node: Node, keeps: Keeps) -> bool:
+def _writes(node: Node, kept: Collection[str]) -> bool:
     """Whether a node, or a function it may run, writes to a variable that stays."""
     if is_write(node.op):
-        return _is_kept(flat, node.inputs[:1], keeps)
-    return node.op in CALLS and _is_kept(flat, node.inputs, keeps)
+        return any(node_of(tensor) in kept for tensor in node.inputs[:1])
+    return node.op in CALLS and any(node_of(tensor) in kept for tensor in node.inputs)
 
 
-def _is_kept(flat: Mapping[str, Node], tensors: Iterable[str], keeps: Keeps) -> bool:
-    """Whether one of these tensors is the handle or buffer of a variable that stays."""
-    for tensor in tensors:
-        handle = flat.get(node_of(tensor))
-        seen: set[str] = set()
-        while handle is not None and handle.name not in seen:
-            if handle.op in VARIABLE_OPS:
-                if keeps(handle):
-                    return True
-                break
-            seen.add(handle.name)
-            hands_on = ROLES.get(handle.op) in (Role.HAND_ON, Role.REF_HAND_ON) and handle.inputs
-            handle = flat.get(node_of(handle.inputs[0])) if hands_on else None
-    return False
+def _handles_of_kept(nodes: Mapping[str, Node], keeps: Keeps) -> set[str]:
+    """The nodes that are a variable that stays, or hand on its handle or buffer."""
+    found = {name for name, node in nodes.items() if node.op in VARIABLE_OPS and keeps(node)}
+    handed_on = {
+        name: node._replace(inputs=node.inputs[:1])
+        for name, node in nodes.items()
+        if ROLES.get(node.op) in (Role.HAND_ON, Role.REF_HAND_ON)
+    }
+    return readers_of(handed_on, found)
 
 
 def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waits: tuple[str, ...]) -> Node:
@@ -217,8 +217,8 @@ def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waits: t
     return new_node(call.name, "IdentityN", results + waits, {"T": types_attr(types)})
 
 
-def _cut(flat: dict[str, Node], tensor: str, outputs: Outputs) -> str:
-    """Put a Placeholder in place of a tensor; its name."""
+def _cut(flat: dict[str, Node], tensor: str, outputs: Outputs) -> tuple[str, int]:
+    """Put a Placeholder in place of a tensor, or beside it; its name, and the tensor's dtype."""
     name, index = split_tensor(tensor)
     node = flat.get(name)
     if node is None:
@@ -235,27 +235,25 @@ def _cut(flat: dict[str, Node], tensor: str, outputs: Outputs) -> str:
             f"{len(types)} outputs.",
             subject=tensor,
         )
-    for reader in flat.values() if is_ref(types[index]) else ():
-        if any(i == tensor and outputs.takes_buffer(reader, k) for k, i in enumerate(reader.inputs)):
-            raise FreezeError(
-                Reason.INVALID_OPTION,
-                f"The graph is to be cut at {tensor!r}, the buffer of a variable, which the node {reader.name!r} "
-                f"(op {reader.op!r}) asks for itself, not for its value. Cut at a tensor that is read from it.",
-                subject=tensor,
-            )
-    attrs = {"dtype": type_attr(base(types[index])), "shape": shape_attr(_known_shape(node, index))}
-    if len(types) == 1:
-        flat[name] = new_node(name, "Placeholder", (), attrs)
-        return name
-    made = f"{name}_{index}"
-    while made in flat:
+    made = name if len(types) == 1 else f"{name}_{index}"
+    while made in flat and made != name:
         made += "_"
+    attrs = {"dtype": type_attr(base(types[index])), "shape": shape_attr(_known_shape(node, index))}
     flat[made] = new_node(made, "Placeholder", (), attrs)
-    for reader in list(flat.values()):
-        if tensor in reader.inputs:
-            inputs = tuple(made if i == tensor else i for i in reader.inputs)
-            flat[reader.name] = reader._replace(inputs=inputs)
-    return made
+    return made, types[index]
+
+
+def _check_buffers(nodes: Iterable[Node], cut: set[str], outputs: Outputs) -> None:
+    """Buffers of variables that the graph is cut at may be read for their values only."""
+    for reader in nodes if cut else ():
+        for k, tensor in enumerate(reader.inputs):
+            if tensor in cut and outputs.takes_buffer(reader, k):
+                raise FreezeError(
+                    Reason.INVALID_OPTION,
+                    f"The graph is to be cut at {tensor!r}, the buffer of a variable, which the node {reader.name!r} "
+                    f"(op {reader.op!r}) asks for itself, not for its value. Cut at a tensor that is read from it.",
+                    subject=tensor,
+                )
 
 
 def _known_shape(node: Node, index: int) -> tuple[int, ...] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
 from tffreeze_server.graph.model import Model, Signature, TensorInfo
+from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.saver_nodes import saver_nodes
 from tffreeze_server.options import FreezeOptions
 
 DEFAULT_SIGNATURE_KEY = "serving_default"
@@ -20,7 +22,7 @@ class Endpoint:
         signature_key: Of the signature it belongs to; empty where it was asked for by name.
         key: In the signature; else the name that was asked for.
         tensor: `node` or `node:1`.
-        dtype: The number of a `DataType`; 0 where unknown.
+        dtype: The number of a `DataType`, never a ref type; 0 where unknown.
         shape: Sizes, -1 where open; None where the rank is unknown.
 
     """
@@ -65,6 +67,60 @@ def wanted(model: Model, options: FreezeOptions) -> Wanted:
         tuple(e for s in signatures for e in _endpoints(s, s.outputs)),
         tuple(dict.fromkeys(canonical(name) for name in options.output_nodes)),
     )
+
+
+def check_named(model: Model, nodes: Mapping[str, Node], named: Iterable[str]) -> None:
+    """Answer outputs asked for by names that are none: a signature's, or those of the saver's nodes.
+
+    Raises:
+        FreezeError: OUTPUT_NOT_FOUND.
+
+    """
+    names = [node_of(tensor) for tensor in named]
+    for name in names:
+        if name not in nodes:
+            _check_no_key(model, name)
+    savers = saver_nodes(model) if names else frozenset()
+    for name in names:
+        if name in savers:
+            raise FreezeError(
+                Reason.OUTPUT_NOT_FOUND,
+                f"The node {name!r} (op {nodes[name].op!r}) belongs to the model's saver, which reads and writes "
+                f"checkpoints: it is no output. {_outputs_there(model)}",
+                subject=name,
+            )
+
+
+def _check_no_key(model: Model, name: str) -> None:
+    """Answer the key of a signature, or of an output of one, where a node's name is asked for."""
+    if name in model.signatures:
+        raise FreezeError(
+            Reason.OUTPUT_NOT_FOUND,
+            f"{name!r} is a signature, not a node. {_how_to_take(model, name)}",
+            subject=name,
+        )
+    having = [signature for signature in model.signatures.values() if name in signature.outputs]
+    having.sort(key=lambda signature: signature.key != DEFAULT_SIGNATURE_KEY)
+    if having:
+        key = having[0].key
+        raise FreezeError(
+            Reason.OUTPUT_NOT_FOUND,
+            f"{name!r} is an output key of {key!r} ({having[0].outputs[name].tensor}), not a node. "
+            f"{_how_to_take(model, key)}",
+            subject=name,
+        )
+
+
+def _how_to_take(model: Model, key: str) -> str:
+    if key == DEFAULT_SIGNATURE_KEY or len(model.signatures) == 1:
+        return "Leave --output-nodes out: this signature is the one that is taken."
+    return f"Give --signature {key} instead of --output-nodes."
+
+
+def _outputs_there(model: Model) -> str:
+    if model.signatures:
+        return f"The model's signatures are {listed(model.signatures)}: leave --output-nodes out, or give --signature."
+    return f"`tffreeze inspect {model.name}` ranks likely outputs: name one of them with --output-nodes."
 
 
 def canonical(tensor: str) -> str:

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.rewrite.outputs import Endpoint
 
 PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An input or output that could not get the name of its key.
+
+    Attributes:
+        kind: `input` or `output`.
+        end: With the tensor's name in the renamed graph.
+        why: The end of a sentence.
+
+    """
+
+    kind: str
+    end: Endpoint
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +37,14 @@ class Named:
         nodes: By name.
         tensors: For each old tensor of an end (`(signature_key, key, is_output)`), its new name.
         moved: New names of the nodes that have another one.
+        refused: The ends of signatures that could not get the name of their key, and why.
 
     """
 
     nodes: dict[str, Node]
     tensors: Mapping[tuple[str, str, bool], str]
     moved: Mapping[str, str]
+    refused: tuple[Refusal, ...]
 
 
 def rename_io(
@@ -68,7 +86,24 @@ def rename_io(
     for name, e in sorted(made.items()):
         renamed[name] = new_node(name, "Identity", (_moved(e.tensor, moved),), {"T": type_attr(e.dtype)})
         tensors[e.signature_key, e.key, True] = name
-    return Named(renamed, tensors, moved)
+    named = [("input", e, tensors[e.signature_key, e.key, False]) for e in _of_signatures(inputs)]
+    named += [("output", e, tensors[e.signature_key, e.key, True]) for e in _of_signatures(outputs)]
+    refused = [
+        Refusal(kind, replace(e, tensor=tensor), _why(kind, e, nodes, names))
+        for kind, e, tensor in named
+        if tensor != _name(e, several=several)
+    ]
+    return Named(renamed, tensors, moved, tuple(refused))
+
+
+def _why(kind: str, endpoint: Endpoint, nodes: Mapping[str, Node], names: Mapping[str, str]) -> str:
+    """Why an end did not get the name of its key."""
+    if kind == "input" and endpoint.tensor not in names:
+        node = nodes.get(node_of(endpoint.tensor))
+        if node is not None and node.op not in PLACEHOLDERS:
+            return f"only a Placeholder is renamed, and its op is {node.op!r}"
+        return "it has several keys"
+    return "another input or output has that name"
 
 
 def _of_signatures(ends: Iterable[Endpoint]) -> list[Endpoint]:

@@ -5,19 +5,19 @@ wanted ─▶ flat graph ─▶ with tables ─▶ variables, their values ─�
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.effects import Effects
-from tffreeze_server.graph.inline import Inliner, has_frames
+from tffreeze_server.graph.inline import CALL_OPS, Inliner, has_frames
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.order import pruned
-from tffreeze_server.graph.variables import Binding
+from tffreeze_server.graph.variables import Binding, key_of
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import Sources, resolve, sources_of
 from tffreeze_server.resolve.resources import restored_resources
@@ -28,7 +28,7 @@ from tffreeze_server.rewrite.ends import Ends
 from tffreeze_server.rewrite.fill_tables import fill_tables
 from tffreeze_server.rewrite.finish import Finished, finish
 from tffreeze_server.rewrite.flat_graph import FlatGraph, flat_graph
-from tffreeze_server.rewrite.outputs import wanted
+from tffreeze_server.rewrite.outputs import Wanted, check_named, wanted
 from tffreeze_server.rewrite.specialise import FunctionMaker
 from tffreeze_server.rewrite.tables import Initializer, Tables, with_tables
 
@@ -44,7 +44,8 @@ class Rewritten:
         initializers: Ops to run once before the outputs.
         empty_tables: Tables that nothing fills.
         unused: Nodes of inlined bodies that no output needs.
-        top: How many nodes of the model's own graph were reached.
+        dropped_nodes: How many nodes of the model's own graph are not in the frozen one. A call that was inlined
+            is in it where a node of its body is.
         checkpoint: That the values came from; None where none was needed.
 
     """
@@ -55,7 +56,7 @@ class Rewritten:
     initializers: tuple[Initializer, ...]
     empty_tables: tuple[str, ...]
     unused: tuple[Node, ...]
-    top: int
+    dropped_nodes: int
     checkpoint: Checkpoint | None
 
 
@@ -73,43 +74,94 @@ class Shared:
     sources: Sources | None = None
 
 
-def rewrite(
-    model: Model, source: ModelSource, options: FreezeOptions, shared: Shared | None = None
-) -> Rewritten:
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What the wanted outputs reach, before a value of any variable is looked up.
+
+    Attributes:
+        asked: What is wanted.
+        flat: The graph it reaches, flat.
+        tables: The same with what fills its tables.
+        variables: Which of its variables are frozen, and which stay.
+        effects: Knows what the ops of the model change.
+
+    """
+
+    asked: Wanted
+    flat: FlatGraph
+    tables: Tables
+    variables: Chosen
+    effects: Effects
+
+
+def reach(model: Model, options: FreezeOptions, inliner: Inliner) -> Reached:
+    """Find what the wanted outputs need of a model.
+
+    Args:
+        model: As it was loaded.
+        options: What is wanted.
+        inliner: Knows the model's functions.
+
+    Raises:
+        FreezeError: As `rewrite`, but for what concerns values.
+
+    """
+    nodes = {node.name: node for node in model.nodes}
+    asked = wanted(model, options)
+    check_named(model, nodes, asked.named)
+    flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
+    effects = Effects(inliner)
+    tables = with_tables(model, flat.nodes, effects)
+    return Reached(asked, flat, tables, choose_variables(model, tables.nodes, options), effects)
+
+
+def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewritten:
     """Freeze a loaded model.
 
     Args:
         model: As it was loaded.
         source: Where its checkpoint is.
         options: What is wanted.
-        shared: From other freezes of this model, which differ in what is wanted of it only.
 
     Raises:
         FreezeError: Most reasons there are.
 
     """
-    asked = wanted(model, options)
-    shared = shared or Shared(Inliner(Outputs(model.library, model.op_defs, model.budget)))
+    inliner = Inliner(Outputs(model.library, model.op_defs, model.budget))
+    reached = reach(model, options, inliner)
+    return rewrite_reached(model, source, options, reached, Shared(inliner))
+
+
+def rewrite_reached(
+    model: Model, source: ModelSource, options: FreezeOptions, reached: Reached, shared: Shared
+) -> Rewritten:
+    """Freeze what `reach` found; as `rewrite`.
+
+    Args:
+        model: As it was loaded.
+        source: Where its checkpoint is.
+        options: What is wanted.
+        reached: What that reaches.
+        shared: From other freezes of this model, which differ in what is wanted of it only.
+
+    """
     inliner = shared.inliner
     nodes = {node.name: node for node in model.nodes}
-    flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
-    effects = Effects(inliner)
-    tables = with_tables(model, flat.nodes, effects)
-    chosen = choose_variables(model, tables.nodes, options)
+    flat, tables, chosen = reached.flat, reached.tables, reached.variables
     known = shared.sources
     checkpoint = known.checkpoint if known else _checkpoint(model, source, chosen, tables)
     if tables.empty or tables.others:
-        tables = fill_tables(tables, restored_resources(model, nodes, effects), checkpoint)
+        tables = fill_tables(tables, restored_resources(model, nodes, reached.effects), checkpoint)
     bindings: tuple[Binding, ...] = ()
     if chosen.frozen:
         bindings = resolve(known or sources_of(model, checkpoint, options, nodes), chosen.frozen)
-    maker = FunctionMaker({(b.variable.container, b.variable.name): b for b in bindings}, inliner, effects)
+    maker = FunctionMaker({key_of(b.variable): b for b in bindings}, inliner, reached.effects)
     roots = _roots(flat, tables)
     converted = Converter(maker.bindings, inliner.outputs, maker).convert(
         tables.nodes.values(), Place(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
     )
     done = pruned(clean.without_static_waits(converted.nodes.values()), roots)
-    ends = Ends(asked, flat, inliner.outputs, tuple(i.op for i in tables.initializers))
+    ends = Ends(reached.asked, flat, inliner.outputs, tuple(i.op for i in tables.initializers))
     finished = finish(model, options, done, maker.frozen_functions(), ends)
     return Rewritten(
         finished,
@@ -118,9 +170,25 @@ def rewrite(
         tuple(_renamed(i, finished.renamed) for i in tables.initializers),
         tuple(finished.renamed.get(name, name) for name in tables.empty),
         flat.unused,
-        flat.top,
+        len(nodes) - len(_origins(model, done)),
         checkpoint,
     )
+
+
+def _origins(model: Model, names: Collection[str]) -> set[str]:
+    """The nodes of the model's graph that nodes of the frozen graph are or, if calls, hold the bodies of."""
+    own = {node.name for node in model.nodes}
+    calls = {f"{node.name}/" for node in model.nodes if node.op in CALL_OPS or node.op in model.library}
+    found = own.intersection(names)
+    around: list[str] = []  # In the order of the names: the calls that the name before is in, innermost last.
+    for name in sorted([*calls, *(name for name in names if name not in own)]) if calls else ():
+        while around and not name.startswith(around[-1]):
+            around.pop()
+        if name in calls:
+            around.append(name)
+        elif around:
+            found.add(around[-1].removesuffix("/"))
+    return found
 
 
 def _renamed(initializer: Initializer, renamed: Mapping[str, str]) -> Initializer:
@@ -128,7 +196,7 @@ def _renamed(initializer: Initializer, renamed: Mapping[str, str]) -> Initialize
     op, table, file = (
         renamed.get(name, name) for name in (initializer.op, initializer.table, initializer.file)
     )
-    return Initializer(op, table, file)
+    return replace(initializer, op=op, table=table, file=file)
 
 
 def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Tables) -> Checkpoint | None:
@@ -139,8 +207,9 @@ def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Table
     try:
         return open_checkpoint(location, weights_present=source.weights_present, budget=model.budget)
     except FreezeError as error:
-        # A table may have its contents from elsewhere: for it alone, a checkpoint need not be there.
-        if error.reason is not Reason.CHECKPOINT_NOT_FOUND or source.checkpoint or chosen.frozen:
+        # A SavedModel without its folder `variables`: tables and variables may have their values from elsewhere,
+        # and `resolve` says which variable has none.
+        if error.reason is not Reason.CHECKPOINT_NOT_FOUND or source.checkpoint:
             raise
         return None
 

@@ -72,6 +72,8 @@ class FunctionMaker:
     _made: dict[tuple[object, ...], Made] = field(default_factory=dict)
     _open: dict[tuple[object, ...], str] = field(default_factory=dict)
     _holding: dict[str, bool] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    """By function, the first number that was not tried for the name of a function made from it."""
 
     def frozen_functions(self) -> tuple[FrozenFunction, ...]:
         """All functions that were made, by name."""
@@ -258,8 +260,13 @@ class FunctionMaker:
     def _free_name(self, name: str, given: Mapping[int, Handle]) -> str:
         if not given and name not in self.library:
             return name
-        names = (f"{name}_frozen{f'_{k}' if k else ''}" for k in itertools.count())
-        return next(n for n in names if n not in self.library and n not in self.inliner.outputs.library)
+        taken = self.inliner.outputs.library
+        for k in itertools.count(self._numbers.get(name, 0)):  # Those before are taken.
+            free = f"{name}_frozen{f'_{k}' if k else ''}"
+            if free not in self.library and free not in taken:
+                self._numbers[name] = k + 1
+                return free
+        raise AssertionError("numbers do not end")
 
 
 def _key(name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle]) -> tuple[object, ...]:

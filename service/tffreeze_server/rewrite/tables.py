@@ -42,12 +42,14 @@ class Initializer:
         op: Its node.
         table: The node of the table or resource.
         file: The tensor with the path of the file it reads; empty where it reads none.
+        keys: The checkpoint's keys that hold what it fills the table with; mostly none.
 
     """
 
     op: str
     table: str
     file: str
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
