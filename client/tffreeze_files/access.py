@@ -145,5 +145,7 @@ def possible_name() -> Iterator[None]:
     """Turn the ValueError for a name that no file can have (a zero byte in it) into an OSError."""
     try:
         yield
-    except ValueError:
+    except UnicodeError:
         raise OSError(errno.EINVAL, "no file can have this name") from None
+    except ValueError:
+        raise OSError(errno.EINVAL, "its name holds a zero byte") from None
