@@ -22,6 +22,10 @@ OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 """How a file is opened for reading: without waiting for the other end of a pipe."""
 
 
+class ImpossibleNameError(OSError):
+    """A name that no file can have."""
+
+
 class RefusedError(Exception):
     """A path that may not be read, whether or not something is there."""
 
@@ -113,7 +117,7 @@ def kind_of(path: Path) -> int:
     """
     try:
         return stat.S_IFMT(status(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ImpossibleNameError):
         return 0
 
 
@@ -142,8 +146,10 @@ def _is(path: Path, kind: int | None) -> bool:
 
 @contextlib.contextmanager
 def possible_name() -> Iterator[None]:
-    """Turn the ValueError for a name that no file can have (a zero byte in it) into an OSError."""
+    """Turn the ValueError for a name that no file can have (a zero byte in it) into an ImpossibleNameError."""
     try:
         yield
+    except UnicodeError:
+        raise ImpossibleNameError(errno.EINVAL, "no file can have this name") from None
     except ValueError:
-        raise OSError(errno.EINVAL, "no file can have this name") from None
+        raise ImpossibleNameError(errno.EINVAL, "its name holds a zero byte") from None
