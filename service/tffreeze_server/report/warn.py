@@ -52,10 +52,10 @@ def _checkpoint(model: Model, rewritten: Rewritten) -> Iterator[WarningReport]:
 def _tables(rewritten: Rewritten) -> Iterator[WarningReport]:
     tables = {node.name for node in rewritten.finished.graph.nodes if node.op in TABLE_OPS}
     for initializer in rewritten.initializers:
-        kind = "table" if initializer.table in tables else "resource"
+        is_table = initializer.table in tables
         yield WarningReport(
-            f"{kind.upper()}_NEEDS_INITIALIZER",
-            f"The {kind} {initializer.table!r} is empty until the op {initializer.op!r} has run: "
+            "TABLE_NEEDS_INITIALIZER" if is_table else "RESOURCE_NEEDS_INITIALIZER",
+            f"The {'table' if is_table else 'resource'} {initializer.table!r} is empty until the op {initializer.op!r} has run: "
             "run it once before the outputs.",
             initializer.op,
         )
