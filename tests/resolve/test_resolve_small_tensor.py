@@ -79,7 +79,7 @@ def test_the_last_value_stands_for_the_rest() -> None:
                 p.float_val.extend([1, 2]),
                 p.tensor_shape.dim.add(size=1 << 62),
             ),
-            Reason.UNSUPPORTED_INITIALIZER,
+            Reason.MODEL_TOO_COMPLEX,
         ),
         (lambda p: (p.ClearField("tensor_content"), p.float_val.extend([1] * 9)), Reason.MALFORMED_MODEL),
     ],

@@ -85,7 +85,7 @@ def _runs(data: FileBytes, ranges: Sequence[Range]) -> Iterator[tuple[Range, boo
         for field in fields(data, *whole):
             is_node = field.number == _GRAPH_NODE and field.wire_type == LENGTH
             if is_node and field.end - field.value < MIN_NODE_BYTES:
-                raise WireError("a node of it has no name, or no op")
+                raise WireError(_lack(parse(NodeDef, data.read(field.value, field.end))))
             small = field.number == _GRAPH_NODE and field.end - field.start < MIN_LARGE_BYTES
             if start < end and (not small or end - start > _MAX_RUN_BYTES):
                 yield Range(start, end), True
@@ -96,6 +96,11 @@ def _runs(data: FileBytes, ranges: Sequence[Range]) -> Iterator[tuple[Range, boo
             end = field.end
         if start < end:
             yield Range(start, end), True
+
+
+def _lack(node: NodeDef) -> str:
+    """What a node that is too short for a name and an op lacks."""
+    return f"its node {node.name!r} has no op" if node.name else "a node of it has no name"
 
 
 def _large_constant(data: FileBytes, run: Range) -> Node | None:
