@@ -14,12 +14,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.nesting import parse_graph, parse_node
 from tffreeze_server.graph.node import Node, TensorValue, compact, from_node_def
 from tffreeze_server.graph.wire import LENGTH, Field, FileBytes, fields
 from tffreeze_server.parse import parse
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tensors.dtypes import name_of, size_bytes_of
-from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
+from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 MIN_LARGE_BYTES = 1 << 16
@@ -70,10 +71,10 @@ def read_graph(data: FileBytes, ranges: Sequence[Range]) -> tuple[list[Node], Gr
         if not is_nodes:
             rest.append(data.read(*run))
         elif run.end - run.start < MIN_LARGE_BYTES or not (large := _large_constant(data, run)):
-            nodes.extend(map(read, parse(GraphDef, data.read(*run)).node))
+            nodes.extend(map(read, parse_graph(data.read(*run)).node))
         else:
             nodes.append(large)
-    return nodes, parse(GraphDef, b"".join(rest))
+    return nodes, parse_graph(b"".join(rest))
 
 
 def _runs(data: FileBytes, ranges: Sequence[Range]) -> Iterator[tuple[Range, bool]]:
@@ -107,7 +108,7 @@ def _large_constant(data: FileBytes, run: Range) -> Node | None:
         return None
     head = parse(TensorProto, data.read(tensor.value, content.start) + data.read(content.end, tensor.end))
     others = [data.read(part.start, part.end) for part in parts if part is not values[0]]
-    small = from_node_def(parse(NodeDef, b"".join(others)))
+    small = from_node_def(parse_node(b"".join(others)))
     return small._replace(value=_value_in_file(data.name, small.name, head, content))
 
 

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.errors import FreezeError, Reason, listed
-from tffreeze_server.graph.node import node_of
+from tffreeze_server.graph.node import index_of, node_of
 from tffreeze_server.graph.variables import Variable
 from tffreeze_server.parse import parse
 from tffreeze_server.resolve.object_paths import keys_by_name
@@ -109,10 +109,10 @@ class Names:
         match = _PART.fullmatch(name)
         if match is None:
             return None
-        base, index, rest = match[1], int(match[2]), match[3] or ""
+        base, index, rest = match[1], index_of(match[2]), match[3] or ""
         entry = self.checkpoint.entries.get(base + rest)
         shapes = list(self._part_shapes(base, rest))
-        if entry is None or index >= len(shapes):
+        if entry is None or index is None or index >= len(shapes):
             return None
         for axis, size in enumerate(entry.shape):
             others = {shape[:axis] + shape[axis + 1 :] for shape in shapes}

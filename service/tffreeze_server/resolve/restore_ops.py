@@ -132,8 +132,11 @@ def _read_restore(flat: FlatGraph, node: Node, index: int, saver: Saver) -> Rest
 def _string(flat: FlatGraph, tensor: str, index: int, reader: Node) -> str:
     """An element of a constant of strings."""
     node, output = origin(flat, tensor)
-    if node.op == "Pack" and index < len(data_inputs(node)):
-        return _string(flat, data_inputs(node)[index], 0, reader)
+    passed: set[str] = set()
+    while node.op == "Pack" and index < len(data_inputs(node)) and node.name not in passed:
+        passed.add(node.name)  # what comes around in a loop is no constant
+        node, output = origin(flat, data_inputs(node)[index])
+        index = 0
     if node.op != "Const":
         raise FreezeError(
             Reason.UNSUPPORTED_RESTORE,

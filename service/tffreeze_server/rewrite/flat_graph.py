@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import shape_attr, type_attr, types_attr
 from tffreeze_server.graph.body import Outputs
+from tffreeze_server.graph.inputs import check_inputs
 from tffreeze_server.graph.inline import Inliner, called_function, follow, has_frames, inline_calls
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges, output_types
@@ -74,6 +75,7 @@ def flat_graph(
     reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
     if cuts:  # What is above a cut need not even be read.
         reached = reachable(reached, [node_of(t) for t in now.values()])
+    check_inputs(reached, inliner.outputs)
     flat, aliases = _inlined(reached, nodes, wanted, inliner, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
     flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
