@@ -56,9 +56,9 @@ def _fuzz(name: str, seconds: int, *, fresh: bool) -> bool:
     )  # fmt: skip
     text = done.stdout.decode(errors="replace")
     executed = re.search(r"number_of_executed_units:\s*(\d+)", text)
-    print(f"{name}: {int(executed[1]) if executed else 0:,} inputs in {seconds} s", flush=True)  # noqa: T201
+    print(f"{name}: {int(executed[1]) if executed else 0:,} inputs in {seconds} s", flush=True)
     if done.returncode:
-        print(text[-6_000:], flush=True)  # noqa: T201
+        print(text[-6_000:], flush=True)
     return done.returncode == 0
 
 

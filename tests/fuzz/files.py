@@ -46,7 +46,7 @@ class Samples:
 
 @functools.cache
 def _temporary() -> tempfile.TemporaryDirectory[str]:
-    memory = Path("/dev/shm")  # noqa: S108 (a folder of our own below it)
+    memory = Path("/dev/shm")
     return tempfile.TemporaryDirectory(prefix="tffreeze-fuzz-", dir=memory if memory.is_dir() else None)
 
 

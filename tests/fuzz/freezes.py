@@ -94,4 +94,3 @@ def _check_readable(data: bytes, message: Message, *, as_text: bool) -> None:
             message.MergeFromString(data)
     except (DecodeError, text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
         raise Finding(f"no protobuf parser reads what was written: {error}") from error
-

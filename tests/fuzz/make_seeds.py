@@ -110,7 +110,9 @@ def main() -> None:
         _write(target, "v1_fixture", (FIXTURES / "graph_v1" / "model").read_bytes())
     for dtype, value in enumerate(_v1_values()):
         _write("v1_value", f"value{dtype}", value)
-    _write("ordered_code", "pair", b"\2vx" + struct.pack("<2q", 0, -1) + b"\2v\0" + struct.pack("<2q", 1, 300))
+    _write(
+        "ordered_code", "pair", b"\2vx" + struct.pack("<2q", 0, -1) + b"\2v\0" + struct.pack("<2q", 1, 300)
+    )
     _write("strings", "two", b"\2\3\3onetwo")
     saver = SaverDef(restore_op_name="r", filename_tensor_name="v:0", save_tensor_name="i:0")
     _both("saver", saver)

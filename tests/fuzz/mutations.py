@@ -24,8 +24,44 @@ Plain = Callable[[bytes], bytes]
 """The fuzzer's own mutation of bytes."""
 Mutate = Callable[[bytes, Random, Plain], bytes]
 
-_INTEGERS = (0, 1, 2, 3, 7, 9, 20, 21, 99, 101, 107, 120, -1, 1 << 20, 1 << 31, (1 << 31) - 1, 1 << 40, 1 << 60)
-_TEXTS = ("", "^", ":", "a:0", ":1", "²", "x:²", "v", "w", "b", "Const", "Placeholder", "Identity", "Pack", "\0", "a/b")
+_INTEGERS = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    9,
+    20,
+    21,
+    99,
+    101,
+    107,
+    120,
+    -1,
+    1 << 20,
+    1 << 31,
+    (1 << 31) - 1,
+    1 << 40,
+    1 << 60,
+)
+_TEXTS = (
+    "",
+    "^",
+    ":",
+    "a:0",
+    ":1",
+    "²",
+    "x:²",
+    "v",
+    "w",
+    "b",
+    "Const",
+    "Placeholder",
+    "Identity",
+    "Pack",
+    "\0",
+    "a/b",
+)
 _BYTES = (b"", b"\xff", b"\0", b"v", b"w", b"b", b"loc:@v", b"a" * 100)
 _OPS = (
     "Identity IdentityN Switch Merge Enter Exit NextIteration If While Case PartitionedCall ReadVariableOp "
@@ -255,7 +291,9 @@ def _text(random: Random, pool: _Pool, value: str = "") -> str:
     if random.random() < 0.3:
         text = value + text
     if random.random() < 0.3:
-        text = random.choice((f"{text}:1", f"^{text}", f"{text}:output:0", f"{text}:99", f"{text}/{text}", f"{text}:0"))
+        text = random.choice(
+            (f"{text}:1", f"^{text}", f"{text}:output:0", f"{text}:99", f"{text}/{text}", f"{text}:0")
+        )
     return text[:200]
 
 

@@ -20,7 +20,7 @@ def main() -> None:
             return atheris.Mutate(some, max(len(some) * 2, 64))
 
         assert target.mutate is not None
-        return target.mutate(data, Random(seed), plain)[:max_size]  # noqa: S311 (no secret)
+        return target.mutate(data, Random(seed), plain)[:max_size]
 
     more = {"custom_mutator": mutate} if target.mutate else {}
     atheris.Setup(sys.argv, target.judge, **more)

@@ -74,4 +74,3 @@ def _wrapped(number: int, data: bytes) -> bytes:
         length >>= 7
     head.append(length)
     return bytes(head) + data
-

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import shape_attr, type_attr, types_attr
 from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.inputs import check_inputs
 from tffreeze_server.graph.inline import Inliner, called_function, follow, has_frames, inline_calls
+from tffreeze_server.graph.inputs import check_inputs
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges, output_types
 from tffreeze_server.graph.order import in_order, reachable
