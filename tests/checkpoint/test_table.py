@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoint.bundle_writer import block_bytes, outcome, table_bytes, table_of_blocks, varint, with_trailer
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.tensors import crc32c
@@ -25,8 +26,8 @@ def items_of(data: bytes, max_block_bytes: int = 1 << 20) -> list[tuple[bytes, b
         assert 0 <= offset_bytes <= offset_bytes + length_bytes <= len(data)
         return data[offset_bytes : offset_bytes + length_bytes]
 
-    opened = table.open_table("t.index", len(data), read, max_block_bytes)
-    found = list(table.items(opened, read))
+    opened = table.open_table("t.index", len(data), read, max_block_bytes, Budget())
+    found = list(table.items(opened, read, Budget()))
     for key, value in found:
         assert value == bytes(table.find(opened, key, read) or b"")
     return found
@@ -59,7 +60,7 @@ def test_a_key_that_is_not_there_is_not_found() -> None:
     """Keys before, between and after those of the table have no value."""
     data = table_bytes(ENTRIES[1:])
     read = lambda length, offset: data[offset : offset + length]  # noqa: E731
-    opened = table.open_table("t", len(data), read, 1 << 20)
+    opened = table.open_table("t", len(data), read, 1 << 20, Budget())
     assert [None] * 4 == [table.find(opened, key, read) for key in (b"", b"a", b"a/bb", b"zz")]
 
 

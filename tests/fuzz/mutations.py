@@ -103,7 +103,7 @@ def tables(*kinds: type[Message]) -> Mutate:
         for _ in range(1 + random.randrange(3)):
             _change_entry(entries, kinds, random, plain)
         if random.random() < 0.9:
-            entries = sorted({key: value for key, value in entries}.items())
+            entries = sorted(dict(entries).items())
         return table_bytes(entries, entries_per_block=random.choice((1, 3, 99)), snappy=random.random() < 0.2)
 
     return mutate
@@ -284,10 +284,7 @@ def _scalar(field: FieldDescriptor, value: Any, pool: _Pool, random: Random, pla
 
 
 def _text(random: Random, pool: _Pool, value: str = "") -> str:
-    if pool.texts and random.random() < 0.5:
-        text = random.choice(pool.texts)
-    else:
-        text = random.choice(_TEXTS)
+    text = random.choice(pool.texts if pool.texts and random.random() < 0.5 else _TEXTS)
     if random.random() < 0.3:
         text = value + text
     if random.random() < 0.3:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolve.support import array, np, tf
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.resolve.small_tensor import SmallTensor, cast, elementwise, read_small, to_value
@@ -41,15 +42,15 @@ def proto_of(value: Any, shape: tuple[int, ...] | None = None) -> TensorProto:
 def test_values_of_every_type(dtype: str, value: Any) -> None:
     """What TensorFlow writes is read, and what is written TensorFlow reads."""
     expected = np.array(value, dtype)
-    small = read_small(proto_of(expected), "c")
-    assert expected.reshape(-1).tolist() == list(small.all_values())
+    small = read_small(proto_of(expected), "c", Budget())
+    assert expected.reshape(-1).tolist() == list(small.all_values(Budget()))
     assert expected.shape == small.shape
     np.testing.assert_array_equal(expected, array(to_value(small), {}), strict=True)
 
 
 def test_one_value_stands_for_all() -> None:
     """A proto with one value for many elements stays one value, both ways."""
-    small = read_small(proto_of(np.float32(0.5), (1000, 1000)), "c")
+    small = read_small(proto_of(np.float32(0.5), (1000, 1000)), "c", Budget())
     assert (0.5,) == small.values
     assert to_value(small).data.ByteSize() < 100  # type: ignore[union-attr]
     assert (1000, 1000) == array(to_value(small), {}).shape
@@ -61,7 +62,7 @@ def test_the_last_value_stands_for_the_rest() -> None:
     proto.ClearField("tensor_content")
     proto.float_val[:] = [1, 2]
     proto.tensor_shape.dim[0].size = 4
-    assert (1, 2, 2, 2) == read_small(proto, "c").values
+    assert (1, 2, 2, 2) == read_small(proto, "c", Budget()).values
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_values_that_do_not_fit(change: Any, reason: Reason) -> None:
     proto = proto_of(np.float32([1, 2]))
     change(proto)
     with pytest.raises(FreezeError) as caught:
-        read_small(proto, "c")
+        read_small(proto, "c", Budget())
     assert reason == caught.value.reason
 
 
@@ -106,15 +107,19 @@ def test_float_arithmetic_is_rounded(a: float, b: float, operation: Any) -> None
     """float32 arithmetic gives the float32 that numpy gives."""
     with np.errstate(all="ignore"):
         expected = operation(np.float32(a), np.float32(b))
-    small = elementwise(operation, 1, SmallTensor(1, (), (a,)), SmallTensor(1, (), (b,)))
+    small = elementwise(operation, 1, [SmallTensor(1, (), (a,)), SmallTensor(1, (), (b,))], Budget())
     np.testing.assert_array_equal(expected, np.float32(small.values[0]))
 
 
 def test_shapes_that_differ_are_not_guessed() -> None:
     """Tensors of two shapes are not computed with, scalars aside."""
     with pytest.raises(ValueError, match="shapes differ"):
-        elementwise(operator.add, 1, SmallTensor(1, (2,), (1.0, 2.0)), SmallTensor(1, (1,), (1.0,)))
-    mixed = elementwise(operator.add, 1, SmallTensor(1, (2,), (1.0, 2.0)), SmallTensor(1, (), (1.0,)))
+        elementwise(
+            operator.add, 1, [SmallTensor(1, (2,), (1.0, 2.0)), SmallTensor(1, (1,), (1.0,))], Budget()
+        )
+    mixed = elementwise(
+        operator.add, 1, [SmallTensor(1, (2,), (1.0, 2.0)), SmallTensor(1, (), (1.0,))], Budget()
+    )
     assert (2.0, 3.0) == mixed.values
 
 

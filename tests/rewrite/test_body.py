@@ -9,6 +9,7 @@ import pytest
 from google.protobuf import text_format
 
 from rewrite.graphs import library, shape_of
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.body import Outputs, to_body, to_function_def
@@ -27,7 +28,7 @@ def only(text: str) -> FunctionDef:
 
 def outputs(text: str = "") -> Outputs:
     """What the functions of a text, and ops, give."""
-    return Outputs(library(text), op_defs())
+    return Outputs(library(text), op_defs(), Budget())
 
 
 SPLITS = """
@@ -77,7 +78,7 @@ def test_functions_of_real_models_there_and_back(models_dir: Path) -> None:
     ):
         file = models_dir / name / "saved_model.pb"
         graph = SavedModel.FromString(file.read_bytes()).meta_graphs[0].graph_def
-        known = Outputs({f.signature.name: f for f in graph.library.function}, op_defs())
+        known = Outputs({f.signature.name: f for f in graph.library.function}, op_defs(), Budget())
         for function in graph.library.function:
             body = to_body(function, NOTHING, known)
             again = to_body(to_function_def(body, known), NOTHING, known)

@@ -189,7 +189,7 @@ def test_names_do_not_grow_without_bound(tmp_path: Path) -> None:
     text = X + f'node {{ name: "c" op: "f0" input: "x" }} library {{ {" ".join(functions)} {last} }}'
 
     with within(60):
-        assert Reason.UNSUPPORTED_MODEL is reason_of(lambda: freeze_text(text, tmp_path, "c"))
+        assert Reason.MODEL_TOO_COMPLEX is reason_of(lambda: freeze_text(text, tmp_path, "c"))
 
 
 def test_a_chain_of_100_000_nodes(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from rewrite.graphs import graph, library, shape_of
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.inline import Inliner, flatten, inline_calls
@@ -28,7 +29,7 @@ CALL = 'op: "PartitionedCall" attr { key: "f" value { func { name: "double" } } 
 
 def outputs(text: str) -> Outputs:
     """What the functions of a text may call."""
-    return Outputs(library(text), op_defs())
+    return Outputs(library(text), op_defs(), Budget())
 
 
 def test_results_are_read_where_they_are_made() -> None:
@@ -53,7 +54,7 @@ def test_what_waits_for_a_call_waits_for_all_of_it() -> None:
         'node { name: "y" op: "Neg" input: "x" input: "^c" }'
     )
 
-    flat = flatten(nodes, ["y"], library(DOUBLE), op_defs())
+    flat = flatten(nodes, ["y"], library(DOUBLE), op_defs(), Budget())
 
     assert ("NoOp", ("^c/check", "^c/mul")) == shape_of(flat)["c"]
 
@@ -150,7 +151,7 @@ def test_calls_that_double_end_in_an_error_not_in_memory() -> None:
     with pytest.raises(FreezeError) as caught:
         inline_calls(nodes, Inliner(outputs(f"library {{ {functions} {last} }}")), frozenset())
 
-    assert Reason.UNSUPPORTED_MODEL is caught.value.reason
+    assert Reason.MODEL_TOO_COMPLEX is caught.value.reason
 
 
 def test_an_inlined_node_never_takes_the_name_of_another() -> None:
@@ -187,7 +188,7 @@ def test_what_waits_for_an_argument_waits_for_its_tensor() -> None:
         'node { name: "e" op: "wait" input: "c" } node { name: "f" op: "NoOp" input: "d" input: "e" }'
     )
 
-    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs())
+    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs(), Budget())
 
     assert ("NoOp", ("^x",)) == shape_of(flat)["d/input"]
     assert ("NoOp", ("^y",)) == shape_of(flat)["e/input"]
@@ -201,7 +202,7 @@ def test_what_waits_for_a_call_that_hands_on_another_waits_for_both() -> None:
         'node { name: "d" op: "swap" input: "c" input: "c:1" } node { name: "f" op: "NoOp" input: "^d" }'
     )
 
-    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs())
+    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs(), Budget())
 
     assert ("NoOp", ("^x", "^y")) == shape_of(flat)["d"]
 
@@ -213,7 +214,7 @@ def test_an_empty_function_is_nothing() -> None:
         'node { name: "f" op: "NoOp" input: "^c" }'
     )
 
-    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs())
+    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs(), Budget())
 
     assert {"w": ("NoOp", ()), "c": ("NoOp", ("^w",)), "f": ("NoOp", ("^c",))} == shape_of(flat)
 
@@ -240,7 +241,7 @@ def test_calls_that_hand_on_are_followed_once() -> None:
     nodes = graph(text + 'node { name: "y" op: "Neg" input: "c49999" }')
     before = time.monotonic()
 
-    flat = flatten(nodes, ["y"], library(FUNCTIONS), op_defs())
+    flat = flatten(nodes, ["y"], library(FUNCTIONS), op_defs(), Budget())
 
     assert {"c0": ("Placeholder", ()), "y": ("Neg", ("c0",))} == shape_of(flat)
     assert time.monotonic() - before < 20

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.assembly import Concatenated, Interleaved, Part, StoredRange
 from tffreeze_server.checkpoint.bundle_index import BundleIndex, key_text
 from tffreeze_server.checkpoint.checkpoint import (
@@ -48,18 +49,21 @@ class Bundle(Checkpoint):
         index: What its index says.
         folder: Where its files are.
         weights_present: Whether the data files are there, so that places can be checked against them.
+        budget: What strings are drawn from.
 
     """
 
     kind = "v2"
     entries: _Entries
 
-    def __init__(self, index: BundleIndex, folder: Path, weights_present: bool) -> None:
+    def __init__(self, index: BundleIndex, folder: Path, weights_present: bool, budget: Budget) -> None:
         self.name = index.prefix
         self.files = {
             index.shard_name(shard_id): folder / index.shard_name(shard_id) for shard_id in index.shard_ids
         }
         self.entries = _Entries(index)
+        self.budget = budget
+        self._read_keys = set()
         self._index = index
         self._weights_present = weights_present
         self._shard_sizes_bytes: dict[str, int] = {}
@@ -75,6 +79,9 @@ class Bundle(Checkpoint):
         proto = empty_proto(entry.dtype, region.sizes)
         if region.elements:
             parts = covering(self._index.file, entry.key, region, self._stored(entry))
+            self._draw_strings(
+                entry.key, sum(b.elements for b, _ in parts), sum(w.length_bytes for _, w in parts)
+            )
             with SourceFiles(self.files) as files:
                 read = [(box, read_strings(entry.key, box.elements, where, files)) for box, where in parts]
             proto.string_val.extend(gather(region, read))

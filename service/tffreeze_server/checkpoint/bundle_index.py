@@ -17,6 +17,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.problems import file_size_bytes, malformed
 from tffreeze_server.errors import FreezeError, Reason
@@ -66,19 +67,21 @@ def key_text(key: bytes) -> str:
     return key.decode("utf-8", "backslashreplace")
 
 
-def read_index(path: Path) -> BundleIndex:
+def read_index(path: Path, budget: Budget) -> BundleIndex:
     """Read the index file of a V2 checkpoint.
 
     Raises:
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, BIG_ENDIAN_CHECKPOINT, UNSUPPORTED_MODEL (a
-            newer format) or FILE_NOT_READABLE.
+            newer format), MODEL_TOO_COMPLEX or FILE_NOT_READABLE.
 
     """
     file = path.name
     with SourceFiles({file: path}) as files:
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
-        opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES)
-        records = dict(table.items(opened, read))
+        size_bytes = file_size_bytes(path, file)
+        budget.add_input(size_bytes)
+        opened = table.open_table(file, size_bytes, read, MAX_BLOCK_BYTES, budget)
+        records = dict(table.items(opened, read, budget))
     if HEADER_KEY not in records:
         raise malformed(file, "it has no header")
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
 from tffreeze_server.checkpoint.region import Region, fits, whole
 from tffreeze_server.errors import FreezeError, Reason, nearest
@@ -23,6 +24,9 @@ OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """The key of the object graph of a TF2 checkpoint (tensorflow/python/checkpoint/trackable_view.py's saver)."""
 
 MAX_TENSOR_BYTES = (1 << 63) - 1
+
+# What a string costs, in steps and bytes of a budget.
+_STRING_STEPS, _STRING_BYTES = 2, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Checkpoint(abc.ABC):
         entries: Whole tensors by key, in key order. An entry is read from the index when first asked for, and
             may then raise FreezeError MALFORMED_CHECKPOINT.
         files: Path of each file that holds values, by its name; a file may be missing.
+        budget: What strings are drawn from.
 
     """
 
@@ -63,6 +68,20 @@ class Checkpoint(abc.ABC):
     kind: str
     entries: Mapping[str, Entry]
     files: Mapping[str, Path]
+    budget: Budget
+    _read_keys: set[str]
+
+    def _draw_strings(self, key: str, elements: int, size_bytes: int) -> None:
+        """Draw for strings that are read, each time; the first time they are input too."""
+        if key not in self._read_keys:
+            self._read_keys.add(key)
+            self.budget.add_input(size_bytes)
+        self.budget.draw(
+            "the strings of the checkpoint",
+            _STRING_STEPS * elements + (size_bytes >> 8),
+            _STRING_BYTES * elements + 2 * size_bytes,
+            subject=key,
+        )
 
     @abc.abstractmethod
     def _numbers(self, entry: Entry, region: Region) -> TensorValue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.bundle import Bundle
 from tffreeze_server.checkpoint.bundle_index import read_index
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
@@ -11,7 +12,9 @@ from tffreeze_server.checkpoint.locate import locate
 from tffreeze_server.checkpoint.v1 import open_v1
 
 
-def open_checkpoint(location: Path, *, weights_present: bool = True) -> Checkpoint:
+def open_checkpoint(
+    location: Path, *, weights_present: bool = True, budget: Budget | None = None
+) -> Checkpoint:
     """Open a checkpoint: read its index, no weights.
 
     Args:
@@ -20,13 +23,15 @@ def open_checkpoint(location: Path, *, weights_present: bool = True) -> Checkpoi
             `variables/variables`. V1 and V2 are told apart by what is there.
         weights_present: False where the data files stay with the caller (splice): places are then not held
             against them. A V1 checkpoint's files must be there in any case: they are its index too.
+        budget: Of the freeze that it is opened for; None for one of its own.
 
     Raises:
         FreezeError: CHECKPOINT_NOT_FOUND, SHARD_NOT_FOUND (of V1), MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH,
-            BIG_ENDIAN_CHECKPOINT, UNSUPPORTED_MODEL (a newer format) or FILE_NOT_READABLE.
+            BIG_ENDIAN_CHECKPOINT, UNSUPPORTED_MODEL (a newer format), MODEL_TOO_COMPLEX or FILE_NOT_READABLE.
 
     """
     located = locate(location)
+    budget = budget or Budget()
     if located.index is None:
-        return open_v1(located.name, located.v1_files)
-    return Bundle(read_index(located.index), located.index.parent, weights_present)
+        return open_v1(located.name, located.v1_files, budget)
+    return Bundle(read_index(located.index, budget), located.index.parent, weights_present, budget)

@@ -12,7 +12,8 @@ restart offsets and its length, which serve binary search; we read blocks whole 
 is room for it.
 
 Nothing here trusts a number: handles lie inside the file, blocks are at most `max_block_bytes`, keys come
-in strictly increasing order, and every block's crc is checked before it is looked at.
+in strictly increasing order, and every block's crc is checked before it is looked at. Keys may repeat each other
+at hardly any bytes, and blocks may be packed: what keeps them draws from the budget of the freeze.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 
 import cramjam
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.problems import checksum_mismatch, malformed
 from tffreeze_server.tensors import crc32c
 
@@ -32,6 +34,11 @@ FOOTER_BYTES = 48
 TRAILER_BYTES = 5
 MAX_SNAPPY_RATIO = 32
 """Snappy makes at most 64 bytes from 3: what claims more is a bomb."""
+
+# What an entry costs until it is known as a tensor, in steps and bytes of a budget.
+_ENTRY_STEPS, _ENTRY_BYTES = 8, 700
+_KEY_COPIES = 3
+_DRAWN_AT_ONCE_BYTES = 1 << 20
 
 Read = Callable[[int, int], bytes]
 """Give exactly `length_bytes` from `offset_bytes` on, or raise FreezeError."""
@@ -65,11 +72,11 @@ class Table:
     blocks: tuple[BlockHandle, ...]
 
 
-def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int) -> Table:
+def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int, budget: Budget) -> Table:
     """Read the footer and the index block of a table.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what `read` raises.
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, MODEL_TOO_COMPLEX, or what `read` raises.
 
     """
     if size_bytes < FOOTER_BYTES:
@@ -81,7 +88,7 @@ def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int) -> 
     metaindex, position = _read_handle(empty, footer, 0)
     index, _ = _read_handle(empty, footer, position)
     read_block(empty, metaindex, read)
-    entries = parse_block(file, read_block(empty, index, read))
+    entries = parse_block(file, read_block(empty, index, read), budget)
     handles = tuple(_read_handle(empty, value, 0)[0] for _, value in entries)
     for before, after in itertools.pairwise(handles):
         if after.offset_bytes < before.offset_bytes + before.size_bytes:
@@ -89,16 +96,16 @@ def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int) -> 
     return Table(file, size_bytes, max_block_bytes, tuple(key for key, _ in entries), handles)
 
 
-def items(table: Table, read: Read) -> Iterator[tuple[bytes, bytes]]:
+def items(table: Table, read: Read, budget: Budget) -> Iterator[tuple[bytes, bytes]]:
     """Give every key and value in order, one block in memory at a time.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what `read` raises.
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, MODEL_TOO_COMPLEX, or what `read` raises.
 
     """
     previous: bytes | None = None
     for last_key, handle in zip(table.last_keys, table.blocks, strict=True):
-        entries = parse_block(table.file, read_block(table, handle, read))
+        entries = parse_block(table.file, read_block(table, handle, read), budget)
         if not entries or entries[-1][0] > last_key or (previous is not None and entries[0][0] <= previous):
             raise malformed(table.file, "its blocks are not in the order of their keys")
         previous = entries[-1][0]
@@ -143,14 +150,30 @@ def _unpack_snappy(table: Table, packed: bytes) -> bytes:
         raise malformed(table.file, "a compressed block cannot be unpacked") from None
 
 
-def parse_block(file: str, block: bytes) -> list[tuple[bytes, bytes]]:
+def parse_block(file: str, block: bytes, budget: Budget) -> list[tuple[bytes, bytes]]:
     """Split a block into its keys and values.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where a length does not fit or keys do not increase.
+        FreezeError: MALFORMED_CHECKPOINT where a length does not fit or keys do not increase; MODEL_TOO_COMPLEX
+            where there are too many of them, or too long ones, for what the file's size allows.
 
     """
-    return [(key, block[start:end]) for key, start, end in entries_of(file, block)]
+    found: list[tuple[bytes, bytes]] = []
+    drawn = size_bytes = 0
+    for key, start, end in entries_of(file, block):
+        size_bytes += _ENTRY_BYTES + _KEY_COPIES * len(key) + end - start
+        found.append((key, block[start:end]))
+        if size_bytes > _DRAWN_AT_ONCE_BYTES:
+            _draw(budget, len(found) - drawn, size_bytes, file)
+            drawn, size_bytes = len(found), 0
+    _draw(budget, len(found) - drawn, size_bytes, file)
+    return found
+
+
+def _draw(budget: Budget, entries: int, size_bytes: int, file: str) -> None:
+    budget.draw(
+        "the keys of the checkpoint", _ENTRY_STEPS * entries + (size_bytes >> 8), size_bytes, subject=file
+    )
 
 
 def entries_of(file: str, block: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.assembly import Interleaved, Part
 from tffreeze_server.checkpoint.checkpoint import Checkpoint, Entry, empty_proto, shape_of, value_size_bytes
@@ -51,12 +52,13 @@ class _Holding:
     meta: SavedSliceMeta
 
 
-def open_v1(name: str, paths: Sequence[Path]) -> V1Checkpoint:
+def open_v1(name: str, paths: Sequence[Path], budget: Budget) -> V1Checkpoint:
     """Open a V1 checkpoint.
 
     Args:
         name: What the caller calls it.
         paths: All its files.
+        budget: Of the freeze.
 
     Raises:
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, UNSUPPORTED_MODEL (a newer format) or
@@ -65,18 +67,19 @@ def open_v1(name: str, paths: Sequence[Path]) -> V1Checkpoint:
     """
     holdings: dict[str, list[_Holding]] = {}
     for path in paths:
-        opened, meta = _read_meta(path)
+        opened, meta = _read_meta(path, budget)
         for tensor in meta.tensor:
             holdings.setdefault(tensor.name, []).append(_Holding(opened, tensor))
-    return V1Checkpoint(name, {path.name: path for path in paths}, holdings)
+    return V1Checkpoint(name, {path.name: path for path in paths}, holdings, budget)
 
 
-def _read_meta(path: Path) -> tuple[table.Table, SavedTensorSliceMeta]:
+def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSliceMeta]:
     file = path.name
     with SourceFiles({file: path}) as files:
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
-        opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES)
+        opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES, budget)
         found = table.find(opened, META_KEY, read)
+        budget.add_input(len(found or b""))
     try:
         meta = parse(SavedTensorSlices, bytes(found or b"")).meta
     except DecodeError:
@@ -100,14 +103,21 @@ class V1Checkpoint(Checkpoint):
         name: What the caller calls it.
         files: Its files by name.
         holdings: What each file says of each tensor.
+        budget: What strings are drawn from.
 
     """
 
     kind = "v1"
 
     def __init__(
-        self, name: str, files: Mapping[str, Path], holdings: Mapping[str, Sequence[_Holding]]
+        self,
+        name: str,
+        files: Mapping[str, Path],
+        holdings: Mapping[str, Sequence[_Holding]],
+        budget: Budget,
     ) -> None:
+        self.budget = budget
+        self._read_keys = set()
         self.name = name
         self.files = files
         self.entries = _Entries(name, holdings)
@@ -130,6 +140,8 @@ class V1Checkpoint(Checkpoint):
             parts = covering(self.name, entry.key, region, self._stored(entry))
             with SourceFiles(self.files) as files:
                 read = [(box, _read_strings(box, value, files)) for box, value in parts]
+            strings = [len(string) for _, part in read for string in part]
+            self._draw_strings(entry.key, len(strings), sum(strings))
             proto.string_val.extend(gather(region, read))
         return proto
 

@@ -9,13 +9,15 @@ way back. Facts: `InstantiateFunction` in TensorFlow's `core/framework/function.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.node import Node, index_of, join_tensor, split_tensor
-from tffreeze_server.graph.op_args import ArgRange, input_ranges, output_ranges
+from tffreeze_server.graph.op_args import ArgRange, input_ranges, output_ranges, output_types
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
@@ -23,6 +25,13 @@ from tffreeze_server.tfproto.op_def_pb2 import OpDef
 from tffreeze_server.tfproto.tensor_pb2 import DataType
 
 Library = Mapping[str, FunctionDef]
+
+# What things cost, in steps and bytes of a budget: as measured for whole freezes.
+_NODE_STEPS, _NODE_BYTES = 10, 300
+_INPUT_STEPS, _INPUT_BYTES = 2, 100
+_OUTPUT_BYTES = 8
+_ATTR_BYTES = 24
+"""Of memory for a byte of a message that is made of small messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +73,13 @@ class Outputs:
     Attributes:
         library: Functions by name: they are ops too.
         op_defs: Definitions of all other ops.
+        budget: What bodies and lists of outputs are drawn from.
 
     """
 
     library: Library
     op_defs: OpDefs
+    budget: Budget
 
     def definition(self, op: str) -> OpDef | None:
         """The definition of an op, or the signature of a function."""
@@ -79,7 +90,20 @@ class Outputs:
     def ranges(self, op: str, proto: NodeDef, node: str) -> tuple[ArgRange, ...] | None:
         """Name, start and count of each output argument; None for an op without definition."""
         definition = self.definition(op)
-        return None if definition is None else output_ranges(definition, proto.attr, node=node)
+        if definition is None:
+            return None
+        self.budget.draw("the output arguments of nodes", len(definition.output_arg), subject=node)
+        return output_ranges(definition, proto.attr, node=node)
+
+    def types(self, node: Node) -> tuple[int, ...]:
+        """The DataType number of each output of a node, refs as their type plus 100; none where that is unknown."""
+        ranges = self.ranges(node.op, node.proto, node.name)
+        definition = self.definition(node.op)
+        if ranges is None or definition is None:
+            return ()
+        count = sum(r.length for r in ranges)
+        self.budget.draw("the outputs of nodes", count, _OUTPUT_BYTES * count, subject=node.name)
+        return output_types(definition, node.proto.attr, node=node.name)
 
     def takes_buffer(self, node: Node, k: int) -> bool:
         """Whether a node asks for a variable's buffer itself (a ref input) at its k-th input."""
@@ -109,14 +133,22 @@ def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], outputs: Outp
     args = _arguments(signature.input_arg, attrs, signature.name)
     results = _arguments(signature.output_arg, attrs, signature.name)
     argument_names = frozenset(a.name for a in args)
+    inputs = sum([len(proto.input) for proto in function.node_def])
+    outputs.budget.draw(
+        "the bodies of functions",
+        _NODE_STEPS * len(function.node_def) + _INPUT_STEPS * (inputs + len(results)),
+        _NODE_BYTES * len(function.node_def) + _INPUT_BYTES * (inputs + len(results)),
+        subject=signature.name,
+    )
     if len(argument_names) < len(args):
         raise _malformed(signature.name, "two of its arguments have the same name")
+    values = _Values(attrs, outputs.budget)
     nodes: dict[str, NodeDef] = {}
     for proto in function.node_def:
         if proto.name in nodes or proto.name in argument_names or not proto.name:
             raise _malformed(signature.name, f"two of its nodes or arguments have the name {proto.name!r}")
-        nodes[proto.name] = _with_values(proto, attrs)
-    plain = _PlainNames(signature.name, argument_names, nodes, outputs, {})
+        nodes[proto.name] = values.given_to(proto)
+    plain = _PlainNames(signature.name, argument_names, nodes, outputs)
     return Body(
         signature.name,
         args,
@@ -135,12 +167,12 @@ def to_function_def(body: Body, outputs: Outputs) -> FunctionDef:
     """Write a body as a FunctionDef: signature, nodes and results as in `body`, the rest as in its `proto`."""
     function = FunctionDef()
     function.CopyFrom(body.proto)
-    for field in ("node_def", "ret", "control_ret"):
-        function.ClearField(field)
+    for made_anew in ("node_def", "ret", "control_ret"):
+        function.ClearField(made_anew)
     signature = function.signature
     signature.name = body.name
-    for field in ("input_arg", "output_arg", "control_output", "attr"):
-        signature.ClearField(field)
+    for made_anew in ("input_arg", "output_arg", "control_output", "attr"):
+        signature.ClearField(made_anew)
     signature.input_arg.extend(_arg_def(a) for a in body.args)
     signature.output_arg.extend(_arg_def(a) for a in body.results)
     signature.control_output.extend(name for name, _ in body.control_results)
@@ -171,7 +203,9 @@ class _PlainNames:
     args: frozenset[str]
     nodes: Mapping[str, NodeDef]
     outputs: Outputs
-    unknown: dict[str, str]
+    _unknown: dict[str, str] = field(default_factory=dict)
+    _ranges: dict[str, Mapping[str, ArgRange] | None] = field(default_factory=dict)
+    """Output arguments of the nodes that were read so far, by name."""
 
     def tensor(self, name: str) -> str:
         if name.startswith("^"):
@@ -202,18 +236,20 @@ class _PlainNames:
     def _index(self, node: NodeDef | None, argument: str, index: int) -> int:
         if node is None:
             return index
-        ranges = self.outputs.ranges(node.op, node, node.name)
-        if ranges is None:
-            return self._unknown(node, argument, index)
-        for name, start, count in ranges:
-            if name == argument and index < count:
-                return start + index
+        if node.name not in self._ranges:
+            ranges = self.outputs.ranges(node.op, node, node.name)
+            self._ranges[node.name] = None if ranges is None else {r.name: r for r in reversed(ranges)}
+        by_name = self._ranges[node.name]
+        if by_name is None:
+            return self._unknown_index(node, argument, index)
+        if argument in by_name and index < by_name[argument].length:
+            return by_name[argument].start + index
         raise _malformed(
             self.function, f"the op {node.op!r} of its node {node.name!r} has no output {argument}:{index}"
         )
 
-    def _unknown(self, node: NodeDef, argument: str, index: int) -> int:
-        if self.unknown.setdefault(node.op, argument) == argument:
+    def _unknown_index(self, node: NodeDef, argument: str, index: int) -> int:
+        if self._unknown.setdefault(node.op, argument) == argument:
             return index
         raise FreezeError(
             Reason.UNKNOWN_OP,
@@ -232,18 +268,21 @@ class _FunctionNames:
     nodes: Mapping[str, Node]
     outputs: Outputs
     named: Mapping[str, str]
+    _ranges: dict[str, tuple[ArgRange, ...] | None] = field(default_factory=dict)
 
     def tensor(self, tensor: str) -> str:
         if tensor.startswith("^") or tensor in self.args:
             return tensor
         name, index = split_tensor(tensor)
         node = self.nodes[name]
-        ranges = self.outputs.ranges(node.op, node.proto, name)
+        if name not in self._ranges:
+            self._ranges[name] = self.outputs.ranges(node.op, node.proto, name)
+        ranges = self._ranges[name]
         if ranges is None:
             return f"{name}:{self._named(node.op)}:{index}"
-        for argument, start, count in ranges:
-            if start <= index < start + count:
-                return f"{name}:{argument}:{index - start}"
+        at = bisect_right(ranges, index, key=lambda r: r.start) - 1
+        if at >= 0 and index < ranges[at].start + ranges[at].length:
+            return f"{name}:{ranges[at].name}:{index - ranges[at].start}"
         raise _malformed(name, f"the op {node.op!r} has no output {index}")
 
     def _named(self, op: str) -> str:
@@ -270,15 +309,46 @@ def _named_outputs(function: FunctionDef) -> dict[str, str]:
     return {ops[p[0]]: p[1] for p in parts if len(p) > 1 and p[0] in ops}
 
 
-def _with_values(proto: NodeDef, attrs: Mapping[str, AttrValue]) -> NodeDef:
-    """The node with `placeholder` attributes replaced by the values of the call."""
-    if not any(_has_placeholder(value) for value in proto.attr.values()):
-        return proto
-    changed = NodeDef()
-    changed.CopyFrom(proto)
-    for key in changed.attr:
-        _fill(changed.attr[key], attrs, proto.name, key)
-    return changed
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What a call gives for the attributes of a function."""
+
+    attrs: Mapping[str, AttrValue]
+    budget: Budget
+    _sizes_bytes: dict[str, int] = field(default_factory=dict)
+
+    def given_to(self, proto: NodeDef) -> NodeDef:
+        """The node with `placeholder` attributes replaced by the values."""
+        if not any(_has_placeholder(value) for value in proto.attr.values()):
+            return proto
+        self._draw(proto.ByteSize(), proto.name)
+        changed = NodeDef()
+        changed.CopyFrom(proto)
+        for key in changed.attr:
+            self._fill(changed.attr[key], proto.name, key)
+        return changed
+
+    def _fill(self, value: AttrValue, node: str, key: str) -> None:
+        if value.WhichOneof("value") == "placeholder":
+            name = value.placeholder
+            if name not in self.attrs:
+                raise _malformed(
+                    node, f"its attribute {key!r} asks for {name!r}, which the call does not give"
+                )
+            if name not in self._sizes_bytes:
+                self._sizes_bytes[name] = self.attrs[name].ByteSize()
+            self._draw(self._sizes_bytes[name], node)
+            value.CopyFrom(self.attrs[name])
+            return
+        for function in _functions(value):
+            for name in function.attr:
+                self._fill(function.attr[name], node, key)
+
+    def _draw(self, size_bytes: int, node: str) -> None:
+        """A value may be given many times, to functions that hand it on many times."""
+        self.budget.draw(
+            "the attributes of functions", size_bytes >> 2, _ATTR_BYTES * size_bytes, subject=node
+        )
 
 
 def _has_placeholder(value: AttrValue) -> bool:
@@ -294,19 +364,6 @@ def _functions(value: AttrValue) -> list[NameAttrList]:
     if kind == "func":
         return [value.func]
     return list(value.list.func) if kind == "list" else []
-
-
-def _fill(value: AttrValue, attrs: Mapping[str, AttrValue], node: str, key: str) -> None:
-    if value.WhichOneof("value") == "placeholder":
-        if value.placeholder not in attrs:
-            raise _malformed(
-                node, f"its attribute {key!r} asks for {value.placeholder!r}, which the call does not give"
-            )
-        value.CopyFrom(attrs[value.placeholder])
-        return
-    for function in _functions(value):
-        for name in function.attr:
-            _fill(function.attr[name], attrs, node, name)
 
 
 def _arguments(

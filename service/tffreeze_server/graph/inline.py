@@ -19,7 +19,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.body import Body, Library, Outputs, to_body
@@ -32,12 +34,17 @@ from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
 
 CALL_OPS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-MAX_INLINED_NODES = 1_000_000
-"""How many nodes one graph or body may get from the calls in it."""
 MAX_CALL_DEPTH = 200
 FRAME_OPS = frozenset({"Enter", "RefEnter", "Switch", "RefSwitch"})
-MAX_INLINED_NAME_BYTES = 1 << 29
-"""How many bytes one graph or body may get as names of such nodes: each call makes them longer."""
+
+# What things cost, in steps and bytes of a budget: as measured for whole freezes.
+_REACHED_STEPS = 3
+_NODE_STEPS, _NODE_BYTES = 25, 1000
+_INPUT_STEPS, _INPUT_BYTES = 2, 150
+_RESULT_STEPS, _RESULT_BYTES = 3, 250
+_ATTRS_BYTES = 4
+"""Of memory for a byte of a node's attributes: they are copied for a device, and written."""
+
 _Key = tuple[str, bytes]
 """A function and the values of its attributes."""
 TIMELESS_OPS = frozenset({"Const", "VarHandleOp", "VariableV2", "Variable", "Placeholder"})
@@ -64,8 +71,44 @@ def called_function(node: Node, library: Library) -> tuple[str, Mapping[str, Att
     return None if noinline else (name, attrs)
 
 
+class BodySize(NamedTuple):
+    """How large a body is.
+
+    Attributes:
+        nodes: How many it has.
+        inputs: Of all its nodes together.
+        results: Data and control results.
+        names_bytes: Of the names of nodes and inputs.
+        attrs_bytes: Of the attributes of its nodes.
+
+    """
+
+    nodes: int
+    inputs: int
+    results: int
+    names_bytes: int
+    attrs_bytes: int
+
+
+def size_of(body: Body) -> BodySize:
+    """Measure a body."""
+    nodes = body.nodes.values()
+    return BodySize(
+        len(nodes),
+        sum([len(node.inputs) for node in nodes]),
+        len(body.results) + len(body.control_results),
+        sum([len(node.name) + sum(map(len, node.inputs)) for node in nodes])
+        + sum(map(len, body.result_tensors)),
+        sum([node.proto.ByteSize() for node in nodes]),
+    )
+
+
 def flatten(
-    nodes: Mapping[str, Node], roots: Iterable[str], library: Mapping[str, FunctionDef], op_defs: OpDefs
+    nodes: Mapping[str, Node],
+    roots: Iterable[str],
+    library: Mapping[str, FunctionDef],
+    op_defs: OpDefs,
+    budget: Budget,
 ) -> dict[str, Node]:
     """What the roots reach, with all function calls inlined.
 
@@ -74,14 +117,17 @@ def flatten(
         roots: Names of nodes. A root that is a call stays as a NoOp of its name that waits for the whole call.
         library: The model's functions.
         op_defs: Definitions of the ops in their bodies.
+        budget: What is drawn from.
 
     Raises:
-        FreezeError: MALFORMED_MODEL; UNSUPPORTED_OP for recursion; UNKNOWN_OP.
+        FreezeError: MALFORMED_MODEL; UNSUPPORTED_OP for recursion; UNKNOWN_OP; MODEL_TOO_COMPLEX.
 
     """
     roots = list(roots)
-    inliner = Inliner(Outputs(library, op_defs))
-    flat, _ = inline_calls(reachable(nodes, roots), inliner, frozenset(roots), nodes)
+    inliner = Inliner(Outputs(library, op_defs, budget))
+    reached = reachable(nodes, roots)
+    budget.draw("what savers and initializers run", _REACHED_STEPS * len(reached))
+    flat, _ = inline_calls(reached, inliner, frozenset(roots), nodes)
     return reachable(flat, roots)
 
 
@@ -96,6 +142,41 @@ class Inliner:
 
     outputs: Outputs
     _bodies: dict[_Key, Body] = field(default_factory=dict)
+    _sizes: dict[int, BodySize] = field(default_factory=dict)
+
+    def draw(self, body: Body, what: str, node: Node, prefix: str = "") -> None:
+        """Draw for one more copy of a body.
+
+        Args:
+            body: As `body` gave it.
+            what: What is expanded.
+            node: Whose copy it is.
+            prefix: That each name will get.
+
+        Raises:
+            FreezeError: MODEL_TOO_COMPLEX.
+
+        """
+        if id(body) not in self._sizes:
+            self._sizes[id(body)] = size_of(body)
+        size = self._sizes[id(body)]
+        names = size.nodes + size.inputs
+        waits = [i for i in node.inputs if i.startswith("^")]
+        waits_bytes = sum(map(len, waits)) + 16 * len(waits)
+        self.outputs.budget.draw(
+            what,
+            _NODE_STEPS * size.nodes
+            + _INPUT_STEPS * (size.inputs + len(node.inputs))
+            + _RESULT_STEPS * size.results
+            + (size.nodes * len(waits) >> 2),
+            _NODE_BYTES * size.nodes
+            + _INPUT_BYTES * size.inputs
+            + _RESULT_BYTES * size.results
+            + _ATTRS_BYTES * size.attrs_bytes
+            + size.nodes * waits_bytes
+            + 2 * (size.names_bytes + names * len(prefix)),
+            subject=node.name,
+        )
 
     def body(self, name: str, attrs: Mapping[str, AttrValue]) -> Body:
         """The body of a function in plain form, all calls in it inlined."""
@@ -127,10 +208,9 @@ class Inliner:
     def _instance(self, name: str, attrs: Mapping[str, AttrValue]) -> tuple[_Key, dict[str, AttrValue]]:
         """A function with the values of its own attributes, and what tells it from others."""
         values = {a.name: attrs[a.name] for a in self.outputs.library[name].signature.attr if a.name in attrs}
-        return (
-            name,
-            b"".join(values[k].SerializeToString(deterministic=True) for k in sorted(values)),
-        ), values
+        key = b"".join([values[k].SerializeToString(deterministic=True) for k in sorted(values)])
+        self.outputs.budget.draw("the attributes of calls", len(key) >> 4, len(key), subject=name)
+        return (name, key), values
 
     def flat_body(self, body: Body) -> Body:
         """The same body with the calls in it inlined."""
@@ -175,16 +255,12 @@ def inline_calls(
     framed = has_frames(nodes)
     flat: dict[str, Node] = {}
     aliases: dict[str, str] = {}
-    inlined_nodes = inlined_bytes = 0
     for node in nodes.values():
         if node.name not in calls:
             _add(flat, node)
             continue
         body = inliner.body(*calls[node.name][1])
-        inlined_nodes += len(body.nodes)
-        inlined_bytes += sum(map(len, body.nodes)) + len(body.nodes) * len(node.name)
-        if inlined_nodes > MAX_INLINED_NODES or inlined_bytes > MAX_INLINED_NAME_BYTES:
-            raise _too_many(node)
+        inliner.draw(body, "the calls of functions", node, node.name)
         call = _Call(node, body, framed, _free_prefix(node.name, body, taken))
         for inlined in call.nodes(node.name in waited_for):
             _add(flat, inlined)
@@ -332,15 +408,6 @@ def _add(flat: dict[str, Node], node: Node) -> None:
             subject=node.name,
         )
     flat[node.name] = node
-
-
-def _too_many(node: Node) -> FreezeError:
-    return FreezeError(
-        Reason.UNSUPPORTED_MODEL,
-        f"With all calls inlined the graph has more than {MAX_INLINED_NODES} nodes, or more than "
-        f"{MAX_INLINED_NAME_BYTES >> 20} MiB of names. Functions call each other too often: mark one of them noinline.",
-        subject=node.name,
-    )
 
 
 def _read_through(node: Node, aliases: Mapping[str, str], flat: Mapping[str, Node]) -> Node:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.nesting import parse_graph, parse_node
 from tffreeze_server.graph.node import Node, TensorValue, compact, from_node_def
-from tffreeze_server.graph.wire import LENGTH, Field, FileBytes, fields
+from tffreeze_server.graph.wire import LENGTH, Field, FileBytes, WireError, fields
 from tffreeze_server.parse import parse
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tensors.dtypes import name_of, size_bytes_of
@@ -28,6 +28,8 @@ MIN_LARGE_BYTES = 1 << 16
 
 MAX_MESSAGES_BYTES = 1 << 23
 """A graph of at most this size is held as messages, which take ten times the memory and half the time."""
+MIN_NODE_BYTES = 6
+"""A name and an op of one letter each: less is no node, and must not become millions of objects."""
 _MAX_RUN_BYTES = 1 << 22
 _MAX_PARTS = 1 << 10
 
@@ -82,6 +84,9 @@ def _runs(data: FileBytes, ranges: Sequence[Range]) -> Iterator[tuple[Range, boo
     for whole in ranges:
         start = end = whole.start
         for field in fields(data, *whole):
+            is_node = field.number == _GRAPH_NODE and field.wire_type == LENGTH
+            if is_node and field.end - field.value < MIN_NODE_BYTES:
+                raise WireError("a node of it has no name, or no op")
             small = field.number == _GRAPH_NODE and field.end - field.start < MIN_LARGE_BYTES
             if start < end and (not small or end - start > _MAX_RUN_BYTES):
                 yield Range(start, end), True

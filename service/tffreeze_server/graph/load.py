@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.assets import assets
 from tffreeze_server.graph.detect import is_text
@@ -26,6 +27,7 @@ from tffreeze_server.graph.text import HEAD_BYTES, parse_text
 from tffreeze_server.graph.wire import FileBytes, WireError
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.parse import parse
+from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
 from tffreeze_server.tfproto.op_def_pb2 import OpList
 from tffreeze_server.tfproto.saved_model_pb2 import SaverDef
@@ -36,7 +38,7 @@ _MAX_SMALL_BYTES = 1 << 26
 
 
 def load(source: ModelSource, options: FreezeOptions) -> Model:
-    """Read a model.
+    """Read a model, and make the budget of its freeze.
 
     Args:
         source: The model's directory or file, and the caller's SaverDef and OpList.
@@ -49,8 +51,9 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
 
     """
     path, name = locate(source.model)
-    given_saver = _read_small(source.saver, SaverDef)
-    given_ops = _read_small(source.op_list, OpList)
+    budget = Budget()
+    given_saver = _read_small(source.saver, SaverDef, budget)
+    given_ops = _read_small(source.op_list, OpList, budget)
     with _no_garbage_collection(), FileBytes(path, path.name) as data:
         try:
             file = read_file(data)
@@ -58,7 +61,10 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
             nodes, rest = read_nodes(data, part.graph)
         except (WireError, DecodeError) as error:
             raise _malformed(path.name, str(error)) from None
-        names = _checked_names(nodes, path.name)
+        by_reference = (n.value.data for n in nodes if n.value is not None)
+    weights_bytes = sum(range.length_bytes for range in by_reference if isinstance(range, FileRange))
+    budget.add_input(data.size_bytes - weights_bytes)
+    names = _checked_names(nodes, path.name)
     meta_graph = part.meta_graph if file.kind != "graph_def" else None
     found_savers = savers(options, given_saver, meta_graph)
     _check_given(options, found_savers, given_saver, names)
@@ -81,6 +87,7 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
         checkpoint=path.parent / "variables" / "variables" if is_saved_model else None,
         assets_dir=path.parent / "assets",
         files={path.name: path} if any(node.value is not None for node in nodes) else {},
+        budget=budget,
     )
 
 
@@ -150,7 +157,7 @@ def _likely(names: set[str], wanted: str, word: str) -> set[str]:
     return {name for name in names if word in name or name.endswith(last)} or names
 
 
-def _read_small(path: Path | None, message_type: type[M]) -> M | None:
+def _read_small(path: Path | None, message_type: type[M], budget: Budget) -> M | None:
     """A SaverDef or OpList from a file, binary or text."""
     if path is None:
         return None
@@ -158,6 +165,7 @@ def _read_small(path: Path | None, message_type: type[M]) -> M | None:
         if data.size_bytes > _MAX_SMALL_BYTES:
             raise _malformed(path.name, f"it is too large for a {message_type.DESCRIPTOR.name}")
         content = data.read(0, data.size_bytes)
+        budget.add_input(data.size_bytes)
     if is_text(content[:HEAD_BYTES], message_type):
         return parse_text(content, message_type, path.name)
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.graph.node import Node
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
@@ -87,6 +88,7 @@ class Model:
         checkpoint: Where the SavedModel's own checkpoint would be; None for other kinds.
         assets_dir: The folder of assets beside the model.
         files: Paths of the files that references in `nodes` name.
+        budget: What a freeze of it may still cost; all that comes after `load` draws from it.
 
     """
 
@@ -107,3 +109,4 @@ class Model:
     checkpoint: Path | None
     assets_dir: Path
     files: Mapping[str, Path]
+    budget: Budget

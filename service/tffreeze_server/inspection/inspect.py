@@ -50,7 +50,9 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     checkpoint, problem = _open(model, source)
     nodes = {node.name: node for node in model.nodes}
     sources = sources_of(model, checkpoint, options, nodes)
-    shared = Shared(Inliner(Outputs(model.library, model.op_defs)), sources if checkpoint else None)
+    shared = Shared(
+        Inliner(Outputs(model.library, model.op_defs, model.budget)), sources if checkpoint else None
+    )
     variables = variable_statuses(sources)
     inputs = input_nodes(model.nodes, model.savers, model.assets)
     outputs = [] if model.signatures else candidate_outputs(model)
@@ -77,11 +79,15 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
 def _open(model: Model, source: ModelSource) -> tuple[Checkpoint | None, tuple[ObstacleInspection, ...]]:
     """Open the checkpoint, if there is one; the model's own that cannot be read is an obstacle."""
     if source.checkpoint is not None:
-        return open_checkpoint(source.checkpoint, weights_present=source.weights_present), ()
+        return open_checkpoint(
+            source.checkpoint, weights_present=source.weights_present, budget=model.budget
+        ), ()
     if model.checkpoint is None:
         return None, ()
     try:
-        return open_checkpoint(model.checkpoint, weights_present=source.weights_present), ()
+        return open_checkpoint(
+            model.checkpoint, weights_present=source.weights_present, budget=model.budget
+        ), ()
     except FreezeError as error:
         # None at all is an obstacle only where an output needs a variable: `_obstacles` finds that.
         if error.reason is Reason.CHECKPOINT_NOT_FOUND:

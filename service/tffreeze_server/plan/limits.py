@@ -51,8 +51,8 @@ def check_constant(node: NodeDef) -> None:
     if shape is not None and not can_be_constant(tensor.dtype, shape):
         raise FreezeError(
             Reason.MALFORMED_MODEL,
-            f"The constant {node.name!r} has the shape {list(shape)} of {name_of(tensor.dtype)}, which is no shape of a "
-            "value, or larger than any memory. The model was edited: export it again.",
+            f"The constant {node.name!r} has the shape {list(shape)} of {name_of(tensor.dtype)}, which is no shape of "
+            "a value, or larger than any memory. The model was edited: export it again.",
             subject=node.name,
         )
 

@@ -100,7 +100,7 @@ class Names:
     def _own_object_keys(self) -> dict[str, list[str]]:
         """What the SavedModel's own object graph says: the checkpoint's lies among weights that are not here."""
         assert self.meta_graph is not None
-        keys = keys_by_name(self.meta_graph.object_graph_def)
+        keys = keys_by_name(self.meta_graph.object_graph_def, self.checkpoint.budget)
         there = self.checkpoint.entries
         return {name: [key for key in found if key in there] for name, found in keys.items() if name}
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import Node, TensorValue, node_of, split_tensor
@@ -65,6 +66,7 @@ class Evaluator:
         assets: File name below `assets/` by tensor name.
         variable: The value of a variable as a given node reads it; raises FreezeError where it has none.
         is_set: Whether a variable has a value before the initializers run.
+        budget: What elements are drawn from.
 
     """
 
@@ -72,6 +74,7 @@ class Evaluator:
     assets: Mapping[str, str]
     variable: Callable[[VariableKey, str], TensorValue]
     is_set: Callable[[VariableKey], bool]
+    budget: Budget
     _known: dict[str, TensorValue] = field(default_factory=dict)
     _dead: dict[str, bool] = field(default_factory=dict)
 
@@ -169,10 +172,10 @@ class Evaluator:
     def _arithmetic(self, node: Node, inputs: list[str], way: tuple[str, ...]) -> SmallTensor:
         if node.op in _ELEMENTWISE:
             parts = [self._small(i, way) for i in inputs]
-            return elementwise(_ELEMENTWISE[node.op], parts[0].dtype, *parts)
+            return elementwise(_ELEMENTWISE[node.op], parts[0].dtype, parts, self.budget)
         if node.op == "Fill":
             dims, filling = self._small(inputs[0], way), self._small(inputs[1], way)
-            shape = tuple([int(dim) for dim in dims.all_values()])
+            shape = tuple([int(dim) for dim in dims.all_values(self.budget)])
             if min(shape, default=0) < 0:
                 raise ValueError("a size is negative")
             return SmallTensor(filling.dtype, shape, filling.values[:1])
@@ -180,7 +183,7 @@ class Evaluator:
             return self._reshaped(node, inputs, way)
         if node.op == "Cast":
             dtype = dtypes.base(node.proto.attr["DstT"].type) if "DstT" in node.proto.attr else 0
-            return elementwise(lambda x: x, dtype, self._small(inputs[0], way))
+            return elementwise(lambda x: x, dtype, [self._small(inputs[0], way)], self.budget)
         if node.op == "Shape":
             shape = self.value(inputs[0], way).shape
             dtype = node.proto.attr["out_type"].type if "out_type" in node.proto.attr else 3
@@ -196,7 +199,7 @@ class Evaluator:
             if "squeeze_dims" in node.proto.attr and node.proto.attr["squeeze_dims"].list.i:
                 raise ValueError("squeezing some dimensions only is not computed here")
             return replace(whole, shape=tuple(shape))
-        wanted = [int(size) for size in self._small(inputs[1], way).all_values()]
+        wanted = [int(size) for size in self._small(inputs[1], way).all_values(self.budget)]
         if node.op == "ExpandDims":
             at = wanted[0] if wanted[0] >= 0 else wanted[0] + len(whole.shape) + 1
             return replace(whole, shape=(*whole.shape[:at], 1, *whole.shape[at:]))
@@ -212,7 +215,7 @@ class Evaluator:
     def _packed(self, parts: list[SmallTensor]) -> SmallTensor:
         if len({(part.dtype, part.shape) for part in parts}) > 1:
             raise ValueError("what it packs differs in type or shape")
-        values = tuple([value for part in parts for value in part.all_values()])
+        values = tuple([value for part in parts for value in part.all_values(self.budget)])
         return SmallTensor(parts[0].dtype, (len(parts), *parts[0].shape), values)
 
     def _filled(self, like: TensorValue, one: bool) -> TensorValue:
@@ -226,7 +229,7 @@ class Evaluator:
             raise ValueError("arithmetic on the weights of a checkpoint is not done here")  # noqa: TRY004
         if not has_numbers(value.dtype):
             raise ValueError(f"arithmetic on {dtypes.name_of(value.dtype)} is not done here")
-        return read_small(value.data, node_of(tensor))
+        return read_small(value.data, node_of(tensor), self.budget)
 
     def _variable_key(self, handle: str) -> VariableKey:
         key = variable_of(self.flat, handle)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model
@@ -24,6 +25,8 @@ from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
 _CONDITIONALS = frozenset({"If", "StatelessIf"})
 _MAX_NESTED_CONDITIONALS = 20
+# What a node that is looked at costs, in steps and bytes of a budget.
+_REACHED_STEPS, _REACHED_BYTES = 2, 80
 
 RestoredValue = Callable[[VariableKey], TensorValue | None]
 """The value that the restore gives a variable; None where it gives none."""
@@ -38,6 +41,7 @@ class Initializers:
         assignments: What sets a variable in it, by variable.
         restored: What the restore gives.
         assets: File name below `assets/` by tensor name.
+        budget: What is looked at is drawn from it.
 
     """
 
@@ -45,6 +49,7 @@ class Initializers:
     assignments: Mapping[VariableKey, tuple[Node, ...]]
     restored: RestoredValue
     assets: Mapping[str, str]
+    budget: Budget
     _ancestors: dict[str, frozenset[str]] = field(default_factory=dict)
     _evaluators: list[Evaluator] = field(default_factory=list)
 
@@ -62,7 +67,7 @@ class Initializers:
         """The node that sets a variable to random numbers; empty where none does."""
         for node in self.assignments.get(key, ()):
             if node.op in ASSIGN_OPS and not self.evaluator.is_dead(node.name):
-                origin = reachable(self.flat, [node_of(data_inputs(node)[1])])
+                origin = self._reached(node_of(data_inputs(node)[1]))
                 if any(is_random(n.op) for n in origin.values()):
                     return node.name
         return ""
@@ -72,7 +77,13 @@ class Initializers:
         """For the tensors of the graph; remembers what it has evaluated."""
         if not self._evaluators:
             self._evaluators.append(
-                Evaluator(self.flat, self.assets, self._read, lambda key: self.restored(key) is not None)
+                Evaluator(
+                    self.flat,
+                    self.assets,
+                    self._read,
+                    lambda key: self.restored(key) is not None,
+                    self.budget,
+                )
             )
         return self._evaluators[0]
 
@@ -113,8 +124,17 @@ class Initializers:
     def _before(self, name: str) -> frozenset[str]:
         """What has run when a node runs."""
         if name not in self._ancestors:
-            self._ancestors[name] = frozenset(reachable(self.flat, [name])) - {name}
+            self._ancestors[name] = frozenset(self._reached(name)) - {name}
         return self._ancestors[name]
+
+    def _reached(self, name: str) -> dict[str, Node]:
+        """What runs for a node, which may be much for each of many nodes."""
+        found = reachable(self.flat, [name])
+        count = len(found)
+        self.budget.draw(
+            "what initializers run", _REACHED_STEPS * count, _REACHED_BYTES * count, subject=name
+        )
+        return found
 
 
 def read_initializers(
@@ -132,15 +152,15 @@ def read_initializers(
         FreezeError: What `flatten` raises.
 
     """
-    flat: Mapping[str, Node] = flatten(nodes, init_ops, model.library, model.op_defs)
+    flat: Mapping[str, Node] = flatten(nodes, init_ops, model.library, model.op_defs, model.budget)
     for _ in range(_MAX_NESTED_CONDITIONALS):
-        found = Initializers(flat, _assignments(model, flat), restored, model.assets)
+        found = Initializers(flat, _assignments(model, flat), restored, model.assets, model.budget)
         chosen = {node.name: _branch(found, node) for node in flat.values() if node.op in _CONDITIONALS}
         calls = {name: call for name, call in chosen.items() if call is not None}
         if not calls:
             break
         init_ops = tuple([node_of(_renamed(name, calls)) for name in init_ops])
-        flat = flatten(_with_calls(flat, calls), init_ops, model.library, model.op_defs)
+        flat = flatten(_with_calls(flat, calls), init_ops, model.library, model.op_defs, model.budget)
     return found
 
 

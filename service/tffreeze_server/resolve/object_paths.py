@@ -12,21 +12,22 @@ from __future__ import annotations
 
 from collections import deque
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.tfproto.object_graph_pb2 import SavedObjectGraph
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def keys_by_name(graph: SavedObjectGraph) -> dict[str, list[str]]:
+def keys_by_name(graph: SavedObjectGraph, budget: Budget) -> dict[str, list[str]]:
     """The key of each variable that can be reached, by the variable's name; more than one where names repeat."""
     keys: dict[str, list[str]] = {}
-    for node, path in _paths(graph).items():
+    for node, path in _paths(graph, budget).items():
         if graph.nodes[node].WhichOneof("kind") == "variable":
             keys.setdefault(graph.nodes[node].variable.name, []).append(path + _VALUE)
     return keys
 
 
-def _paths(graph: SavedObjectGraph) -> dict[int, str]:
+def _paths(graph: SavedObjectGraph, budget: Budget) -> dict[int, str]:
     """The shortest path from the root to each node."""
     paths = {0: ""} if graph.nodes else {}
     waiting = deque(paths)
@@ -35,6 +36,7 @@ def _paths(graph: SavedObjectGraph) -> dict[int, str]:
         for child in graph.nodes[node].children:
             if child.node_id not in paths and 0 <= child.node_id < len(graph.nodes):
                 name = child.local_name.replace(".", "..").replace("/", ".S")
+                budget.draw("the paths of objects", 2, len(paths[node]) + 100, subject=child.local_name)
                 paths[child.node_id] = f"{paths[node]}/{name}" if paths[node] else name
                 waiting.append(child.node_id)
     return paths

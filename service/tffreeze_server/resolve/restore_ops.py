@@ -66,7 +66,7 @@ def restored_by(
 
     """
     _check_saver(saver, nodes)
-    flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs)
+    flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
     found: dict[VariableKey, Restored | FreezeError] = {}
     for node in flat.values():
         if node.op not in ASSIGN_OPS or len(data_inputs(node)) < 2:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import TensorValue
@@ -19,8 +20,8 @@ from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 Value = float | int | bool | bytes
 
-MAX_ELEMENTS = 1 << 20
-"""Tensors with more distinct elements are not worked with."""
+# What an element costs as a Python number and in a message, in steps and bytes of a budget.
+_ELEMENT_STEPS, _ELEMENT_BYTES = 1, 60
 
 BOOL, INT32, INT64 = 10, 3, 9
 
@@ -61,10 +62,14 @@ class SmallTensor:
         """How many elements it has."""
         return math.prod(self.shape)
 
-    def all_values(self) -> tuple[Value, ...]:
-        """One value for each element."""
-        if self.elements > MAX_ELEMENTS:
-            raise _too_large(self.shape)
+    def all_values(self, budget: Budget) -> tuple[Value, ...]:
+        """One value for each element.
+
+        Raises:
+            FreezeError: MODEL_TOO_COMPLEX.
+
+        """
+        _draw(budget, self.elements)
         return self.values if len(self.values) == self.elements else self.values[:1] * self.elements
 
 
@@ -73,29 +78,31 @@ def has_numbers(dtype: int) -> bool:
     return dtype in _FORMATS or dtype == dtypes.STRING
 
 
-def read_small(proto: TensorProto, name: str) -> SmallTensor:
+def read_small(proto: TensorProto, name: str, budget: Budget) -> SmallTensor:
     """The values of a TensorProto.
 
     Args:
         proto: Of a type that `has_numbers`.
         name: Of the node that holds it, for messages.
+        budget: What its elements are drawn from.
 
     Raises:
-        FreezeError: MALFORMED_MODEL where values and shape do not fit; UNSUPPORTED_INITIALIZER where it is large.
+        FreezeError: MALFORMED_MODEL where values and shape do not fit; MODEL_TOO_COMPLEX.
 
     """
     shape = checked_shape(proto, name)
     elements = math.prod(shape)
     if proto.tensor_content:
-        return SmallTensor(proto.dtype, shape, _unpacked(proto, elements, shape))
+        _draw(budget, elements)
+        return SmallTensor(proto.dtype, shape, _unpacked(proto, elements))
+    _draw(budget, len(getattr(proto, _field(proto.dtype))))
     values: tuple[Value, ...] = tuple(getattr(proto, _field(proto.dtype)))
     if len(values) > max(elements, 1):
         raise _malformed(name, f"has {len(values)} values for {elements} elements")
     if not values:
         values = (b"" if proto.dtype == dtypes.STRING else cast(proto.dtype, 0),)
     if 1 < len(values) < elements:
-        if elements > MAX_ELEMENTS:
-            raise _too_large(shape)
+        _draw(budget, elements)
         values += values[-1:] * (elements - len(values))
     return SmallTensor(proto.dtype, shape, values)
 
@@ -156,11 +163,14 @@ def cast(dtype: int, value: Value) -> Value:
     return wrapped - (1 << bits) if letter.islower() and wrapped >> (bits - 1) else wrapped
 
 
-def elementwise(operation: Callable[..., Value], dtype: int, *inputs: SmallTensor) -> SmallTensor:
+def elementwise(
+    operation: Callable[..., Value], dtype: int, inputs: Sequence[SmallTensor], budget: Budget
+) -> SmallTensor:
     """Apply an operation to each element, of tensors of one shape or of a tensor and scalars.
 
     Raises:
         ValueError: The shapes differ, or an element has no result.
+        FreezeError: MODEL_TOO_COMPLEX.
 
     """
     shapes = {tensor.shape for tensor in inputs if tensor.shape}
@@ -170,7 +180,7 @@ def elementwise(operation: Callable[..., Value], dtype: int, *inputs: SmallTenso
     if all(len(tensor.values) == 1 for tensor in inputs):
         columns = [tensor.values for tensor in inputs]
     else:
-        columns = [SmallTensor(t.dtype, shape, t.values).all_values() for t in inputs]
+        columns = [SmallTensor(t.dtype, shape, t.values).all_values(budget) for t in inputs]
     try:
         values = tuple([cast(dtype, operation(*row)) for row in zip(*columns, strict=True)])
     except (ArithmeticError, TypeError):
@@ -182,18 +192,12 @@ def _field(dtype: int) -> str:
     return "string_val" if dtype == dtypes.STRING else _FORMATS[dtype][1]
 
 
-def _unpacked(proto: TensorProto, elements: int, shape: tuple[int, ...]) -> tuple[Value, ...]:
-    if elements > MAX_ELEMENTS:
-        raise _too_large(shape)
+def _unpacked(proto: TensorProto, elements: int) -> tuple[Value, ...]:
     return struct.unpack(f"<{elements}{_FORMATS[proto.dtype][0]}", proto.tensor_content)
 
 
-def _too_large(shape: tuple[int, ...]) -> FreezeError:
-    return FreezeError(
-        Reason.UNSUPPORTED_INITIALIZER,
-        f"A variable is initialised from a tensor of shape {list(shape)}, which is too large to be computed here. "
-        "Save a checkpoint that holds the variable.",
-    )
+def _draw(budget: Budget, elements: int) -> None:
+    budget.draw("the tensors that variables are set to", _ELEMENT_STEPS * elements, _ELEMENT_BYTES * elements)
 
 
 def _malformed(name: str, why: str) -> FreezeError:

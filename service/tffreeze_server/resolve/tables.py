@@ -39,7 +39,7 @@ def restored_tables(model: Model, nodes: Mapping[str, Node]) -> dict[VariableKey
     savers = [s for s in model.savers if s.restore_op in nodes] or list(implied_savers(nodes))
     found: dict[VariableKey, RestoredTable] = {}
     for saver in savers[:1]:
-        flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs)
+        flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
         for node in _importers(flat):
             table, _ = origin(flat, node.inputs[0], SAME_VALUE)
             keys, values = (restored_tensor(flat, t, saver) for t in data_inputs(node)[1:3])

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
-from tffreeze_server.graph.op_args import output_types
 from tffreeze_server.rewrite.flat_graph import FlatGraph
 from tffreeze_server.rewrite.outputs import Endpoint, Wanted
 from tffreeze_server.rewrite.rename_io import PLACEHOLDERS
 from tffreeze_server.tensors.dtypes import base
+
+# What an output costs until it stands in the report, in steps and bytes of a budget.
+_END_STEPS, _END_BYTES = 45, 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class Ends:
             node = self.flat.nodes[node_of(self.flat.tensors[name])]
             types = self._types(nodes.get(node.name, node)) or self._types(node)
             if name == node.name and len(types) > 1:
-                tensors = [join_tensor(name, k) for k in range(len(types))]
+                count = len(types)
+                self.outputs.budget.draw("the outputs", _END_STEPS * count, _END_BYTES * count, subject=name)
+                tensors = [join_tensor(name, k) for k in range(count)]
                 named += [Endpoint("", n, n, t, None) for n, t in zip(tensors, types, strict=True)]
             else:
                 index = split_tensor(self.flat.tensors[name])[1]
@@ -70,9 +74,7 @@ class Ends:
         return replace(endpoint, dtype=types[index]) if index < len(types) else endpoint
 
     def _types(self, node: Node) -> tuple[int, ...]:
-        definition = self.outputs.definition(node.op)
-        types = output_types(definition, node.proto.attr, node=node.name) if definition else ()
-        return tuple(base(t) for t in types)
+        return tuple([base(t) for t in self.outputs.types(node)])
 
 
 def _placeholder_shape(node: Node) -> tuple[int, ...] | None:

@@ -12,7 +12,7 @@ from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.inline import Inliner, called_function, follow, has_frames, inline_calls
 from tffreeze_server.graph.inputs import check_inputs
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
-from tffreeze_server.graph.op_args import output_ranges, output_types
+from tffreeze_server.graph.op_args import output_ranges
 from tffreeze_server.graph.order import in_order, reachable
 from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.rewrite.clean import without_waits_for_reads
@@ -205,8 +205,7 @@ def _is_kept(flat: Mapping[str, Node], tensors: Iterable[str], keeps: Keeps) -> 
 
 def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waits: tuple[str, ...]) -> Node:
     """A node that keeps the name of a call: an output asked for by that name must be there."""
-    definition = outputs.definition(call.op)
-    types = output_types(definition, call.proto.attr, node=call.name) if definition else ()
+    types = outputs.types(call)
     names = [call.name if k == 0 else f"{call.name}:{k}" for k in range(len(types))]
     results = tuple(follow(aliases, name) for name in names)
     if len(types) == 1:
@@ -226,8 +225,7 @@ def _cut(flat: dict[str, Node], tensor: str, outputs: Outputs) -> str:
             f"The graph is to be cut at {tensor!r}, but no output reaches a node {name!r}. {nearest(name, flat)}",
             subject=tensor,
         )
-    definition = outputs.definition(node.op)
-    types = output_types(definition, node.proto.attr, node=name) if definition else ()
+    types = outputs.types(node)
     if index >= len(types):
         raise FreezeError(
             Reason.INPUT_NOT_FOUND,

@@ -88,7 +88,7 @@ def rewrite(
 
     """
     asked = wanted(model, options)
-    shared = shared or Shared(Inliner(Outputs(model.library, model.op_defs)))
+    shared = shared or Shared(Inliner(Outputs(model.library, model.op_defs, model.budget)))
     inliner = shared.inliner
     nodes = {node.name: node for node in model.nodes}
     flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
@@ -135,7 +135,7 @@ def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Table
     if location is None or not (source.checkpoint or chosen.frozen or tables.empty):
         return None
     try:
-        return open_checkpoint(location, weights_present=source.weights_present)
+        return open_checkpoint(location, weights_present=source.weights_present, budget=model.budget)
     except FreezeError as error:
         # A table may have its contents from elsewhere: for it alone, a checkpoint need not be there.
         if error.reason is not Reason.CHECKPOINT_NOT_FOUND or source.checkpoint or chosen.frozen:

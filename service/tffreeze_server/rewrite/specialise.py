@@ -10,6 +10,7 @@ the types of its results are known to its caller; recursion is refused by the in
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,9 +27,8 @@ from tffreeze_server.rewrite.convert import Bindings, Converter, Place
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction
 from tffreeze_server.rewrite.rewrite_ops import STALE_ATTRS, Handle
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
-from tffreeze_server.tfproto.graph_pb2 import FunctionDef
+from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
 
-MAX_FUNCTIONS = 100_000
 MAX_DEPTH = 100
 """How deep loops, branches and calls that are not inlined may stand in each other."""
 
@@ -139,12 +139,6 @@ class FunctionMaker:
         own = {a.name: attrs[a.name] for a in library[name].signature.attr if a.name in attrs}
         key = _key(name, own, given)
         if key not in self._made:
-            if len(self._made) >= MAX_FUNCTIONS:
-                raise FreezeError(
-                    Reason.UNSUPPORTED_MODEL,
-                    f"The graph needs more than {MAX_FUNCTIONS} functions of its own.",
-                    subject=name,
-                )
             if key in self._open or len(self._open) >= MAX_DEPTH:
                 raise _too_deep(name, self._open.values())
             self._open[key] = name
@@ -156,6 +150,7 @@ class FunctionMaker:
         self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
     ) -> Made:
         body = self.inliner.body(name, attrs)
+        self.inliner.draw(body, "the functions made for variables", Node(name, name, (), NodeDef()))
         if any(k >= len(body.args) for k in given):
             raise FreezeError(
                 Reason.MALFORMED_MODEL,
@@ -197,7 +192,7 @@ class FunctionMaker:
             _proto_without_handles(body, arguments),
         )
         original = self.inliner.outputs
-        known = Outputs(Either(self.library, original.library), original.op_defs)
+        known = Outputs(Either(self.library, original.library), original.op_defs, original.budget)
         self.library[made.name] = to_function_def(frozen, known)
         self.values[made.name] = {n.name: n.value for n in nodes.values() if n.value is not None}
 
@@ -244,7 +239,7 @@ class FunctionMaker:
     def _free_name(self, name: str, given: Mapping[int, Handle]) -> str:
         if not given and name not in self.library:
             return name
-        names = (f"{name}_frozen{f'_{k}' if k else ''}" for k in range(MAX_FUNCTIONS + 1))
+        names = (f"{name}_frozen{f'_{k}' if k else ''}" for k in itertools.count())
         return next(n for n in names if n not in self.library and n not in self.inliner.outputs.library)
 
 
