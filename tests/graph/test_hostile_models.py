@@ -127,7 +127,7 @@ def test_a_text_model_nested_too_deeply_is_refused(times: int, as_text: bool, tm
     model.write_text(
         f'{X} node {{ name: "y" op: "Identity" input: "x" {FLOAT} attr {{ key: "_n" value {{ {inner} }} }} }}'
     )
-    with pytest.raises(FreezeError, match="not a sound model|nested too deeply") as error:
+    with pytest.raises(FreezeError, match=r"not a sound model|nested too deeply") as error:
         freeze(ModelSource(model), FreezeOptions(output_nodes=("y",), as_text=as_text))
     assert Reason.MALFORMED_MODEL is error.value.reason
 
@@ -193,6 +193,6 @@ def test_a_signature_without_outputs_is_refused(tmp_path: Path) -> None:
     meta.meta_info_def.tags.append("serve")
     meta.signature_def["serving_default"].inputs["x"].name = "x:0"
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
-    with pytest.raises(FreezeError, match="'serving_default'.*has no outputs") as error:
+    with pytest.raises(FreezeError, match=r"'serving_default'.*has no outputs") as error:
         freeze(ModelSource(tmp_path), FreezeOptions())
     assert Reason.OUTPUTS_NEEDED is error.value.reason

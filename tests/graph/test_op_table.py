@@ -63,7 +63,7 @@ def test_the_models_own_definition_comes_first() -> None:
 
 
 def test_a_definition_that_contradicts_tensorflows_does_not_count() -> None:
-    """An op of TensorFlow's with other arguments than TensorFlow's is not that op: who loads the graph has TensorFlow's."""
+    """An op of TensorFlow's name with other arguments is not that op: who loads the graph has TensorFlow's."""
     no_output = OpDef(name="Placeholder")
     found = op_defs(OpList(op=[no_output])).find("Placeholder")
     assert found is not None

@@ -118,7 +118,8 @@ def _too_large_a_text(data: FileBytes) -> FreezeError:
     return FreezeError(
         Reason.UNSUPPORTED_MODEL,
         f"The model {data.name!r} is in text format and has {data.size_bytes:,} bytes. At most "
-        f"{MAX_TEXT_BYTES:,} bytes of text are read, as parsing takes many times that. Save the model in binary (as_text=False).",
+        f"{MAX_TEXT_BYTES:,} bytes of text are read, as parsing takes many times that. Save the model "
+        "in binary (as_text=False).",
         subject=data.name,
     )
 
