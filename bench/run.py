@@ -123,6 +123,14 @@ def inspect(rounds: int) -> list[Row]:
     return [Row(work, "10 times faster", against(ours, theirs))]
 
 
+def hostile(_: int) -> list[Row]:
+    """Hostile models, each once: their generators are imported in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "hostile.py"), "--json"], stdout=subprocess.PIPE, env=QUIET, check=False
+    )
+    return [Row(*json.loads(done.stdout))]
+
+
 def call(name: str) -> Callable[[int], list[Row]]:
     """A row of `service_calls.py`: in a process of its own, which may import what it needs."""
 
@@ -143,6 +151,7 @@ ROWS: dict[str, Callable[[int], list[Row]]] = {
     "memory": memory,
     "nodes": nodes,
     "inspect": inspect,
+    "hostile": hostile,
     "call_content": call("content"),
     "call_upload": call("upload"),
     "call_splice": call("splice"),

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from tffreeze_server.errors import FreezeError, Reason
 
-MIN_STEPS = 1_500_000
+MIN_STEPS = 2_500_000
 """For an empty input; each byte adds `STEPS_PER_BYTE`."""
 STEPS_PER_BYTE = 2
 
-MIN_BYTES = 120_000_000
+MIN_BYTES = 160_000_000
 """For an empty input; each byte adds `BYTES_PER_BYTE`."""
 BYTES_PER_BYTE = 100
 

@@ -15,6 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from checkpoint.bundle_writer import table_bytes
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.errors import FreezeError
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
@@ -131,7 +132,8 @@ def _entries(data: bytes) -> list[tuple[bytes, bytes]] | None:
         return data[offset : offset + length]
 
     try:
-        return list(table.items(table.open_table("table", len(data), read, 1 << 22), read))
+        budget = Budget(len(data))
+        return list(table.items(table.open_table("table", len(data), read, 1 << 22, budget), read, budget))
     except FreezeError:
         return None
 

@@ -15,6 +15,7 @@ from tffreeze.errors import TffreezeError
 from tffreeze.local_model import find_model
 from tffreeze.receive import Receiver
 from tffreeze.wire import read_response
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.locate import locate
 from tffreeze_server.checkpoint.open import open_checkpoint
@@ -58,8 +59,9 @@ def sorted_table(data: bytes) -> None:
     path = _written("table", data)
     with SourceFiles({"table": path}) as files:
         read_at: table.Read = lambda length, offset: files.pread("table", length, offset)  # noqa: E731
-        opened = table.open_table("table", len(data), read_at, 1 << 26)
-        for key, value in table.items(opened, read_at):
+        budget = Budget(len(data))
+        opened = table.open_table("table", len(data), read_at, 1 << 26, budget)
+        for key, value in table.items(opened, read_at, budget):
             found = table.find(opened, key, read_at)
             assert found == value, (key, found, value)
 
@@ -93,7 +95,7 @@ def v1_value(data: bytes) -> None:
     path = _written("value", table_bytes([(b"", b""), (_V1_KEY, data[2:])]))
     with SourceFiles({"value": path}) as files:
         read_at: table.Read = lambda length, offset: files.pread("value", length, offset)  # noqa: E731
-        opened = table.open_table("value", path.stat().st_size, read_at, 1 << 26)
+        opened = table.open_table("value", path.stat().st_size, read_at, 1 << 26, Budget())
         dtypes = (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 14, 17, 18, 19, 22, 23)
         sizes = (4, 8, 4, 1, 2, 1, 8, 8, 1, 1, 2, 2, 16, 2, 4, 8)
         which = data[0] % len(dtypes)

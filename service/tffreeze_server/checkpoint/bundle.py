@@ -79,9 +79,9 @@ class Bundle(Checkpoint):
         proto = empty_proto(entry.dtype, region.sizes)
         if region.elements:
             parts = covering(self._index.file, entry.key, region, self._stored(entry))
-            self._draw_strings(
-                entry.key, sum(b.elements for b, _ in parts), sum(w.length_bytes for _, w in parts)
-            )
+            size_bytes = sum(where.length_bytes for _, where in parts)
+            elements = sum(box.elements for box, _ in parts)
+            self._draw_strings(entry.key, elements, size_bytes, stored_bytes=size_bytes)
             with SourceFiles(self.files) as files:
                 read = [(box, read_strings(entry.key, box.elements, where, files)) for box, where in parts]
             proto.string_val.extend(gather(region, read))

@@ -78,9 +78,7 @@ def read_index(path: Path, budget: Budget) -> BundleIndex:
     file = path.name
     with SourceFiles({file: path}) as files:
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
-        size_bytes = file_size_bytes(path, file)
-        budget.add_input(size_bytes)
-        opened = table.open_table(file, size_bytes, read, MAX_BLOCK_BYTES, budget)
+        opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES, budget)
         records = dict(table.items(opened, read, budget))
     if HEADER_KEY not in records:
         raise malformed(file, "it has no header")

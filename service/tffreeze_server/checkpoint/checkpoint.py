@@ -71,11 +71,11 @@ class Checkpoint(abc.ABC):
     budget: Budget
     _read_keys: set[str]
 
-    def _draw_strings(self, key: str, elements: int, size_bytes: int) -> None:
-        """Draw for strings that are read, each time; the first time they are input too."""
+    def _draw_strings(self, key: str, elements: int, size_bytes: int, stored_bytes: int) -> None:
+        """Draw for strings that are read, each time; the first time what is stored is input too."""
         if key not in self._read_keys:
             self._read_keys.add(key)
-            self.budget.add_input(size_bytes)
+            self.budget.add_input(stored_bytes)
         self.budget.draw(
             "the strings of the checkpoint",
             _STRING_STEPS * elements + (size_bytes >> 8),

@@ -73,7 +73,7 @@ class Table:
 
 
 def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int, budget: Budget) -> Table:
-    """Read the footer and the index block of a table.
+    """Read the footer and the index block of a table; what is read adds to the budget.
 
     Raises:
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, MODEL_TOO_COMPLEX, or what `read` raises.
@@ -88,6 +88,7 @@ def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int, bud
     metaindex, position = _read_handle(empty, footer, 0)
     index, _ = _read_handle(empty, footer, position)
     read_block(empty, metaindex, read)
+    budget.add_input(FOOTER_BYTES + index.size_bytes)
     entries = parse_block(file, read_block(empty, index, read), budget)
     handles = tuple(_read_handle(empty, value, 0)[0] for _, value in entries)
     for before, after in itertools.pairwise(handles):
@@ -105,6 +106,7 @@ def items(table: Table, read: Read, budget: Budget) -> Iterator[tuple[bytes, byt
     """
     previous: bytes | None = None
     for last_key, handle in zip(table.last_keys, table.blocks, strict=True):
+        budget.add_input(handle.size_bytes)
         entries = parse_block(table.file, read_block(table, handle, read), budget)
         if not entries or entries[-1][0] > last_key or (previous is not None and entries[0][0] <= previous):
             raise malformed(table.file, "its blocks are not in the order of their keys")

@@ -79,7 +79,8 @@ def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSlic
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
         opened = table.open_table(file, file_size_bytes(path, file), read, MAX_BLOCK_BYTES, budget)
         found = table.find(opened, META_KEY, read)
-        budget.add_input(len(found or b""))
+        # Unpacked it may be larger than it stands in the file.
+        budget.add_input(min(len(found or b""), opened.blocks[0].size_bytes) if found is not None else 0)
     try:
         meta = parse(SavedTensorSlices, bytes(found or b"")).meta
     except DecodeError:
@@ -141,7 +142,7 @@ class V1Checkpoint(Checkpoint):
             with SourceFiles(self.files) as files:
                 read = [(box, _read_strings(box, value, files)) for box, value in parts]
             strings = [len(string) for _, part in read for string in part]
-            self._draw_strings(entry.key, len(strings), sum(strings))
+            self._draw_strings(entry.key, len(strings), sum(strings), stored_bytes=0)
             proto.string_val.extend(gather(region, read))
         return proto
 

@@ -168,7 +168,7 @@ class Inliner:
             _NODE_STEPS * size.nodes
             + _INPUT_STEPS * (size.inputs + len(node.inputs))
             + _RESULT_STEPS * size.results
-            + (size.nodes * len(waits) >> 2),
+            + size.nodes * len(waits),
             _NODE_BYTES * size.nodes
             + _INPUT_BYTES * size.inputs
             + _RESULT_BYTES * size.results

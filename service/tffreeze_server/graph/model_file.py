@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.detect import ModelType, detect
 from tffreeze_server.graph.large_constants import Range, read_graph
-from tffreeze_server.graph.nesting import checked_nesting, parse_meta_graph
+from tffreeze_server.graph.nesting import check_nesting, parse_meta_graph
 from tffreeze_server.graph.node import Node, from_node_def
 from tffreeze_server.graph.text import parse_text
 from tffreeze_server.graph.wire import LENGTH, VARINT, FileBytes, fields, read_varint
@@ -105,7 +105,8 @@ def _read_meta_graph(data: FileBytes, whole: Range) -> Part:
 def _read_text(data: FileBytes, message_type: ModelType) -> ModelFile:
     if data.size_bytes > MAX_TEXT_BYTES:
         raise _too_large_a_text(data)
-    message = checked_nesting(parse_text(data.read(0, data.size_bytes), message_type, data.name))
+    message = parse_text(data.read(0, data.size_bytes), message_type, data.name)
+    check_nesting(message)
     if isinstance(message, SavedModel):
         parts = tuple([_part_of(meta_graph) for meta_graph in message.meta_graphs])
         return ModelFile("saved_model", message.saved_model_schema_version, parts)

@@ -9,15 +9,11 @@ bytes for each part, and no second pass.
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from google.protobuf.message import DecodeError, EncodeError
 
 from tffreeze_server.parse import parse
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
-
-M = TypeVar("M", GraphDef, MetaGraphDef, SavedModel)
 
 # Field numbers of tensorflow/core/protobuf/saved_model.proto, meta_graph.proto and core/framework/graph.proto.
 _SAVED_MODEL_META_GRAPH = 2
@@ -45,8 +41,8 @@ def parse_node(data: bytes) -> NodeDef:
     return parse_graph(_wrapped(_GRAPH_NODE, data)).node[0]
 
 
-def checked_nesting(message: M) -> M:
-    """Give a message that was not parsed from bytes, once it can be written.
+def check_nesting(message: GraphDef | MetaGraphDef | SavedModel) -> None:
+    """Refuse a message, not parsed from bytes, that could not be written as part of a SavedModel.
 
     Raises:
         DecodeError: It is nested too deeply.
@@ -62,7 +58,6 @@ def checked_nesting(message: M) -> M:
         parse_meta_graph(data)
     else:
         parse(SavedModel, data)
-    return message
 
 
 def _wrapped(number: int, data: bytes) -> bytes:

@@ -34,6 +34,9 @@ from tffreeze_server.resolve.resolve import sources_of
 from tffreeze_server.rewrite.rewrite import Shared, rewrite
 from tffreeze_server.tensors import dtypes
 
+_NODE_STEPS = 2
+"""Of a budget, for each node and signature: many signatures may want all of a graph."""
+
 
 def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     """Inspect a model.
@@ -104,6 +107,7 @@ def _obstacles(
         return (ObstacleInspection(error.reason.name, error.message, error.subject),) if error else ()
     found: dict[tuple[str, str, str], list[str]] = {}
     for key in options.signature_keys or model.signatures:
+        model.budget.draw("the signatures", _NODE_STEPS * len(model.nodes), subject=key)
         error = _error_of(model, source, replace(options, signature_keys=(key,)), shared)
         if error:
             found.setdefault((error.reason.name, error.message, error.subject), []).append(key)

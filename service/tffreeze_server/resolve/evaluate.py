@@ -232,7 +232,7 @@ class Evaluator:
         return read_small(value.data, node_of(tensor), self.budget)
 
     def _variable_key(self, handle: str) -> VariableKey:
-        key = variable_of(self.flat, handle)
+        key = variable_of(self.flat, handle, self.budget)
         if key is None:
             raise ValueError("what it reads is no variable")
         return key

@@ -26,7 +26,7 @@ from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 _CONDITIONALS = frozenset({"If", "StatelessIf"})
 _MAX_NESTED_CONDITIONALS = 20
 # What a node that is looked at costs, in steps and bytes of a budget.
-_REACHED_STEPS, _REACHED_BYTES = 2, 80
+_REACHED_STEPS, _REACHED_BYTES = 3, 80
 
 RestoredValue = Callable[[VariableKey], TensorValue | None]
 """The value that the restore gives a variable; None where it gives none."""
@@ -197,7 +197,7 @@ def _assignments(model: Model, flat: FlatGraph) -> dict[VariableKey, tuple[Node,
             )
         if is_write(node.op) or (node.op in CALLS and _writes(model, node)):
             for tensor in data_inputs(node)[: 1 if is_write(node.op) else None]:
-                key = variable_of(flat, tensor)
+                key = variable_of(flat, tensor, model.budget)
                 if key is not None:
                     found[key] = (*found.get(key, ()), node)
     return found
@@ -228,7 +228,9 @@ def _branch(initializers: Initializers, node: Node) -> Node | None:
         return None
     try:
         taken = initializers.evaluator.condition(node, 0)
-    except FreezeError:
+    except FreezeError as error:
+        if error.reason is Reason.MODEL_TOO_COMPLEX:
+            raise
         return None
     function = node.proto.attr.get("then_branch" if taken else "else_branch")
     if function is None:

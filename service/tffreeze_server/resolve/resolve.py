@@ -7,7 +7,6 @@ where the checkpoint has it.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -158,8 +157,11 @@ class Sources:
         found = []
         for saver in savers:
             # One that cannot be read says nothing: nobody asked for it.
-            with contextlib.suppress(FreezeError):
+            try:
                 found.append((saver, restored_by(self.model, self.nodes, saver)))
+            except FreezeError as error:
+                if error.reason is Reason.MODEL_TOO_COMPLEX:
+                    raise
         return tuple(found)
 
     @cached_property

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.inline import flatten
@@ -71,10 +72,10 @@ def restored_by(
     for node in flat.values():
         if node.op not in ASSIGN_OPS or len(data_inputs(node)) < 2:
             continue
-        key = variable_of(flat, node.inputs[0])
+        key = variable_of(flat, node.inputs[0], model.budget)
         if key is None:
             continue
-        restored = restored_tensor(flat, node.inputs[1], saver)
+        restored = restored_tensor(flat, node.inputs[1], saver, model.budget)
         earlier = found.setdefault(key, restored)
         if earlier != restored and not isinstance(earlier, FreezeError):
             found[key] = (
@@ -101,20 +102,27 @@ def describe(restored: Restored) -> str:
     return f"{restored.key!r} (slice {list(restored.region.starts)} of size {list(restored.region.sizes)})"
 
 
-def restored_tensor(flat: FlatGraph, tensor: str, saver: Saver) -> Restored | FreezeError:
-    """What a tensor of a restore graph is restored from; an error where that cannot be read."""
+def restored_tensor(flat: FlatGraph, tensor: str, saver: Saver, budget: Budget) -> Restored | FreezeError:
+    """What a tensor of a restore graph is restored from; an error where that cannot be read.
+
+    Raises:
+        FreezeError: MODEL_TOO_COMPLEX.
+
+    """
     try:
-        node, index = origin(flat, tensor)
+        node, index = origin(flat, tensor, budget)
         if node.op == "Reshape":
             # A saver made with reshape=True: the same elements in the variable's shape.
-            node, index = origin(flat, node.inputs[0])
-            return replace(_read_restore(flat, node, index, saver), reshaped=True)
-        return _read_restore(flat, node, index, saver)
+            node, index = origin(flat, node.inputs[0], budget)
+            return replace(_read_restore(flat, node, index, saver, budget), reshaped=True)
+        return _read_restore(flat, node, index, saver, budget)
     except FreezeError as error:
+        if error.reason is Reason.MODEL_TOO_COMPLEX:
+            raise
         return error
 
 
-def _read_restore(flat: FlatGraph, node: Node, index: int, saver: Saver) -> Restored:
+def _read_restore(flat: FlatGraph, node: Node, index: int, saver: Saver, budget: Budget) -> Restored:
     inputs = data_inputs(node)
     if len(inputs) != _RESTORE_OPS.get(node.op):
         raise FreezeError(
@@ -123,19 +131,19 @@ def _read_restore(flat: FlatGraph, node: Node, index: int, saver: Saver) -> Rest
             "makes of the checkpoint is not known here. Give another saver with --restore-op or --saver.",
             subject=node.name,
         )
-    _check_filename(flat, node, inputs[0], saver)
-    key = _string(flat, inputs[1], index, node)
-    spec = parse_shape_and_slice(_string(flat, inputs[2], index, node)) if len(inputs) > 2 else None
+    _check_filename(flat, node, inputs[0], saver, budget)
+    key = _string(flat, inputs[1], index, node, budget)
+    spec = parse_shape_and_slice(_string(flat, inputs[2], index, node, budget)) if len(inputs) > 2 else None
     return Restored(key, spec[1], spec[0]) if spec else Restored(key)
 
 
-def _string(flat: FlatGraph, tensor: str, index: int, reader: Node) -> str:
+def _string(flat: FlatGraph, tensor: str, index: int, reader: Node, budget: Budget) -> str:
     """An element of a constant of strings."""
-    node, output = origin(flat, tensor)
+    node, output = origin(flat, tensor, budget)
     passed: set[str] = set()
     while node.op == "Pack" and index < len(data_inputs(node)) and node.name not in passed:
         passed.add(node.name)  # what comes around in a loop is no constant
-        node, output = origin(flat, data_inputs(node)[index])
+        node, output = origin(flat, data_inputs(node)[index], budget)
         index = 0
     if node.op != "Const":
         raise FreezeError(
@@ -166,27 +174,29 @@ def _string(flat: FlatGraph, tensor: str, index: int, reader: Node) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def _check_filename(flat: FlatGraph, node: Node, prefix: str, saver: Saver) -> None:
+def _check_filename(flat: FlatGraph, node: Node, prefix: str, saver: Saver, budget: Budget) -> None:
     """The op must read the checkpoint that the saver is given, not a file of its own."""
     wanted = node_of(saver.filename_tensor)
     passed = _names_on_the_way(flat, prefix)
-    if wanted in passed or (not wanted and flat[passed[-1]].op in _FILENAME_OPS):
+    budget.draw("the names of the checkpoint", 2 * len(passed), subject=node.name)
+    last = next(reversed(passed))
+    if wanted in passed or (not wanted and flat[last].op in _FILENAME_OPS):
         return
     raise FreezeError(
         Reason.UNSUPPORTED_RESTORE,
-        f"The restore op {node.name!r} reads the checkpoint that {passed[-1]!r} names, not the one that "
+        f"The restore op {node.name!r} reads the checkpoint that {last!r} names, not the one that "
         f"{saver.origin} is given through {saver.filename_tensor!r}: it restores from another file. "
         "Give the tensor that names this checkpoint with --filename-tensor.",
         subject=node.name,
     )
 
 
-def _names_on_the_way(flat: FlatGraph, tensor: str) -> list[str]:
+def _names_on_the_way(flat: FlatGraph, tensor: str) -> dict[str, None]:
     """The nodes from a tensor to where its file name comes from."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     while node_of(tensor) not in names:
         node = flat[node_of(tensor)]
-        names.append(node.name)
+        names[node.name] = None
         if node.op in _SAME_FILENAME and data_inputs(node):
             tensor = node.inputs[0]
     return names

@@ -41,8 +41,8 @@ def restored_tables(model: Model, nodes: Mapping[str, Node]) -> dict[VariableKey
     for saver in savers[:1]:
         flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
         for node in _importers(flat):
-            table, _ = origin(flat, node.inputs[0], SAME_VALUE)
-            keys, values = (restored_tensor(flat, t, saver) for t in data_inputs(node)[1:3])
+            table, _ = origin(flat, node.inputs[0], model.budget, SAME_VALUE)
+            keys, values = (restored_tensor(flat, t, saver, model.budget) for t in data_inputs(node)[1:3])
             if (
                 table.op in TABLE_OPS
                 and not isinstance(keys, FreezeError)

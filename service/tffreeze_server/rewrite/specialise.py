@@ -28,9 +28,13 @@ from tffreeze_server.rewrite.frozen_graph import FrozenFunction
 from tffreeze_server.rewrite.rewrite_ops import STALE_ATTRS, Handle
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 MAX_DEPTH = 100
 """How deep loops, branches and calls that are not inlined may stand in each other."""
+
+_VALUE_COPIES = 3
+"""Of a value that is written into a function: as it is encoded, and joined with what is around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,14 @@ class FunctionMaker:
         original = self.inliner.outputs
         known = Outputs(Either(self.library, original.library), original.op_defs, original.budget)
         self.library[made.name] = to_function_def(frozen, known)
-        self.values[made.name] = {n.name: n.value for n in nodes.values() if n.value is not None}
+        values = {n.name: n.value for n in nodes.values() if n.value is not None}
+        # Each function that reads a variable holds its value anew, where that does not stay in a file.
+        protos = [value.data for value in values.values() if isinstance(value.data, TensorProto)]
+        size_bytes = sum([proto.ByteSize() for proto in protos])
+        original.budget.draw(
+            "the constants of functions", size_bytes >> 6, _VALUE_COPIES * size_bytes, subject=made.name
+        )
+        self.values[made.name] = values
 
     def _results(self, node: Node, made: Sequence[Made]) -> dict[str, Handle]:
         """The results of a call that are handles: where one branch gives a variable, all must."""
