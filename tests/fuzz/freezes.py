@@ -13,6 +13,7 @@ from fuzz.judge import Finding
 from tffreeze_server.emit.emit import write_stream
 from tffreeze_server.freeze import freeze
 from tffreeze_server.graph.load import load
+from tffreeze_server.graph.node import Node
 from tffreeze_server.inspection.inspect import inspect
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
@@ -25,7 +26,8 @@ def graph(data: bytes) -> None:
     """A GraphDef, or any model, beside a checkpoint of variables `b`, `v` and `w`."""
     path = folder() / "model.pb"
     path.write_bytes(data)
-    _freeze(ModelSource(path, checkpoint=samples().checkpoint), zlib.crc32(data))
+    dice = zlib.crc32(data)
+    _freeze(ModelSource(path, checkpoint=samples().checkpoint if dice & 3 << 14 else None), dice)
 
 
 def saved_model(data: bytes) -> None:
@@ -62,7 +64,7 @@ def _freeze(source: ModelSource, dice: int) -> None:
         return
     as_text, as_saved_model = bool(dice & 16), bool(dice & 32)
     model = load(source, FreezeOptions())
-    outputs = () if model.signatures and dice & 64 else _ends(model.nodes)
+    outputs = () if model.signatures and dice & 64 else _some(model.nodes, dice >> 16)
     options = FreezeOptions(
         output_nodes=outputs,
         as_text=as_text,
@@ -80,9 +82,10 @@ def _freeze(source: ModelSource, dice: int) -> None:
         raise Finding(f"{result.plan.size_bytes} bytes were promised, {len(stream.getvalue())} came")
 
 
-def _ends(nodes: tuple[object, ...]) -> tuple[str, ...]:
-    """The names of the last nodes: mostly outputs."""
-    return tuple(node.name for node in nodes[-_MAX_OUTPUTS:])  # type: ignore[attr-defined]
+def _some(nodes: tuple[Node, ...], dice: int) -> tuple[str, ...]:
+    """The names of some nodes that follow each other, mostly the last."""
+    end = len(nodes) if dice & 1 else dice % (len(nodes) + 1)
+    return tuple(node.name for node in nodes[max(end - _MAX_OUTPUTS, 0) : end])
 
 
 def _check_readable(data: bytes, message: Message, *, as_text: bool) -> None:
