@@ -67,7 +67,7 @@ CASES = (
     Case(300, index_of_many_digits, MALFORMED, size=5_000),
     Case(301, index_that_is_no_ascii, MALFORMED, size=100),
     Case(302, output_that_is_not_there, MALFORMED, size=100),
-    Case(303, text_nested, MALFORMED, size=60, small=60, largest=5_000),
+    Case(303, text_nested, MALFORMED, size=60, small=2_000, largest=5_000),
     Case(304, huge_constant, MALFORMED, size=6, small=100),
     Case(305, huge_initializer, MALFORMED, size=8, small=100),
     Case(306, data_behind_control, MALFORMED, size=100),
