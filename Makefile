@@ -13,7 +13,7 @@ NODE := $(OTHER_LANGUAGES)/node_modules
 # The contract may not break what the last release had; before the first one, what the last commit had.
 RELEASED = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || git rev-parse -q --verify 'HEAD^')
 
-.PHONY: help demo test lint contract node container format bench soak mutants fixtures stubs lock clean
+.PHONY: help demo test lint contract node container format bench soak fuzz mutants fixtures stubs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench: $(VENV)/complete  ## measure speed and memory against TensorFlow's own to
 soak: $(VENV)/complete  ## minutes of calls with faults; a server must hold no more than before (ARGS='--seconds 600')
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
+fuzz: $(VENV)/fuzz  ## coverage-guided fuzzing of every parser and of the freeze, a minute each (ARGS='--seconds 600 TARGET')
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
 mutants: $(VENV)/complete  ## change the code at random and count what the tests notice (hours; ARGS='engine --count 20')
 	@$(PIP) install --group mutants
 	$(BIN)/python scripts/mutants.py $(ARGS)
@@ -80,6 +83,10 @@ $(VENV)/engine: $(VENV)/pip $(LOCK)
 $(VENV)/complete: $(VENV)/pip $(LOCK)
 	@$(PIP) install --editable '.[all]' --group test --group lint --group deploy
 	@touch $@ $(VENV)/engine
+
+$(VENV)/fuzz: $(VENV)/complete
+	@$(PIP) install --group fuzz
+	@touch $@
 
 $(NODE)/.package-lock.json: $(OTHER_LANGUAGES)/package-lock.json
 	@cd $(OTHER_LANGUAGES) && npm install --ignore-scripts --no-save --no-audit --no-fund --loglevel=error >/dev/null

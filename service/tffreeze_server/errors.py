@@ -93,10 +93,11 @@ class FreezeError(Exception):
     """
 
     def __init__(self, reason: Reason, message: str, *, subject: str = "") -> None:
+        message = printable(message)
         super().__init__(message)
         self.reason = reason
         self.message = message
-        self.subject = subject
+        self.subject = printable(subject)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let `pickle` and `copy` make it anew without the constructor, whose arguments are not `args`."""
@@ -104,6 +105,16 @@ class FreezeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} [{self.reason.name}]"
+
+
+def printable(name: str) -> str:
+    r"""The same where it can be encoded as UTF-8; of a path that is not, bytes that are not, as `\xNN`.
+
+    Python holds such bytes of a path as lone surrogates, which no message, terminal or JSON takes.
+    """
+    if name.isascii():
+        return name
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 MAX_NAMES_IN_MESSAGE = 8

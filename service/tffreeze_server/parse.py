@@ -14,13 +14,14 @@ def parse(message_type: type[M], data: bytes) -> M:
 
     Raises:
         DecodeError: It is no such message. For a string that is not UTF-8, protobuf in pure Python (the
-            only kind of before 4.21 for these Pythons) raises UnicodeDecodeError, which becomes this.
+            only kind of before 4.21 for these Pythons) raises UnicodeDecodeError, and RecursionError for
+            one that is nested too deeply; both become this.
         MemoryError: There is no room for it. protobuf's C code says so in the text of its DecodeError.
 
     """
     try:
         return message_type.FromString(data)
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(str(error)) from None
     except DecodeError as error:
         if "alloc failed" in str(error):

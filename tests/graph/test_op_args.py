@@ -127,6 +127,16 @@ def test_attributes_that_say_nothing_sensible_are_refused(node: NodeDef, message
     assert error.value.message.startswith("The node 'many' of op 'Many' ")
 
 
+def test_a_list_that_is_nothing_at_all_is_empty() -> None:
+    """Graphs of before GraphDef version 5 write an empty list as an attribute without a value."""
+    node = many()
+    node.attr["Tin"].Clear()
+    without = many()
+    without.attr["Tin"].list.Clear()
+    assert output_types(MANY, without.attr) == output_types(MANY, node.attr)
+    assert input_types(MANY, without.attr) == input_types(MANY, node.attr)
+
+
 def test_a_reference_to_a_reference_is_refused() -> None:
     """A ref argument of a type that is a reference already has no type."""
     with pytest.raises(FreezeError, match="has 101 for the type of its argument 'state'"):

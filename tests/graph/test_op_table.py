@@ -52,11 +52,22 @@ def test_an_unknown_op_is_not_found() -> None:
 
 def test_the_models_own_definition_comes_first() -> None:
     """Custom ops are known, and a model's definition of an op wins over the bundled one."""
-    own = OpList(op=[OpDef(name="Mine"), OpDef(name="ConcatV2", summary="of the model")])
+    concat = OpDef()
+    concat.MergeFrom(op_defs().find("ConcatV2") or OpDef())
+    concat.summary = "of the model"
+    own = OpList(op=[OpDef(name="Mine"), concat])
     defs = op_defs(own)
     assert own.op[0] == defs.find("Mine")
     assert own.op[1] == defs.find("ConcatV2")
     assert defs.find("Split") is not None
+
+
+def test_a_definition_that_contradicts_tensorflows_does_not_count() -> None:
+    """An op of TensorFlow's name with other arguments is not that op: who loads the graph has TensorFlow's."""
+    no_output = OpDef(name="Placeholder")
+    found = op_defs(OpList(op=[no_output])).find("Placeholder")
+    assert found is not None
+    assert ["output"] == [arg.name for arg in found.output_arg]
 
 
 def test_of_two_definitions_the_first_counts() -> None:

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
-from tffreeze_server.checkpoint.region import MAX_DIMENSIONS, Region, fits, whole
+from tffreeze_server.checkpoint.region import Region, fits, whole
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.parse import parse
@@ -168,7 +168,7 @@ def shape_of(file: str, key: str, proto: TensorShapeProto) -> tuple[int, ...]:
 
     """
     shape = tuple(dim.size for dim in proto.dim)
-    if proto.unknown_rank or len(shape) > MAX_DIMENSIONS or any(size < 0 for size in shape):
+    if proto.unknown_rank or len(shape) > dtypes.MAX_DIMENSIONS or any(size < 0 for size in shape):
         raise malformed(file, f"the shape of {key!r} is no shape", key)
     return shape
 

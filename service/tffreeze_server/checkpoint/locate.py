@@ -27,8 +27,8 @@ MAX_STATE_BYTES = 1 << 23
 MAX_FOLDER_ENTRIES = 100_000
 """Of a folder that are looked at."""
 
-_DATA_FILE = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}", re.DOTALL)
-_V1_SHARD = re.compile(r"(?P<prefix>.+)-(?:\d{5,}|\?{5})-of-(?P<count>\d{5,}|\?{5})", re.DOTALL)
+_DATA_FILE = re.compile(r"(?P<prefix>.+)\.data-[0-9]{5,}-of-[0-9]{5,}", re.DOTALL)
+_V1_SHARD = re.compile(r"(?P<prefix>.+)-(?:[0-9]{5,}|\?{5})-of-(?P<count>[0-9]{5,}|\?{5})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _of_part_name(name: str) -> str | None:
 
 def _v1_shards(prefix: Path, count: str | None) -> Located | None:
     """Look for `PREFIX-SSSSS-of-NNNNN`; all of one NNNNN must be there."""
-    pattern = re.compile(re.escape(prefix.name) + r"-(?P<shard>\d{5,})-of-(?P<count>\d{5,})", re.DOTALL)
+    pattern = re.compile(re.escape(prefix.name) + r"-(?P<shard>[0-9]{5,})-of-(?P<count>[0-9]{5,})", re.DOTALL)
     matches = [match for name in _names_beside(prefix) if (match := pattern.fullmatch(name))]
     counts = sorted({match["count"] for match in matches if count in (None, match["count"])})
     if not counts:

@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason
-
-MAX_DIMENSIONS = 254
-"""TensorShape::MaxDimensions in tensorflow/core/framework/tensor_shape.h."""
+from tffreeze_server.tensors.dtypes import MAX_DIMENSIONS
 
 MAX_DIGITS = 19
 """Of a number below 2**63."""

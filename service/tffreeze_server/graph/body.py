@@ -16,7 +16,7 @@ from typing import cast
 
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.graph.node import Node, join_tensor, split_tensor
+from tffreeze_server.graph.node import Node, index_of, join_tensor, split_tensor
 from tffreeze_server.graph.op_args import ArgRange, input_ranges, output_ranges, output_types
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
@@ -217,11 +217,12 @@ class _PlainNames:
                 return parts[0]
             raise _malformed(self.function, f"an input is {name!r}, but that argument is one tensor")
         node = self._existing(parts[0], name)
-        if len(parts) not in (2, 3) or (len(parts) == 3 and not parts[2].isdecimal()):
+        index = index_of(parts[2]) if len(parts) == 3 else 0
+        if len(parts) not in (2, 3) or index is None:
             raise _malformed(
                 self.function, f"an input is {name!r}, which is not of the form node:output:index"
             )
-        return join_tensor(parts[0], self._index(node, parts[1], int(parts[2]) if len(parts) == 3 else 0))
+        return join_tensor(parts[0], self._index(node, parts[1], index))
 
     def _existing(self, node: str, name: str) -> NodeDef | None:
         if node in self.nodes:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.nesting import parse_graph, parse_node
 from tffreeze_server.graph.node import Node, TensorValue, compact, from_node_def
 from tffreeze_server.graph.wire import LENGTH, Field, FileBytes, WireError, fields
 from tffreeze_server.parse import parse
@@ -72,10 +73,10 @@ def read_graph(data: FileBytes, ranges: Sequence[Range]) -> tuple[list[Node], Gr
         if not is_nodes:
             rest.append(data.read(*run))
         elif run.end - run.start < MIN_LARGE_BYTES or not (large := _large_constant(data, run)):
-            nodes.extend(map(read, parse(GraphDef, data.read(*run)).node))
+            nodes.extend(map(read, parse_graph(data.read(*run)).node))
         else:
             nodes.append(large)
-    return nodes, parse(GraphDef, b"".join(rest))
+    return nodes, parse_graph(b"".join(rest))
 
 
 def _runs(data: FileBytes, ranges: Sequence[Range]) -> Iterator[tuple[Range, bool]]:
@@ -117,7 +118,7 @@ def _large_constant(data: FileBytes, run: Range) -> Node | None:
         return None
     head = parse(TensorProto, data.read(tensor.value, content.start) + data.read(content.end, tensor.end))
     others = [data.read(part.start, part.end) for part in parts if part is not values[0]]
-    small = from_node_def(parse(NodeDef, b"".join(others)))
+    small = from_node_def(parse_node(b"".join(others)))
     return small._replace(value=_value_in_file(data.name, small.name, head, content))
 
 

@@ -20,7 +20,7 @@ from tffreeze_server.graph.locate import locate
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.model_file import ModelFile, Part, read_file, read_nodes
 from tffreeze_server.graph.node import Node, node_of
-from tffreeze_server.graph.op_table import op_defs
+from tffreeze_server.graph.op_table import is_tensorflow_op, op_defs
 from tffreeze_server.graph.savers import init_ops, savers
 from tffreeze_server.graph.signatures import signatures
 from tffreeze_server.graph.tags import choose
@@ -116,6 +116,9 @@ def _library(rest: GraphDef, file: str) -> dict[str, FunctionDef]:
     if len(library) != len(rest.library.function):
         twice = Counter(function.signature.name for function in rest.library.function).most_common(1)[0][0]
         raise _malformed(file, f"two of its functions have the name {twice!r}")
+    taken = next((name for name in library if is_tensorflow_op(name)), None)
+    if taken is not None:  # TensorFlow refuses it too (core/framework/function.cc, AddFunctionDefHelper).
+        raise _malformed(file, f"its function {taken!r} has the name of an op of TensorFlow")
     return library
 
 

@@ -90,18 +90,32 @@ def with_attrs(node: Node, drop: frozenset[str] = frozenset(), **changes: AttrVa
     return node._replace(source=proto)
 
 
+MAX_INDEX_DIGITS = 9
+
+
+def index_of(text: str) -> int | None:
+    """The output index that the text after a colon is, else None: `7`, but neither `²` nor `07`.
+
+    ASCII digits, few of them: other digits of Unicode are digits to Python and to nobody else, and thousands of
+    them no number to Python either. Without leading zeros, so that a tensor has one name.
+    """
+    is_number = text.isascii() and text.isdigit() and len(text) <= MAX_INDEX_DIGITS
+    return int(text) if is_number and (text[0] != "0" or text == "0") else None
+
+
 def node_of(tensor: str) -> str:
     """The node that an input names: `a` of `a`, `a:1` and `^a`."""
     if tensor.startswith("^"):
         return tensor[1:]
     colon = tensor.rfind(":")
-    return tensor[:colon] if colon >= 0 and tensor[colon + 1 :].isdigit() else tensor
+    return tensor[:colon] if colon >= 0 and index_of(tensor[colon + 1 :]) is not None else tensor
 
 
 def split_tensor(tensor: str) -> tuple[str, int]:
     """The node and the output index of a data input: (`a`, 0) of `a` and `a:0`."""
-    name, colon, index = tensor.rpartition(":")
-    return (name, int(index)) if colon and index.isdigit() else (tensor, 0)
+    name, colon, text = tensor.rpartition(":")
+    index = index_of(text) if colon else None
+    return (tensor, 0) if index is None else (name, index)
 
 
 def join_tensor(node: str, index: int) -> str:

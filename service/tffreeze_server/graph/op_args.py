@@ -112,7 +112,10 @@ class _Side(NamedTuple):
         if value is None:
             defaults = (a.default_value for a in self.op_def.attr if a.name == name)
             value = next(defaults, AttrValue())
-        if value.WhichOneof("value") == kind:
+        found = value.WhichOneof("value")
+        # Where a list is asked for, nothing at all is an empty one: graphs of before GraphDef version 5 write it so
+        # (AttrValueHasType in core/framework/attr_value_util.cc).
+        if found == kind or (found is None and kind == "list" and name in self.attrs):
             return value
         wrong = "of another kind than its op asks for" if name in self.attrs else "missing"
         raise self._malformed(f"cannot be read: its attribute {name!r} is {wrong}")

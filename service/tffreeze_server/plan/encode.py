@@ -19,7 +19,7 @@ from typing import cast
 
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import Node, TensorValue
-from tffreeze_server.plan.limits import check_encoded_size, check_weights_size
+from tffreeze_server.plan.limits import check_constant, check_encoded_size, check_weights_size
 from tffreeze_server.plan.plan import Segment
 from tffreeze_server.plan.segments import field, field_head, joined, nested
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
@@ -52,7 +52,12 @@ def graph_segments(graph: FrozenGraph) -> list[Segment]:
 
 
 def node_message(node: Node) -> NodeDef:
-    """Make the NodeDef of a node, without the value it holds by reference."""
+    """Make the NodeDef of a node, without the value it holds by reference.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL for a constant that nobody can load.
+
+    """
     message = NodeDef()
     if isinstance(node.source, bytes):
         message.ParseFromString(node.source)
@@ -64,6 +69,7 @@ def node_message(node: Node) -> NodeDef:
     # Both are about the op and the graph the node came from, and a loader infers the type again.
     message.ClearField("experimental_debug_info")
     message.ClearField("experimental_type")
+    check_constant(message)
     return message
 
 
@@ -83,6 +89,8 @@ def _graph(graph: FrozenGraph) -> Iterator[Segment]:
 
 
 def _function(function: FrozenFunction) -> list[Segment]:
+    for node in function.proto.node_def:
+        check_constant(node)
     if not function.values:
         return [field(_LIBRARY_FUNCTION, function.proto.SerializeToString(deterministic=True))]
     contents: list[Segment] = [without_nodes(function.proto).SerializeToString(deterministic=True)]

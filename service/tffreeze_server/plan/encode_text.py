@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.plan.encode import node_message, tensor_head, without_nodes
-from tffreeze_server.plan.limits import check_weights_size
+from tffreeze_server.plan.limits import check_constant, check_weights_size
 from tffreeze_server.plan.plan import Segment
 from tffreeze_server.plan.segments import joined
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
@@ -91,6 +91,7 @@ def _function(function: FrozenFunction, files: SourceFiles, indent: int) -> Iter
     yield _line("function {", indent)
     yield text(without_nodes(function.proto), indent + 2)
     for node in function.proto.node_def:
+        check_constant(node)
         yield from _node("node_def", node, function.values.get(node.name), files, indent + 2)
     yield _line("}", indent)
 

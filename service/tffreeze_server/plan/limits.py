@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.plan.plan import MAX_PROTO_BYTES, Segment
 from tffreeze_server.plan.segments import size_bytes
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
+from tffreeze_server.tensors.dtypes import can_be_constant, name_of
+from tffreeze_server.tfproto.graph_pb2 import NodeDef
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 _MAX_CONSTANTS_IN_MESSAGE = 5
@@ -32,6 +35,26 @@ def check_encoded_size(graph: FrozenGraph, segments: Iterable[Segment]) -> None:
 
     """
     _check(graph, size_bytes(segments))
+
+
+def check_constant(node: NodeDef) -> None:
+    """Refuse a constant of the model's own that nobody can load: one value may stand for any number of elements.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL.
+
+    """
+    if node.op != "Const" or "value" not in node.attr:
+        return
+    tensor = node.attr["value"].tensor
+    shape = read_shape(tensor.tensor_shape)
+    if shape is not None and not can_be_constant(tensor.dtype, shape):
+        raise FreezeError(
+            Reason.MALFORMED_MODEL,
+            f"The constant {node.name!r} has the shape {list(shape)} of {name_of(tensor.dtype)}, which is no shape of "
+            "a value, or larger than any memory. The model was edited: export it again.",
+            subject=node.name,
+        )
 
 
 def constants(graph: FrozenGraph) -> Iterator[tuple[str, TensorValue]]:

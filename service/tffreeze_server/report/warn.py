@@ -53,9 +53,11 @@ def _tables(rewritten: Rewritten) -> Iterator[WarningReport]:
     tables = {node.name for node in rewritten.finished.graph.nodes if node.op in TABLE_OPS}
     for initializer in rewritten.initializers:
         is_table = initializer.table in tables
+        code = "TABLE_NEEDS_INITIALIZER" if is_table else "RESOURCE_NEEDS_INITIALIZER"
+        kind = "table" if is_table else "resource"
         yield WarningReport(
-            "TABLE_NEEDS_INITIALIZER" if is_table else "RESOURCE_NEEDS_INITIALIZER",
-            f"The {'table' if is_table else 'resource'} {initializer.table!r} is empty until the op {initializer.op!r} has run: "
+            code,
+            f"The {kind} {initializer.table!r} is empty until the op {initializer.op!r} has run: "
             "run it once before the outputs.",
             initializer.op,
         )

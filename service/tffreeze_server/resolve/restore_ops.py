@@ -147,8 +147,11 @@ class RestoreReader:
     def _string(self, tensor: str, index: int, reader: Node) -> str:
         """An element of a constant of strings."""
         node, output = self._origins.of(tensor)
-        if node.op == "Pack" and index < len(data_inputs(node)):
-            return self._string(data_inputs(node)[index], 0, reader)
+        passed: set[str] = set()
+        while node.op == "Pack" and index < len(data_inputs(node)) and node.name not in passed:
+            passed.add(node.name)  # what comes around in a loop is no constant
+            node, output = self._origins.of(data_inputs(node)[index])
+            index = 0
         if node.op != "Const":
             raise FreezeError(
                 Reason.UNSUPPORTED_RESTORE,

@@ -117,6 +117,8 @@ def checked_shape(proto: TensorProto, name: str) -> tuple[int, ...]:
     shape = tuple([dim.size for dim in proto.tensor_shape.dim])
     if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
         raise _malformed(name, "has no shape")
+    if not dtypes.can_be_constant(proto.dtype, shape):
+        raise _malformed(name, f"has the shape {list(shape)}, which is larger than any memory")
     size_bytes = math.prod(shape) * dtypes.size_bytes_of(proto.dtype)
     if proto.tensor_content and len(proto.tensor_content) != size_bytes:
         raise _malformed(name, f"has {len(proto.tensor_content)} bytes where its shape asks for {size_bytes}")
@@ -124,7 +126,14 @@ def checked_shape(proto: TensorProto, name: str) -> tuple[int, ...]:
 
 
 def to_value(tensor: SmallTensor) -> TensorValue:
-    """The tensor as a value of a constant."""
+    """The tensor as a value of a constant.
+
+    Raises:
+        ValueError: It is larger than any memory.
+
+    """
+    if not dtypes.can_be_constant(tensor.dtype, tensor.shape):
+        raise ValueError(f"its shape {list(tensor.shape)} is larger than any memory")
     proto = TensorProto(dtype=tensor.dtype, tensor_shape=shape_proto(tensor.shape))  # type: ignore[arg-type]
     if tensor.elements:
         getattr(proto, _field(tensor.dtype)).extend(tensor.values)

@@ -11,6 +11,7 @@ from tffreeze_server.graph.attrs import shape_attr, type_attr, types_attr
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.effects import Effects
 from tffreeze_server.graph.inline import Inliner, called_function, follow, has_frames, inline_calls
+from tffreeze_server.graph.inputs import check_inputs
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges
 from tffreeze_server.graph.order import in_order, reachable
@@ -72,6 +73,7 @@ def flat_graph(
     if cuts:  # What is above a cut need not even be read.
         roots = (node_of(tensor) for tensor in now.values())
         reached = reachable(reached, [name if name in reached else _top(nodes, name) for name in roots])
+    check_inputs(reached, inliner.outputs)
     flat, aliases, callers = _inlined(reached, nodes, wanted, inliner, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
     flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)

@@ -150,8 +150,16 @@ def _default_keys(model: Model) -> tuple[str, ...]:
 
 
 def _signature(model: Model, key: str) -> Signature:
-    if key in model.signatures:
-        return model.signatures[key]
+    found = model.signatures.get(key)
+    if found is not None and found.outputs:
+        return found
+    if found is not None:
+        raise FreezeError(
+            Reason.OUTPUTS_NEEDED,
+            f"The signature {key!r} of the model {model.name!r} has no outputs, so there is nothing to keep. Choose "
+            "another with --signature KEY, or name outputs with --output-nodes.",
+            subject=key,
+        )
     raise FreezeError(
         Reason.SIGNATURE_NOT_FOUND,
         f"The model {model.name!r} (tags {sorted(model.tags)}) has no signature {key!r}. "

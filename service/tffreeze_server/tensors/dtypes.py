@@ -8,12 +8,19 @@ A reference to a buffer of a type (the output of an op `Variable`) has the type'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 REF_OFFSET = 100
 """A ref type's number minus its base type's."""
 
 STRING = 7
 RESOURCE = 20
 VARIANT = 21
+
+MAX_DIMENSIONS = 254
+"""Of a TensorFlow shape (TensorShapeRep::MaxDimensions in core/framework/tensor_shape.h)."""
+MAX_CONSTANT_BYTES = 1 << 40
+"""More than any machine that loads a graph has for one of its constants: one value may stand for many elements."""
 
 _TABLE: tuple[tuple[int, str, int], ...] = (
     (1, "float32", 4),
@@ -90,3 +97,18 @@ def is_known(dtype: int) -> bool:
 def size_bytes_of(dtype: int) -> int:
     """Count the bytes of one element, of a ref type too; 0 where they vary (strings, resources) or nothing is known."""
     return _SIZES_BYTES.get(base(dtype), 0)
+
+
+def can_be_constant(dtype: int, shape: Sequence[int]) -> bool:
+    """Whether a tensor of this type and shape can be: a shape with all sizes known, in the memory of a machine.
+
+    As in TensorShape, the other sizes must fit even where one is 0 (core/framework/tensor_shape.cc).
+    """
+    if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
+        return False
+    size_bytes = max(size_bytes_of(dtype), 1)
+    for size in shape:
+        size_bytes *= max(size, 1)
+        if size_bytes > MAX_CONSTANT_BYTES:
+            return False
+    return True
