@@ -34,7 +34,7 @@ from tffreeze_server.checkpoint.parts import (
 )
 from tffreeze_server.checkpoint.problems import file_size_bytes, malformed, shard_not_found
 from tffreeze_server.checkpoint.region import Region, whole
-from tffreeze_server.checkpoint.strings import gather, read_strings
+from tffreeze_server.checkpoint.strings import check_string_bounds, gather, read_strings
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.tensors import crc32c, dtypes
 from tffreeze_server.tensors.data import Assembled, FileRange
@@ -83,6 +83,7 @@ class Bundle(Checkpoint):
             parts = self._cover(entry).touching(region)
             size_bytes = sum(where.length_bytes for _, where in parts)
             elements = sum(box.elements for box, _ in parts)
+            check_string_bounds(entry.key, elements, size_bytes)
             self._draw_strings(entry.key, elements, size_bytes, stored_bytes=size_bytes)
             with SourceFiles(self.files) as files:
                 read = [(box, read_strings(entry.key, box.elements, where, files)) for box, where in parts]
