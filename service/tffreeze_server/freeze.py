@@ -1,4 +1,10 @@
-"""The whole way: a model and its checkpoint in, the plan of one frozen graph and its report out."""
+"""The stages of a freeze, in order: a model and its checkpoint in, the plan of one frozen graph and its report out.
+
+load ─▶ choose outputs ─▶ flatten ─▶ open checkpoint ─▶ resolve ─▶ rewrite ─▶ plan; `emit` then writes the plan.
+
+Each stage is a function of values of earlier stages. Only `load` and `open_for` read files; later the plan's
+weights that must be put together are read, and the rest when the plan is written.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +12,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tffreeze_server.checkpoint.checkpoint import Checkpoint
+from tffreeze_server.checkpoint.open import open_for
 from tffreeze_server.errors import FreezeError, Reason, listed
+from tffreeze_server.flatten.choose_outputs import choose_outputs
+from tffreeze_server.flatten.flatten import flatten
+from tffreeze_server.graph.functions import functions_of
 from tffreeze_server.graph.load import load
+from tffreeze_server.graph.model import Model
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.plan.measure import OutputForm, make_plan
 from tffreeze_server.plan.plan import Plan
 from tffreeze_server.report.build import build_report
 from tffreeze_server.report.report import Report
+from tffreeze_server.resolve.resolve import Sources, resolve
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
-from tffreeze_server.rewrite.rewrite import rewrite
+from tffreeze_server.rewrite.rewrite import Rewritten, rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,22 @@ def freeze(source: ModelSource, options: FreezeOptions) -> FreezeResult:
 
     """
     model = load(source, options)
-    rewritten = rewrite(model, source, options)
+    functions = functions_of(model)
+    outputs = choose_outputs(model, options)
+    flat = flatten(model, outputs, options, functions)
+    checkpoint = open_for(model, source, needed=flat.needs_checkpoint)
+    values = resolve(Sources(model, checkpoint, options, functions), flat)
+    rewritten = rewrite(model, flat, values, options, functions)
+    del flat, functions  # Of a large graph they take as much memory as the plan.
+    _check_form(options, rewritten)
+    plan = _plan(model, checkpoint, rewritten.finished.graph, source, options)
+    report = build_report(model, checkpoint, rewritten, plan)
+    graph = rewritten.finished.graph
+    assets = {name: model.assets_dir / name for name in graph.assets.values()}
+    return FreezeResult(plan, report, graph, assets)
+
+
+def _check_form(options: FreezeOptions, rewritten: Rewritten) -> None:
     if options.as_saved_model and rewritten.kept:
         raise FreezeError(
             Reason.INVALID_OPTION,
@@ -58,9 +86,15 @@ def freeze(source: ModelSource, options: FreezeOptions) -> FreezeResult:
             "Make a GraphDef (without --saved-model), or freeze them too.",
             subject=rewritten.kept[0],
         )
-    files = {**model.files, **(rewritten.checkpoint.files if rewritten.checkpoint else {})}
+
+
+def _plan(
+    model: Model,
+    checkpoint: Checkpoint | None,
+    graph: FrozenGraph,
+    source: ModelSource,
+    options: FreezeOptions,
+) -> Plan:
+    files = {**model.files, **(checkpoint.files if checkpoint else {})}
     form = OutputForm(options.as_saved_model, options.as_text, model.tags, model.meta_graph)
-    graph = rewritten.finished.graph
-    plan = make_plan(graph, files, form, weights_present=source.weights_present)
-    assets = {name: model.assets_dir / name for name in graph.assets.values()}
-    return FreezeResult(plan, build_report(model, rewritten, plan), graph, assets)
+    return make_plan(graph, files, form, weights_present=source.weights_present)

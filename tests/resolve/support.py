@@ -11,13 +11,14 @@ import pytest
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError
+from tffreeze_server.graph.functions import functions_of
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.graph.roles import VARIABLE_OPS
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.resolve.resolve import Sources, resolve, sources_of
+from tffreeze_server.resolve.resolve import Sources
 from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
@@ -28,7 +29,7 @@ tensor_pb2 = pytest.importorskip("tensorflow.core.framework.tensor_pb2")
 
 
 def _sources(model: Model, checkpoint: Checkpoint | None, options: FreezeOptions) -> Sources:
-    return sources_of(model, checkpoint, options, {node.name: node for node in model.nodes})
+    return Sources(model, checkpoint, options, functions_of(model))
 
 
 class Resolved:
@@ -43,7 +44,8 @@ class Resolved:
         variables = [
             v for v in variables_of(self.model.nodes, VARIABLE_OPS).values() if not names or v.name in names
         ]
-        found = resolve(_sources(self.model, self.checkpoint, settings), variables)
+        sources = _sources(self.model, self.checkpoint, settings)
+        found = [sources.binding(variable) for variable in variables]
         assert variables == [binding.variable for binding in found]
         self.bindings: dict[str, Binding] = {binding.variable.name: binding for binding in found}
 

@@ -11,11 +11,12 @@ from google.protobuf import text_format
 from resolve.support import np, saved_values
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.functions import functions_of
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.roles import VARIABLE_OPS
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.resolve.resolve import resolve, sources_of
+from tffreeze_server.resolve.resolve import Sources
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
 
 pytestmark = pytest.mark.tensorflow
@@ -42,8 +43,8 @@ def bindings(folder: Path, graph: GraphDef) -> tuple[Binding, ...]:
     options = FreezeOptions(restore_op="restore", filename_tensor="file:0", initializer_nodes=("init",))
     model = load(ModelSource(path), options)
     checkpoint = open_checkpoint(saved_values(folder, {"k": np.float32([1, 2])}))
-    sources = sources_of(model, checkpoint, options, {node.name: node for node in model.nodes})
-    return resolve(sources, list(variables_of(model.nodes, VARIABLE_OPS).values()))
+    sources = Sources(model, checkpoint, options, functions_of(model))
+    return tuple(sources.binding(variable) for variable in variables_of(model.nodes, VARIABLE_OPS).values())
 
 
 def node(graph: GraphDef, name: str) -> NodeDef:

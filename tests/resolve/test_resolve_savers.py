@@ -9,8 +9,10 @@ import pytest
 
 from resolve.support import Resolved, bare, export, failure, np, save, saved_values, tf, tf1
 from tffreeze_server.errors import Reason
+from tffreeze_server.graph.functions import functions_of
 from tffreeze_server.graph.load import load
 from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.resolve.resolve import Sources
 from tffreeze_server.resolve.restore_ops import Restored, restored_by
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("graph")]
@@ -355,8 +357,9 @@ def test_what_a_saver_restores_can_be_asked(tmp_path: Path) -> None:
     """`restored_by` gives each variable's key without any checkpoint."""
     saver = tf1.train.Saver({"x": variable("a", [1])})
     model = load(ModelSource(export(tmp_path, saver)), FreezeOptions())
-    nodes = {node.name: node for node in model.nodes}
-    assert {("", "a"): Restored("x")} == restored_by(model, nodes, model.savers[0])
+    sources = Sources(model, None, FreezeOptions(), functions_of(model))
+    graph = sources.restore_graph(model.savers[0])
+    assert {("", "a"): Restored("x")} == restored_by(graph, model.savers[0])
 
 
 def test_a_restore_op_that_restores_nothing(tmp_path: Path) -> None:

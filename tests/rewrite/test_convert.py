@@ -11,7 +11,8 @@ from checkpoint.bundle_writer import Stored, write_bundle
 from rewrite.freezing import FLOAT, Frozen, freeze_text
 from rewrite.graphs import graph, shape_of
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.rewrite.clean import without_static_waits, without_waits_for_reads
+from tffreeze_server.flatten.drop_read_controls import without_waits_for_reads
+from tffreeze_server.rewrite.clean import without_static_waits
 
 FLOATS = 'attr { key: "dtype" value { type: DT_FLOAT } }'
 

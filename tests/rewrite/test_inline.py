@@ -10,7 +10,7 @@ from rewrite.graphs import graph, library, shape_of
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.inline import Inliner, flatten, inline_calls
+from tffreeze_server.graph.inline import Inliner, inline_calls, nodes_run_by
 from tffreeze_server.graph.op_table import op_defs
 
 DOUBLE = """
@@ -54,7 +54,7 @@ def test_what_waits_for_a_call_waits_for_all_of_it() -> None:
         'node { name: "y" op: "Neg" input: "x" input: "^c" }'
     )
 
-    flat = flatten(nodes, ["y"], library(DOUBLE), op_defs(), Budget())
+    flat = nodes_run_by(nodes, ["y"], Inliner(outputs(DOUBLE)))
 
     assert ("NoOp", ("^c/check", "^c/mul")) == shape_of(flat)["c"]
 
@@ -188,7 +188,7 @@ def test_what_waits_for_an_argument_waits_for_its_tensor() -> None:
         'node { name: "e" op: "wait" input: "c" } node { name: "f" op: "NoOp" input: "d" input: "e" }'
     )
 
-    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs(), Budget())
+    flat = nodes_run_by(nodes, ["f"], Inliner(outputs(FUNCTIONS)))
 
     assert ("NoOp", ("^x",)) == shape_of(flat)["d/input"]
     assert ("NoOp", ("^y",)) == shape_of(flat)["e/input"]
@@ -202,7 +202,7 @@ def test_what_waits_for_a_call_that_hands_on_another_waits_for_both() -> None:
         'node { name: "d" op: "swap" input: "c" input: "c:1" } node { name: "f" op: "NoOp" input: "^d" }'
     )
 
-    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs(), Budget())
+    flat = nodes_run_by(nodes, ["f"], Inliner(outputs(FUNCTIONS)))
 
     assert ("NoOp", ("^x", "^y")) == shape_of(flat)["d"]
 
@@ -214,7 +214,7 @@ def test_an_empty_function_is_nothing() -> None:
         'node { name: "f" op: "NoOp" input: "^c" }'
     )
 
-    flat = flatten(nodes, ["f"], library(FUNCTIONS), op_defs(), Budget())
+    flat = nodes_run_by(nodes, ["f"], Inliner(outputs(FUNCTIONS)))
 
     assert {"w": ("NoOp", ()), "c": ("NoOp", ("^w",)), "f": ("NoOp", ("^c",))} == shape_of(flat)
 
@@ -241,7 +241,7 @@ def test_calls_that_hand_on_are_followed_once() -> None:
     nodes = graph(text + 'node { name: "y" op: "Neg" input: "c49999" }')
     before = time.monotonic()
 
-    flat = flatten(nodes, ["y"], library(FUNCTIONS), op_defs(), Budget())
+    flat = nodes_run_by(nodes, ["y"], Inliner(outputs(FUNCTIONS)))
 
     assert {"c0": ("Placeholder", ()), "y": ("Neg", ("c0",))} == shape_of(flat)
     assert time.monotonic() - before < 20

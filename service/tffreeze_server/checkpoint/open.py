@@ -10,6 +10,9 @@ from tffreeze_server.checkpoint.bundle_index import read_index
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.locate import locate
 from tffreeze_server.checkpoint.v1 import open_v1
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.model import Model
+from tffreeze_server.options import ModelSource
 
 
 def open_checkpoint(
@@ -35,3 +38,31 @@ def open_checkpoint(
     if located.index is None:
         return open_v1(located.name, located.v1_files, budget)
     return Bundle(read_index(located.index, budget), located.index.parent, weights_present, budget)
+
+
+def open_for(model: Model, source: ModelSource, *, needed: bool) -> Checkpoint | None:
+    """Open a model's checkpoint: that which the caller names, else the model's own where it is needed.
+
+    Args:
+        model: As it was loaded.
+        source: What the caller names.
+        needed: Whether a value may have to come from it.
+
+    Returns:
+        None where it is not needed, or where the model has none.
+
+    Raises:
+        FreezeError: As `open_checkpoint`; not CHECKPOINT_NOT_FOUND for the model's own.
+
+    """
+    location = source.checkpoint or (model.checkpoint if needed else None)
+    if location is None:
+        return None
+    try:
+        return open_checkpoint(location, weights_present=source.weights_present, budget=model.budget)
+    except FreezeError as error:
+        # A SavedModel without its folder `variables`: tables and variables may have their values from elsewhere,
+        # and `resolve` says which variable has none.
+        if error.reason is not Reason.CHECKPOINT_NOT_FOUND or source.checkpoint:
+            raise
+        return None

@@ -22,18 +22,16 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.body import Body, Library, Outputs, to_body
 from tffreeze_server.graph.node import Node, join_tensor, new_node, node_of
-from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
 from tffreeze_server.graph.roles import is_write
 from tffreeze_server.tensors.dtypes import base
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
-from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+from tffreeze_server.tfproto.graph_pb2 import NodeDef
 
 CALL_OPS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 MAX_CALL_DEPTH = 200
@@ -105,30 +103,21 @@ def size_of(body: Body) -> BodySize:
     )
 
 
-def flatten(
-    nodes: Mapping[str, Node],
-    roots: Iterable[str],
-    library: Mapping[str, FunctionDef],
-    op_defs: OpDefs,
-    budget: Budget,
-) -> dict[str, Node]:
-    """What the roots reach, with all function calls inlined, and all that these calls write.
+def nodes_run_by(nodes: Mapping[str, Node], roots: Iterable[str], inliner: Inliner) -> dict[str, Node]:
+    """What runs when the roots are run: what they reach, all calls inlined, and all that these calls write.
 
     Args:
         nodes: The nodes of the graph, by name.
         roots: Names of nodes. A root that is a call stays as a NoOp of its name that waits for the whole call.
-        library: The model's functions.
-        op_defs: Definitions of the ops in their bodies.
-        budget: What is drawn from.
+        inliner: Of the model's functions.
 
     Raises:
         FreezeError: MALFORMED_MODEL; UNSUPPORTED_OP for recursion; UNKNOWN_OP; MODEL_TOO_COMPLEX.
 
     """
     roots = list(roots)
-    inliner = Inliner(Outputs(library, op_defs, budget))
     reached = reachable(nodes, roots)
-    budget.draw("what savers and initializers run", _REACHED_STEPS * len(reached))
+    inliner.outputs.budget.draw("what savers and initializers run", _REACHED_STEPS * len(reached))
     flat, _ = inline_calls(reached, inliner, frozenset(roots), nodes)
     writes = [name for name, node in flat.items() if is_write(node.op)]
     return reachable(flat, [*roots, *writes])

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
-from tffreeze_server.checkpoint.open import open_checkpoint
-from tffreeze_server.errors import FreezeError, Reason, listed
+from tffreeze_server.checkpoint.open import open_for
+from tffreeze_server.errors import FreezeError, listed
+from tffreeze_server.flatten.choose_outputs import choose_outputs
+from tffreeze_server.flatten.flatten import flatten
 from tffreeze_server.graph.attrs import read_shape
-from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.inline import Inliner
+from tffreeze_server.graph.functions import functions_of
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model import Model, Signature, TensorInfo
 from tffreeze_server.graph.node import Node, split_tensor
@@ -31,8 +32,8 @@ from tffreeze_server.inspection.inspection import (
 )
 from tffreeze_server.inspection.variable_status import extra_keys, variable_statuses
 from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.resolve.resolve import sources_of
-from tffreeze_server.rewrite.rewrite import Shared, reach, rewrite_reached
+from tffreeze_server.resolve.resolve import Sources, resolve
+from tffreeze_server.rewrite.rewrite import rewrite
 from tffreeze_server.tensors import dtypes
 
 _NODE_STEPS = 2
@@ -51,23 +52,21 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
 
     """
     model = load(source, options)
+    functions = functions_of(model)
     checkpoint, problem = _open(model, source)
-    nodes = {node.name: node for node in model.nodes}
-    sources = sources_of(model, checkpoint, options, nodes)
-    shared = Shared(
-        Inliner(Outputs(model.library, model.op_defs, model.budget)), sources if checkpoint else None
-    )
-    taken = [_take(model, source, each, shared) for each in _wanted(model, options)]
+    sources = Sources(model, checkpoint, options, functions)
+    taken = [_take(sources, problem, each) for each in _wanted(model, options)]
     variables, needs = variable_statuses(
         sources, {t.key: t.variables for t in taken if t.variables is not None}
     )
+    problems = [_Taken("", None, problem)] if problem else []
     inputs = input_nodes(model.nodes, model.savers, model.assets)
     outputs = [] if model.signatures else candidate_outputs(model)
     return Inspection(
         kind=model.kind,
         all_tags=model.all_tags,
         tags=tuple(sorted(model.tags)),
-        signatures=tuple(_signature(signature, nodes) for signature in model.signatures.values()),
+        signatures=tuple(_signature(signature, sources.nodes) for signature in model.signatures.values()),
         savers=tuple(SaverInspection(s.restore_op, s.filename_tensor, s.origin) for s in model.savers),
         init_ops=model.init_ops,
         assets=tuple(
@@ -77,30 +76,21 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
         extra_keys=extra_keys(checkpoint, variables),
         candidate_outputs=tuple(t for node in outputs for t in _tensors_of(model, node)),
         inputs=tuple(t for node in inputs for t in _tensors_of(model, node)),
-        obstacles=(*problem, *_obstacles(taken)),
+        obstacles=(*_obstacles(problems), *_obstacles(taken)),
         nodes=len(model.nodes),
         functions=len(model.library),
         needs=needs,
     )
 
 
-def _open(model: Model, source: ModelSource) -> tuple[Checkpoint | None, tuple[ObstacleInspection, ...]]:
+def _open(model: Model, source: ModelSource) -> tuple[Checkpoint | None, FreezeError | None]:
     """Open the checkpoint, if there is one; the model's own that cannot be read is an obstacle."""
-    if source.checkpoint is not None:
-        return open_checkpoint(
-            source.checkpoint, weights_present=source.weights_present, budget=model.budget
-        ), ()
-    if model.checkpoint is None:
-        return None, ()
     try:
-        return open_checkpoint(
-            model.checkpoint, weights_present=source.weights_present, budget=model.budget
-        ), ()
+        return open_for(model, source, needed=True), None
     except FreezeError as error:
-        # None at all is an obstacle only where an output needs a variable: `_obstacles` finds that.
-        if error.reason is Reason.CHECKPOINT_NOT_FOUND:
-            return None, ()
-        return None, (ObstacleInspection(error.reason.name, error.message, error.subject),)
+        if source.checkpoint is not None:
+            raise
+        return None, error
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +116,18 @@ def _wanted(model: Model, options: FreezeOptions) -> list[FreezeOptions]:
     return [replace(options, signature_keys=(key,)) for key in options.signature_keys or model.signatures]
 
 
-def _take(model: Model, source: ModelSource, options: FreezeOptions, shared: Shared) -> _Taken:
+def _take(sources: Sources, problem: FreezeError | None, options: FreezeOptions) -> _Taken:
+    """Take one freeze as far as the frozen graph; `problem` is why the checkpoint cannot be opened."""
+    model, functions = sources.model, sources.functions
     key = "" if options.output_nodes else options.signature_keys[0]
     variables = None
     model.budget.draw("the signatures", _NODE_STEPS * len(model.nodes), subject=key)
     try:
-        reached = reach(model, options, shared.inliner)
-        variables = reached.variables.frozen
-        rewrite_reached(model, source, options, reached, shared)
+        flat = flatten(model, choose_outputs(model, options), options, functions)
+        variables = flat.variables.frozen
+        if problem and flat.needs_checkpoint:
+            raise problem
+        rewrite(model, flat, resolve(sources, flat), options, functions)
     except FreezeError as error:
         return _Taken(key, variables, error)
     return _Taken(key, variables, None)

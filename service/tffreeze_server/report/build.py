@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
+from tffreeze_server.flatten.choose_outputs import Endpoint
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, TensorValue, full_tensor_name, node_of
 from tffreeze_server.graph.roles import VARIABLE_OPS, is_write
@@ -21,7 +22,6 @@ from tffreeze_server.report.report import (
 )
 from tffreeze_server.report.warn import warnings_of
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
-from tffreeze_server.rewrite.outputs import Endpoint
 from tffreeze_server.rewrite.rewrite import Rewritten
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tensors.data import Assembled, FileRange
@@ -34,28 +34,29 @@ _EFFECT_OPS = frozenset(
 )
 
 
-def build_report(model: Model, rewritten: Rewritten, plan: Plan) -> Report:
+def build_report(model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten, plan: Plan) -> Report:
     """Tell what was made from what.
 
     Args:
         model: What was frozen.
+        checkpoint: That values came from; None where none was needed.
         rewritten: The frozen graph and how it came to be.
         plan: How it will be written.
 
     """
     graph = rewritten.finished.graph
-    dropped = _dropped(model, rewritten)
+    dropped = _dropped(model, checkpoint, rewritten)
     return Report(
         kind=model.kind,
         tags=tuple(sorted(model.tags)),
         signature_keys=tuple(signature.key for signature in graph.signatures),
         inputs=_tensors(rewritten.finished.original_inputs, rewritten.finished.inputs),
         outputs=_tensors(rewritten.finished.original_outputs, rewritten.finished.outputs),
-        variables=_variables(rewritten),
+        variables=_variables(checkpoint, rewritten),
         kept_variables=rewritten.kept,
         initializers=_initializers(rewritten),
         dropped=dropped,
-        warnings=warnings_of(model, rewritten, dropped.side_effects),
+        warnings=warnings_of(model, checkpoint, rewritten, dropped.side_effects),
         nodes=len(graph.nodes),
         functions=len(graph.functions),
         size_bytes=plan.size_bytes,
@@ -78,10 +79,10 @@ def _tensors(originals: tuple[Endpoint, ...], ends: tuple[Endpoint, ...]) -> tup
     )
 
 
-def _variables(rewritten: Rewritten) -> tuple[VariableReport, ...]:
+def _variables(checkpoint: Checkpoint | None, rewritten: Rewritten) -> tuple[VariableReport, ...]:
     constants = _constant_names(rewritten.finished.graph)
     constants |= {old: new for old, new in rewritten.finished.renamed.items() if new in constants}
-    return tuple(_variable(binding, constants, rewritten.checkpoint) for binding in rewritten.bindings)
+    return tuple(_variable(binding, constants, checkpoint) for binding in rewritten.bindings)
 
 
 def _variable(binding: Binding, constants: dict[str, str], checkpoint: Checkpoint | None) -> VariableReport:
@@ -134,7 +135,7 @@ def _asset(graph: FrozenGraph, nodes: Mapping[str, Node], tensor: str) -> str:
     return graph.assets.get(node.name, "") if node else ""
 
 
-def _dropped(model: Model, rewritten: Rewritten) -> DroppedReport:
+def _dropped(model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten) -> DroppedReport:
     known = {binding.variable.name for binding in rewritten.bindings} | set(rewritten.kept)
     everything = variables_of(model.nodes, VARIABLE_OPS).values()
     kept_functions = {function.proto.signature.name for function in rewritten.finished.graph.functions}
@@ -142,17 +143,17 @@ def _dropped(model: Model, rewritten: Rewritten) -> DroppedReport:
         nodes=rewritten.dropped_nodes,
         functions=len(model.library.keys() - kept_functions),
         variables=tuple(variable.name for variable in everything if variable.name not in known),
-        checkpoint_keys=_unused_keys(rewritten),
+        checkpoint_keys=_unused_keys(checkpoint, rewritten),
         side_effects=tuple(node.name for node in rewritten.unused if _has_effect(node)),
     )
 
 
-def _unused_keys(rewritten: Rewritten) -> tuple[str, ...]:
-    if rewritten.checkpoint is None:
+def _unused_keys(checkpoint: Checkpoint | None, rewritten: Rewritten) -> tuple[str, ...]:
+    if checkpoint is None:
         return ()
     used = {binding.key for binding in rewritten.bindings} | {OBJECT_GRAPH_KEY}
     used.update(key for initializer in rewritten.initializers for key in initializer.keys)
-    return tuple(key for key in rewritten.checkpoint.entries if key not in used)
+    return tuple(key for key in checkpoint.entries if key not in used)
 
 
 def _has_effect(node: Node) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import listed
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import full_tensor_name, node_of
@@ -19,18 +20,19 @@ from tffreeze_server.rewrite.rewrite import Rewritten
 
 
 def warnings_of(
-    model: Model, rewritten: Rewritten, side_effects: tuple[str, ...]
+    model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten, side_effects: tuple[str, ...]
 ) -> tuple[WarningReport, ...]:
     """Warn of a checkpoint that was not asked for, tables, assets, dropped effects, and ops that differ by run.
 
     Args:
         model: As it was loaded.
+        checkpoint: That values came from; None where none was needed.
         rewritten: The frozen graph and how it came to be.
         side_effects: Nodes with an effect that are gone.
 
     """
     return (
-        *_checkpoint(model, rewritten),
+        *_checkpoint(model, checkpoint),
         *_tables(rewritten),
         *_assets(rewritten.finished.graph),
         *_random_initializers(rewritten.bindings),
@@ -40,8 +42,8 @@ def warnings_of(
     )
 
 
-def _checkpoint(model: Model, rewritten: Rewritten) -> Iterator[WarningReport]:
-    if model.kind == "meta_graph" and model.checkpoint is not None and rewritten.checkpoint is not None:
+def _checkpoint(model: Model, checkpoint: Checkpoint | None) -> Iterator[WarningReport]:
+    if model.kind == "meta_graph" and model.checkpoint is not None and checkpoint is not None:
         yield WarningReport(
             "CHECKPOINT_BESIDE",
             f"The checkpoint {model.checkpoint.name!r} was found beside {model.name!r} and used.",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.inline import flatten
+from tffreeze_server.graph.inline import Inliner, nodes_run_by
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, new_node, node_of, split_tensor
 from tffreeze_server.graph.order import reachable
@@ -148,21 +148,26 @@ class Initializers:
 
 
 def read_initializers(
-    model: Model, nodes: Mapping[str, Node], init_ops: tuple[str, ...], restored: RestoredValue
+    model: Model,
+    nodes: Mapping[str, Node],
+    init_ops: tuple[str, ...],
+    restored: RestoredValue,
+    inliner: Inliner,
 ) -> Initializers:
     """Read the init ops of a model.
 
     Args:
-        model: Whose library, op definitions and assets count.
+        model: Whose library and assets count.
         nodes: The model's nodes by name.
         init_ops: Nodes to run after the restore.
         restored: What the restore gives.
+        inliner: Of the model's functions.
 
     Raises:
-        FreezeError: What `flatten` raises.
+        FreezeError: What `nodes_run_by` raises.
 
     """
-    flat: Mapping[str, Node] = flatten(nodes, init_ops, model.library, model.op_defs, model.budget)
+    flat: Mapping[str, Node] = nodes_run_by(nodes, init_ops, inliner)
     for _ in range(_MAX_NESTED_CONDITIONALS):
         found = Initializers(flat, _assignments(model, flat), restored, model.assets, model.budget)
         chosen = {node.name: _branch(found, node) for node in flat.values() if node.op in _CONDITIONALS}
@@ -170,7 +175,7 @@ def read_initializers(
         if not calls:
             break
         init_ops = tuple([node_of(_renamed(name, calls)) for name in init_ops])
-        flat = flatten(_with_calls(flat, calls), init_ops, model.library, model.op_defs, model.budget)
+        flat = nodes_run_by(_with_calls(flat, calls), init_ops, inliner)
     return found
 
 

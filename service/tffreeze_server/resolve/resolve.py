@@ -7,12 +7,15 @@ where the checkpoint has it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.flatten.flatten import FlatModel
+from tffreeze_server.graph.functions import Functions
+from tffreeze_server.graph.inline import nodes_run_by
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, TensorValue, from_node_def
 from tffreeze_server.graph.roles import VARIABLE_OPS
@@ -21,7 +24,14 @@ from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve import bind
 from tffreeze_server.resolve.by_name import Names, names_of
 from tffreeze_server.resolve.initializers import Initializers, read_initializers
-from tffreeze_server.resolve.restore_ops import Restored, describe, implied_savers, restored_by
+from tffreeze_server.resolve.resources import ResourceContents, resource_contents
+from tffreeze_server.resolve.restore_ops import (
+    Restored,
+    check_saver,
+    describe,
+    implied_savers,
+    restored_by,
+)
 from tffreeze_server.resolve.trace import VariableKey
 
 SaverAnswers = Mapping[VariableKey, Restored | FreezeError]
@@ -31,15 +41,26 @@ MOVING_AVERAGE = "/ExponentialMovingAverage"
 """What tensorflow/python/training/moving_averages.py appends to the name of an average."""
 
 
-def resolve(sources: Sources, needed: Sequence[Variable]) -> tuple[Binding, ...]:
-    """Find the value of each variable.
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values that a freeze needs.
+
+    Attributes:
+        bindings: One for each variable to freeze, in the same order.
+        contents: What the checkpoint has for tables and other resources.
+
+    """
+
+    bindings: tuple[Binding, ...]
+    contents: tuple[ResourceContents, ...]
+
+
+def resolve(sources: Sources, flat: FlatModel) -> Values:
+    """Find the values of what is to be frozen.
 
     Args:
         sources: Where the values of the model's variables may come from.
-        needed: Variables of the model.
-
-    Returns:
-        One binding for each variable, in the same order.
+        flat: Whose variables, tables and other resources count.
 
     Raises:
         FreezeError: CHECKPOINT_NEEDED, CHECKPOINT_NOT_FOUND, VARIABLE_NOT_IN_CHECKPOINT, VARIABLE_MISMATCH,
@@ -47,50 +68,70 @@ def resolve(sources: Sources, needed: Sequence[Variable]) -> tuple[Binding, ...]
             reading the graph or the checkpoint's index raises.
 
     """
-    return tuple([sources.binding(variable) for variable in needed])
+    contents: tuple[ResourceContents, ...] = ()
+    if flat.tables.empty or flat.tables.others:
+        saver = sources.saver_of_resources
+        graph = sources.restore_graph(saver) if saver else {}
+        contents = resource_contents(flat.tables, saver, graph, sources.checkpoint, sources.functions.effects)
+    return Values(tuple([sources.binding(variable) for variable in flat.variables.frozen]), contents)
 
 
-def sources_of(
-    model: Model, checkpoint: Checkpoint | None, options: FreezeOptions, nodes: Mapping[str, Node]
-) -> Sources:
-    """Where the values of all variables of a model come from, those in function bodies too.
+class Sources:
+    """Where the values of a model's variables may come from, each read when first asked, and kept.
 
     Args:
-        model: The model as it was read.
-        checkpoint: Its checkpoint; None where there is none.
-        options: What was asked for.
-        nodes: The model's nodes, by name.
-
-    """
-    inner = (
-        from_node_def(proto)
-        for function in model.library.values()
-        for proto in function.node_def
-        if proto.op in VARIABLE_OPS
-    )
-    return Sources(model, nodes, variables_of((*model.nodes, *inner), VARIABLE_OPS), checkpoint, options)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where the values of a model's variables may come from, each read when first asked.
-
-    Attributes:
         model: The model.
-        nodes: Its nodes by name.
-        variables: Its variables.
         checkpoint: Its checkpoint, if there is one.
         options: What was asked for: `moving_average` and `initializer_nodes` count here.
+        functions: The model's.
 
     """
 
-    model: Model
-    nodes: Mapping[str, Node]
-    variables: Mapping[VariableKey, Variable]
-    checkpoint: Checkpoint | None
-    options: FreezeOptions
-    _bindings: dict[Variable, Binding] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What was found so far: `inspect` asks again for each signature."""
+    def __init__(
+        self, model: Model, checkpoint: Checkpoint | None, options: FreezeOptions, functions: Functions
+    ) -> None:
+        self.model = model
+        self.checkpoint = checkpoint
+        self.options = options
+        self.functions = functions
+        self._bindings: dict[Variable, Binding] = {}
+        self._restore_graphs: dict[str, Mapping[str, Node]] = {}
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Node]:
+        """The model's nodes by name."""
+        return {node.name: node for node in self.model.nodes}
+
+    @cached_property
+    def variables(self) -> Mapping[VariableKey, Variable]:
+        """The model's variables, those in function bodies too."""
+        inner = (
+            from_node_def(proto)
+            for function in self.model.library.values()
+            for proto in function.node_def
+            if proto.op in VARIABLE_OPS
+        )
+        return variables_of((*self.model.nodes, *inner), VARIABLE_OPS)
+
+    def restore_graph(self, saver: Saver) -> Mapping[str, Node]:
+        """All that a saver's restore op runs, flat.
+
+        Raises:
+            FreezeError: RESTORE_OP_NOT_FOUND; what `nodes_run_by` raises.
+
+        """
+        if saver.restore_op not in self._restore_graphs:
+            check_saver(saver, self.nodes)
+            self._restore_graphs[saver.restore_op] = nodes_run_by(
+                self.nodes, [saver.restore_op], self.functions.inliner
+            )
+        return self._restore_graphs[saver.restore_op]
+
+    @property
+    def saver_of_resources(self) -> Saver | None:
+        """The saver that restores tables and other resources: the model's first whose restore op is there."""
+        savers = [s for s in self.model.savers if s.restore_op in self.nodes]
+        return next(iter(savers or implied_savers(self.nodes)), None)
 
     def binding(self, variable: Variable) -> Binding:
         """The value of a variable, from wherever it is.
@@ -132,7 +173,9 @@ class Sources:
     def initializers(self) -> Initializers:
         """What runs after the restore."""
         init_ops = (*self.model.init_ops, *self.options.initializer_nodes)
-        return read_initializers(self.model, self.nodes, init_ops, self._restored_value)
+        return read_initializers(
+            self.model, self.nodes, init_ops, self._restored_value, self.functions.inliner
+        )
 
     @cached_property
     def first_saver(self) -> SaverAnswers:
@@ -145,7 +188,7 @@ class Sources:
         if not self.model.savers:
             return {}
         saver = self.model.savers[0]
-        answers = restored_by(self.model, self.nodes, saver)
+        answers = restored_by(self.restore_graph(saver), saver)
         if not answers and saver.origin.startswith("--"):
             raise bind.restores_nothing(saver)
         return answers
@@ -158,7 +201,7 @@ class Sources:
         for saver in savers:
             # One that cannot be read says nothing: nobody asked for it.
             try:
-                found.append((saver, restored_by(self.model, self.nodes, saver)))
+                found.append((saver, restored_by(self.restore_graph(saver), saver)))
             except FreezeError as error:
                 if error.reason is Reason.MODEL_TOO_COMPLEX:
                     raise

@@ -7,21 +7,39 @@ trees by one that reads a stamp and a serialized ensemble. Facts: `core/ops/look
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tffreeze_server.errors import FreezeError
+from tffreeze_server.checkpoint.checkpoint import Checkpoint
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.flatten.tables import Tables
 from tffreeze_server.graph.effects import Effects, State, state_of
-from tffreeze_server.graph.inline import flatten
-from tffreeze_server.graph.model import Model
-from tffreeze_server.graph.node import Node
-from tffreeze_server.resolve.restore_ops import Restored, RestoreReader, implied_savers
-from tffreeze_server.resolve.trace import Origins, data_inputs
+from tffreeze_server.graph.model import Saver
+from tffreeze_server.graph.node import Node, TensorValue
+from tffreeze_server.resolve.restore_ops import Restored, RestoreReader
+from tffreeze_server.resolve.trace import FlatGraph, Origins, data_inputs
 
 
 @dataclass(frozen=True, slots=True)
-class RestoredResource:
-    """A table or other resource that a saver restores.
+class ResourceContents:
+    """What the checkpoint has for a table or other resource.
+
+    Attributes:
+        resource: Its node.
+        importer: The op that fills it, in the saver's restore graph.
+        inputs: What each data input of the importer is: None for the handle, a constant, or a value.
+        keys: The checkpoint's keys that these values come from.
+
+    """
+
+    resource: str
+    importer: Node
+    inputs: tuple[Node | TensorValue | None, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """How a saver restores a table or other resource.
 
     Attributes:
         importer: The op that fills it, in the saver's restore graph.
@@ -34,23 +52,53 @@ class RestoredResource:
     inputs: tuple[Node | Restored | FreezeError | None, ...]
 
 
-def restored_resources(
-    model: Model, nodes: Mapping[str, Node], effects: Effects
-) -> dict[State, RestoredResource]:
-    """The tables and other resources that the model's first saver restores."""
-    savers = [s for s in model.savers if s.restore_op in nodes] or list(implied_savers(nodes))
-    found: dict[State, RestoredResource] = {}
-    for saver in savers[:1]:
-        flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
-        reader, origins = RestoreReader(flat, saver), Origins(flat)
-        for node in flat.values():
-            handles = effects.fills(node)
-            if len(handles) != 1:
-                continue
-            maker, _ = origins.of(handles[0])
-            if effects.is_resource(maker):
-                inputs = [None if t in handles else _input(origins, reader, t) for t in data_inputs(node)]
-                found.setdefault(state_of(maker), RestoredResource(node, tuple(inputs)))
+def resource_contents(
+    tables: Tables, saver: Saver | None, graph: FlatGraph, checkpoint: Checkpoint | None, effects: Effects
+) -> tuple[ResourceContents, ...]:
+    """What fills those resources that only the checkpoint has the contents of.
+
+    A table may stay empty: it can still be looked up in. Nothing else can be used before it is filled.
+
+    Args:
+        tables: What nothing in the model fills.
+        saver: That restores resources; None where there is none.
+        graph: All that its restore op runs.
+        checkpoint: That it reads; None where there is none.
+        effects: Knows what ops change.
+
+    Raises:
+        FreezeError: UNSUPPORTED_INITIALIZER, CHECKPOINT_NEEDED or VARIABLE_NOT_IN_CHECKPOINT for a resource, no
+            table, that cannot be filled from the checkpoint, and that something fills from there.
+
+    """
+    imports = _imports(graph, saver, effects) if saver else {}
+    contents: list[ResourceContents] = []
+    for name in (*tables.empty, *tables.others):
+        resource = tables.nodes[name]
+        found = imports.get(state_of(resource))
+        problem = _problem(resource, found, checkpoint, tables.restoring.get(name, ""))
+        if problem is not None and name in tables.others:
+            raise problem
+        if found is None or checkpoint is None or problem is not None:
+            continue
+        inputs = tuple([_value(part, checkpoint) for part in found.inputs])
+        keys = tuple(part.key for part in found.inputs if isinstance(part, Restored))
+        contents.append(ResourceContents(name, found.importer, inputs, keys))
+    return tuple(contents)
+
+
+def _imports(graph: FlatGraph, saver: Saver, effects: Effects) -> dict[State, _Import]:
+    """The tables and other resources that a saver restores."""
+    found: dict[State, _Import] = {}
+    reader, origins = RestoreReader(graph, saver), Origins(graph)
+    for node in graph.values():
+        handles = effects.fills(node)
+        if len(handles) != 1:
+            continue
+        maker, _ = origins.of(handles[0])
+        if effects.is_resource(maker):
+            inputs = [None if t in handles else _input(origins, reader, t) for t in data_inputs(node)]
+            found.setdefault(state_of(maker), _Import(node, tuple(inputs)))
     return found
 
 
@@ -60,3 +108,51 @@ def _input(origins: Origins, reader: RestoreReader, tensor: str) -> Node | Resto
     except FreezeError as error:
         return error
     return node if node.op == "Const" else reader.restored(tensor)
+
+
+def _value(part: Node | Restored | FreezeError | None, checkpoint: Checkpoint) -> Node | TensorValue | None:
+    """An input of the op that imports; None for the handle."""
+    if isinstance(part, Restored):
+        return checkpoint.value(part.key, part.region)
+    return part if isinstance(part, Node) else None
+
+
+def _problem(
+    resource: Node, found: _Import | None, checkpoint: Checkpoint | None, restoring: str
+) -> FreezeError | None:
+    """Why a resource that is filled from a checkpoint cannot be; None where it can, or where nothing fills it."""
+    if found is None:
+        return (
+            _cannot(resource, restoring, "and that op is not part of the model's saver")
+            if restoring
+            else None
+        )
+    importer = found.importer.name
+    if checkpoint is None:
+        return FreezeError(
+            Reason.CHECKPOINT_NEEDED,
+            f"What the resource {resource.name!r} (op {resource.op!r}) holds is in the checkpoint, which the node "
+            f"{importer!r} (op {found.importer.op!r}) reads it from. Give it with --checkpoint.",
+            subject=resource.name,
+        )
+    for part in found.inputs:
+        if isinstance(part, FreezeError):
+            return _cannot(resource, importer, f"and how that is read is not known: {part.message}")
+        if isinstance(part, Restored) and part.key not in checkpoint.entries:
+            return FreezeError(
+                Reason.VARIABLE_NOT_IN_CHECKPOINT,
+                f"The node {importer!r} (op {found.importer.op!r}) fills the resource {resource.name!r} (op "
+                f"{resource.op!r}) from the key {part.key!r}, which the checkpoint does not have. "
+                "Give the checkpoint that belongs to this model.",
+                subject=resource.name,
+            )
+    return None
+
+
+def _cannot(resource: Node, op: str, why: str) -> FreezeError:
+    return FreezeError(
+        Reason.UNSUPPORTED_INITIALIZER,
+        f"The resource {resource.name!r} (op {resource.op!r}) is filled from a checkpoint by the node {op!r}, {why}. "
+        "Choose outputs that do not use the resource (--output-nodes).",
+        subject=resource.name,
+    )

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 
 from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.graph.inline import flatten
-from tffreeze_server.graph.model import Model, Saver
+from tffreeze_server.graph.model import Saver
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.roles import ASSIGN_OPS
 from tffreeze_server.resolve.small_tensor import checked_shape
@@ -48,25 +47,20 @@ class Restored:
     reshaped: bool = False
 
 
-def restored_by(
-    model: Model, nodes: Mapping[str, Node], saver: Saver
-) -> dict[VariableKey, Restored | FreezeError]:
+def restored_by(flat: FlatGraph, saver: Saver) -> dict[VariableKey, Restored | FreezeError]:
     """What a saver restores each variable from.
 
     Args:
-        model: Whose library and op definitions count.
-        nodes: The model's nodes by name.
-        saver: Its restore op must be in the graph.
+        flat: All that its restore op runs.
+        saver: The saver.
 
     Returns:
         By variable; an error where how it is restored cannot be read.
 
     Raises:
-        FreezeError: RESTORE_OP_NOT_FOUND, FILENAME_TENSOR_NOT_FOUND; what `flatten` raises.
+        FreezeError: MALFORMED_MODEL.
 
     """
-    _check_saver(saver, nodes)
-    flat = flatten(nodes, [saver.restore_op], model.library, model.op_defs, model.budget)
     reader, variables = RestoreReader(flat, saver), Variables(flat)
     found: dict[VariableKey, Restored | FreezeError] = {}
     for node in flat.values():
@@ -212,7 +206,13 @@ class RestoreReader:
         return self._ends[node_of(tensor)]
 
 
-def _check_saver(saver: Saver, nodes: Mapping[str, Node]) -> None:
+def check_saver(saver: Saver, nodes: Mapping[str, Node]) -> None:
+    """Check that a saver's restore op is in the graph.
+
+    Raises:
+        FreezeError: RESTORE_OP_NOT_FOUND.
+
+    """
     if saver.restore_op not in nodes:
         likely = [name for name in nodes if "restore" in name] or nodes
         raise FreezeError(

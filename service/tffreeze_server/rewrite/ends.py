@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tffreeze_server.flatten.choose_outputs import Endpoint, Wanted
+from tffreeze_server.flatten.flat_graph import FlatGraph
 from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
-from tffreeze_server.rewrite.flat_graph import FlatGraph
-from tffreeze_server.rewrite.outputs import Endpoint, Wanted
 from tffreeze_server.rewrite.rename_io import PLACEHOLDERS
 from tffreeze_server.tensors.dtypes import base
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tffreeze_server.flatten.choose_outputs import Endpoint
 from tffreeze_server.graph.attrs import data_type, tensor_attr
 from tffreeze_server.graph.model import Model, Signature, TensorInfo
 from tffreeze_server.graph.node import Node, full_tensor_name, node_of, with_attrs
@@ -12,7 +13,6 @@ from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rewrite import clean
 from tffreeze_server.rewrite.ends import Ends
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
-from tffreeze_server.rewrite.outputs import Endpoint
 from tffreeze_server.rewrite.rename_io import Refusal, rename_io
 from tffreeze_server.tensors.dtypes import STRING
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from tffreeze_server.flatten.choose_outputs import Endpoint
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
-from tffreeze_server.rewrite.outputs import Endpoint
 
 PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
 

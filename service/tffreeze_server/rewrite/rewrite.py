@@ -1,6 +1,6 @@
-"""From a model and its checkpoint to the frozen graph: the stages in order, each a function of the last.
+"""From the flat graph and the values of its variables to the frozen graph; nothing is read here.
 
-wanted ─▶ flat graph ─▶ with tables ─▶ variables, their values ─▶ converted ─▶ cleaned ─▶ named
+tables filled ─▶ variables converted to constants ─▶ cleaned up ─▶ inputs and outputs named
 """
 
 from __future__ import annotations
@@ -8,29 +8,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from tffreeze_server.checkpoint.checkpoint import Checkpoint
-from tffreeze_server.checkpoint.open import open_checkpoint
-from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.effects import Effects
-from tffreeze_server.graph.inline import CALL_OPS, Inliner, has_frames
+from tffreeze_server.flatten.flat_graph import FlatGraph
+from tffreeze_server.flatten.flatten import FlatModel
+from tffreeze_server.flatten.tables import Initializer, Tables
+from tffreeze_server.graph.functions import Functions
+from tffreeze_server.graph.inline import CALL_OPS, has_frames
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.order import pruned
 from tffreeze_server.graph.variables import Binding, key_of
-from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.resolve.resolve import Sources, resolve, sources_of
-from tffreeze_server.resolve.resources import restored_resources
+from tffreeze_server.options import FreezeOptions
+from tffreeze_server.resolve.resolve import Values
 from tffreeze_server.rewrite import clean
-from tffreeze_server.rewrite.choose_variables import Chosen, choose_variables, keeps
 from tffreeze_server.rewrite.convert import Converter, Place
 from tffreeze_server.rewrite.ends import Ends
 from tffreeze_server.rewrite.fill_tables import fill_tables
 from tffreeze_server.rewrite.finish import Finished, finish
-from tffreeze_server.rewrite.flat_graph import FlatGraph, flat_graph
-from tffreeze_server.rewrite.outputs import Wanted, check_named, wanted
 from tffreeze_server.rewrite.specialise import FunctionMaker
-from tffreeze_server.rewrite.tables import Initializer, Tables, with_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +40,6 @@ class Rewritten:
         unused: Nodes of inlined bodies that no output needs.
         dropped_nodes: How many nodes of the model's own graph are not in the frozen one. A call that was inlined
             is in it where a node of its body is.
-        checkpoint: That the values came from; None where none was needed.
 
     """
 
@@ -57,121 +50,41 @@ class Rewritten:
     empty_tables: tuple[str, ...]
     unused: tuple[Node, ...]
     dropped_nodes: int
-    checkpoint: Checkpoint | None
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What several freezes of one model have in common.
-
-    Attributes:
-        inliner: Knows the model's functions, and those it has made flat.
-        sources: Where the values of variables come from, for one checkpoint; None where it is yet to be opened.
-
-    """
-
-    inliner: Inliner
-    sources: Sources | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """What the wanted outputs reach, before a value of any variable is looked up.
-
-    Attributes:
-        asked: What is wanted.
-        flat: The graph it reaches, flat.
-        tables: The same with what fills its tables.
-        variables: Which of its variables are frozen, and which stay.
-        effects: Knows what the ops of the model change.
-
-    """
-
-    asked: Wanted
-    flat: FlatGraph
-    tables: Tables
-    variables: Chosen
-    effects: Effects
-
-
-def reach(model: Model, options: FreezeOptions, inliner: Inliner) -> Reached:
-    """Find what the wanted outputs need of a model.
-
-    Args:
-        model: As it was loaded.
-        options: What is wanted.
-        inliner: Knows the model's functions.
-
-    Raises:
-        FreezeError: As `rewrite`, but for what concerns values.
-
-    """
-    nodes = {node.name: node for node in model.nodes}
-    asked = wanted(model, options)
-    check_named(model, nodes, asked.named)
-    flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
-    effects = Effects(inliner)
-    tables = with_tables(model, flat.nodes, effects)
-    return Reached(asked, flat, tables, choose_variables(model, tables.nodes, options), effects)
-
-
-def rewrite(model: Model, source: ModelSource, options: FreezeOptions) -> Rewritten:
-    """Freeze a loaded model.
-
-    Args:
-        model: As it was loaded.
-        source: Where its checkpoint is.
-        options: What is wanted.
-
-    Raises:
-        FreezeError: Most reasons there are.
-
-    """
-    inliner = Inliner(Outputs(model.library, model.op_defs, model.budget))
-    reached = reach(model, options, inliner)
-    return rewrite_reached(model, source, options, reached, Shared(inliner))
-
-
-def rewrite_reached(
-    model: Model, source: ModelSource, options: FreezeOptions, reached: Reached, shared: Shared
+def rewrite(
+    model: Model, flat: FlatModel, values: Values, options: FreezeOptions, functions: Functions
 ) -> Rewritten:
-    """Freeze what `reach` found; as `rewrite`.
+    """Make the frozen graph.
 
     Args:
         model: As it was loaded.
-        source: Where its checkpoint is.
-        options: What is wanted.
-        reached: What that reaches.
-        shared: From other freezes of this model, which differ in what is wanted of it only.
+        flat: What the outputs need of it.
+        values: Of the variables and resources in that.
+        options: Whether to rename inputs and outputs, and to clear devices.
+        functions: The model's.
+
+    Raises:
+        FreezeError: REACHABLE_WRITE, UNSUPPORTED_OP, UNKNOWN_OP, MALFORMED_MODEL, MODEL_TOO_COMPLEX.
 
     """
-    inliner = shared.inliner
-    nodes = {node.name: node for node in model.nodes}
-    flat, tables, chosen = reached.flat, reached.tables, reached.variables
-    known = shared.sources
-    checkpoint = known.checkpoint if known else _checkpoint(model, source, chosen, tables)
-    if tables.empty or tables.others:
-        tables = fill_tables(tables, restored_resources(model, nodes, reached.effects), checkpoint)
-    bindings: tuple[Binding, ...] = ()
-    if chosen.frozen:
-        bindings = resolve(known or sources_of(model, checkpoint, options, nodes), chosen.frozen)
-    maker = FunctionMaker({key_of(b.variable): b for b in bindings}, inliner, reached.effects)
-    roots = _roots(flat, tables)
-    converted = Converter(maker.bindings, inliner.outputs, maker).convert(
+    tables = fill_tables(flat.tables, values.contents)
+    maker = FunctionMaker({key_of(b.variable): b for b in values.bindings}, functions)
+    roots = _roots(flat.graph, tables)
+    converted = Converter(maker.bindings, functions.outputs, maker).convert(
         tables.nodes.values(), Place(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
     )
     done = pruned(clean.without_static_waits(converted.nodes.values()), roots)
-    ends = Ends(reached.asked, flat, inliner.outputs, tuple(i.op for i in tables.initializers))
+    ends = Ends(flat.asked, flat.graph, functions.outputs, tuple(i.op for i in tables.initializers))
     finished = finish(model, options, done, maker.frozen_functions(), ends)
     return Rewritten(
         finished,
-        bindings,
-        tuple(v.name for v in chosen.kept),
+        values.bindings,
+        tuple(v.name for v in flat.variables.kept),
         tuple(_renamed(i, finished.renamed) for i in tables.initializers),
         tuple(finished.renamed.get(name, name) for name in tables.empty),
-        flat.unused,
-        len(nodes) - len(_origins(model, done)),
-        checkpoint,
+        flat.graph.unused,
+        len(model.nodes) - len(_origins(model, done)),
     )
 
 
@@ -197,21 +110,6 @@ def _renamed(initializer: Initializer, renamed: Mapping[str, str]) -> Initialize
         renamed.get(name, name) for name in (initializer.op, initializer.table, initializer.file)
     )
     return replace(initializer, op=op, table=table, file=file)
-
-
-def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Tables) -> Checkpoint | None:
-    """The checkpoint, opened where a variable or table needs one or the caller names one."""
-    location = source.checkpoint or model.checkpoint
-    if location is None or not (source.checkpoint or chosen.frozen or tables.empty or tables.others):
-        return None
-    try:
-        return open_checkpoint(location, weights_present=source.weights_present, budget=model.budget)
-    except FreezeError as error:
-        # A SavedModel without its folder `variables`: tables and variables may have their values from elsewhere,
-        # and `resolve` says which variable has none.
-        if error.reason is not Reason.CHECKPOINT_NOT_FOUND or source.checkpoint:
-            raise
-        return None
 
 
 def _roots(flat: FlatGraph, tables: Tables) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import shape_proto, types_attr
 from tffreeze_server.graph.body import Arg, Body, Outputs, to_function_def
-from tffreeze_server.graph.effects import Effects
-from tffreeze_server.graph.inline import Inliner, has_frames
+from tffreeze_server.graph.functions import Functions
+from tffreeze_server.graph.inline import has_frames
 from tffreeze_server.graph.library import Either, functions_named, functions_of, holding
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, node_of, with_attrs
 from tffreeze_server.graph.order import reachable
@@ -58,15 +58,13 @@ class FunctionMaker:
 
     Attributes:
         bindings: The variables to freeze.
-        inliner: Knows the model's functions and inlines calls in them.
-        effects: Knows what a body changes: that is never pruned.
+        functions: The model's, calls in them inlined; what a body changes is never pruned.
         library: The functions made so far, by name.
 
     """
 
     bindings: Bindings
-    inliner: Inliner
-    effects: Effects
+    functions: Functions
     library: dict[str, FunctionDef] = field(default_factory=dict)
     values: dict[str, Mapping[str, TensorValue]] = field(default_factory=dict)
     _made: dict[tuple[object, ...], Made] = field(default_factory=dict)
@@ -86,7 +84,7 @@ class FunctionMaker:
         here = Place({}, (), place, node.name)
         if node.op not in CALLS:
             made = self._make(node.op, node.proto.attr, given, here)
-            own = frozenset(a.name for a in self.inliner.outputs.library[node.op].signature.attr)
+            own = frozenset(a.name for a in self.functions.outputs.library[node.op].signature.attr)
             renamed = node if made.name == node.op else with_attrs(node, own)._replace(op=made.name)
             return renamed, self._results(node, [made])
         call = CALLS[node.op]
@@ -113,7 +111,7 @@ class FunctionMaker:
 
     def named(self, node: Node, place: Place) -> Node:
         """See `convert.Functions`."""
-        outputs = self.inliner.outputs
+        outputs = self.functions.outputs
         if not outputs.library:
             return node
         made_by_attr: dict[str, list[Made]] = {}
@@ -134,7 +132,7 @@ class FunctionMaker:
     def _make(
         self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
     ) -> Made:
-        library = self.inliner.outputs.library
+        library = self.functions.outputs.library
         if name not in library:
             raise FreezeError(
                 Reason.MALFORMED_MODEL,
@@ -158,8 +156,8 @@ class FunctionMaker:
     def _new(
         self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
     ) -> Made:
-        body = self.inliner.body(name, attrs)
-        self.inliner.draw(body, "the functions made for variables", Node(name, name, (), NodeDef()))
+        body = self.functions.inliner.body(name, attrs)
+        self.functions.inliner.draw(body, "the functions made for variables", Node(name, name, (), NodeDef()))
         if any(k >= len(body.args) for k in given):
             raise FreezeError(
                 Reason.MALFORMED_MODEL,
@@ -167,18 +165,18 @@ class FunctionMaker:
                 "it takes.",
                 subject=place.caller,
             )
-        writes = [n.name for n in body.nodes.values() if self.effects.changes(n)]
+        writes = [n.name for n in body.nodes.values() if self.functions.effects.changes(n)]
         if writes:
             # Calls order what they write and read by the values they hand on: they are left.
-            body = self.inliner.calling_body(name, attrs)
-            writes = [n.name for n in body.nodes.values() if self.effects.changes(n)]
+            body = self.functions.inliner.calling_body(name, attrs)
+            writes = [n.name for n in body.nodes.values() if self.functions.effects.changes(n)]
         # Calls with variables of other shapes share this body: it knows none.
         arguments = {body.args[k].name: replace(handle, shape=None) for k, handle in given.items()}
         roots = [node_of(t) for t in body.result_tensors] + [n for _, n in body.control_results]
         argument_names = frozenset(a.name for a in body.args)
         ordered = reachable(body.nodes, [*roots, *writes], argument_names)
         here = Place(ordered, tuple(roots), place.within, place.caller, has_frames(ordered))
-        converter = Converter(self.bindings, self.inliner.outputs, self)
+        converter = Converter(self.bindings, self.functions.outputs, self)
         done = converter.convert(ordered.values(), here, arguments)
         results = tuple(done.handles.get(t) for t in body.result_tensors)
         # A buffer that is a result is a value to the caller.
@@ -205,7 +203,7 @@ class FunctionMaker:
             body.control_results,
             _proto_without_handles(body, arguments),
         )
-        original = self.inliner.outputs
+        original = self.functions.outputs
         known = Outputs(Either(self.library, original.library), original.op_defs, original.budget)
         self.library[made.name] = to_function_def(frozen, known)
         values = {n.name: n.value for n in nodes.values() if n.value is not None}
@@ -244,12 +242,12 @@ class FunctionMaker:
     def _holds_variables(self, name: str) -> bool:
         """Whether a variable stands in a function, or in one it runs."""
         if name not in self._holding:
-            self._holding.update(holding(name, self.inliner.outputs.library, self._holding))
+            self._holding.update(holding(name, self.functions.outputs.library, self._holding))
         return self._holding[name]
 
     def _keep(self, name: str) -> None:
         """Take a function, and what it runs, as the model has it."""
-        library = self.inliner.outputs.library
+        library = self.functions.outputs.library
         pending = [name]
         while pending:
             current = pending.pop()
@@ -260,7 +258,7 @@ class FunctionMaker:
     def _free_name(self, name: str, given: Mapping[int, Handle]) -> str:
         if not given and name not in self.library:
             return name
-        taken = self.inliner.outputs.library
+        taken = self.functions.outputs.library
         for k in itertools.count(self._numbers.get(name, 0)):  # Those before are taken.
             free = f"{name}_frozen{f'_{k}' if k else ''}"
             if free not in self.library and free not in taken:

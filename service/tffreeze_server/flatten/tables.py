@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.effects import Effects, State, state_of
+from tffreeze_server.graph.functions import Functions
 from tffreeze_server.graph.inline import Inliner, inline_calls
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, new_node, node_of
@@ -66,7 +67,7 @@ class Tables:
 
     """
 
-    nodes: dict[str, Node]
+    nodes: Mapping[str, Node]
     initializers: tuple[Initializer, ...]
     empty: tuple[str, ...]
     others: tuple[str, ...] = ()
@@ -74,22 +75,23 @@ class Tables:
     asset_nodes: tuple[str, ...] = ()
 
 
-def with_tables(model: Model, nodes: Mapping[str, Node], effects: Effects) -> Tables:
+def with_tables(model: Model, nodes: dict[str, Node], functions: Functions) -> Tables:
     """Add what fills the tables and other resources that are there.
 
     Args:
         model: Says what a loader runs.
         nodes: What the outputs reach, flat and in order.
-        effects: Knows what ops change.
+        functions: The model's.
 
     Raises:
         FreezeError: UNSUPPORTED_INITIALIZER where what fills a resource reads what a loader does not know.
 
     """
-    used = {state_of(n): n for n in reversed(list(nodes.values())) if effects.is_resource(n)}
+    effects = functions.effects
+    used = {state_of(n): n for n in reversed(nodes.values()) if effects.is_resource(n)}
     if not used:
-        return Tables(dict(nodes), (), ())
-    loader = _Loader(model, effects, _initializing_graph(model, effects.inliner))
+        return Tables(nodes, (), ())
+    loader = _Loader(model, effects, _initializing_graph(model, functions.inliner))
     found: list[Initializer] = []
     restoring: dict[str, str] = {}
     for node, state in loader.fillers():

@@ -7,19 +7,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.flatten.choose_outputs import Wanted, canonical
+from tffreeze_server.flatten.drop_read_controls import without_waits_for_reads
+from tffreeze_server.flatten.lost_writes import Keeps, Pruned, calls_to_leave
 from tffreeze_server.graph.attrs import shape_attr, type_attr, types_attr
 from tffreeze_server.graph.body import Outputs
-from tffreeze_server.graph.effects import Effects
-from tffreeze_server.graph.inline import Inliner, called_function, follow, has_frames, inline_calls
+from tffreeze_server.graph.functions import Functions
+from tffreeze_server.graph.inline import called_function, follow, has_frames, inline_calls
 from tffreeze_server.graph.inputs import check_inputs
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges
 from tffreeze_server.graph.order import in_order, reachable
 from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.graph.saver_nodes import readers_of
-from tffreeze_server.rewrite.clean import without_waits_for_reads
-from tffreeze_server.rewrite.lost_writes import Keeps, Pruned, calls_to_leave
-from tffreeze_server.rewrite.outputs import Wanted, canonical
 from tffreeze_server.tensors.dtypes import base, is_ref
 
 
@@ -46,7 +46,7 @@ def flat_graph(
     nodes: dict[str, Node],
     wanted: Wanted,
     cuts: tuple[str, ...],
-    inliner: Inliner,
+    functions: Functions,
     keeps: Keeps | None = None,
 ) -> FlatGraph:
     """Inline, cut and prune; calls whose writes could not be kept otherwise stay calls (`lost_writes.py`).
@@ -58,7 +58,7 @@ def flat_graph(
         nodes: Of the model's graph, by name.
         wanted: What is to be kept.
         cuts: Tensors that become inputs (Placeholders) of the graph.
-        inliner: Knows the model's functions.
+        functions: The model's.
         keeps: Which variables stay variables; None where none does.
 
     Raises:
@@ -69,25 +69,27 @@ def flat_graph(
     tensors = list(dict.fromkeys([e.tensor for e in (*wanted.outputs, *wanted.inputs)] + [*wanted.named]))
     whole = in_order(nodes, [_top(nodes, name) for name in tensors])
     now = {tensor: tensor for tensor in tensors}
-    reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, inliner.outputs)
+    reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, functions.outputs)
     if cuts:  # What is above a cut need not even be read.
         roots = (node_of(tensor) for tensor in now.values())
         reached = reachable(reached, [name if name in reached else _top(nodes, name) for name in roots])
-    check_inputs(reached, inliner.outputs)
-    flat, aliases, callers = _inlined(reached, nodes, wanted, inliner, keeps)
+    check_inputs(reached, functions.outputs)
+    flat, aliases, callers = _inlined(reached, nodes, wanted, functions, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
-    flat = _cut_all(flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, inliner.outputs)
+    flat = _cut_all(
+        flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, functions.outputs
+    )
     for asked, tensor in now.items():
-        _check_there(flat, asked, tensor, inliner.outputs)
+        _check_there(flat, asked, tensor, functions.outputs)
     if not has_frames(flat):
         flat = without_waits_for_reads(flat, keeps or (lambda _: False))
     is_same = len(flat) == len(whole) and all(map(operator.is_, flat.values(), whole.values()))
     ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
     if not is_same:
         pruned_graph = Pruned(reached, flat, ordered, callers, tuple(tensors), cuts)
-        left = calls_to_leave(pruned_graph, Effects(inliner), keeps)
+        left = calls_to_leave(pruned_graph, functions.effects, keeps)
         if left:
-            return flat_graph({**nodes, **left}, wanted, cuts, inliner, keeps)
+            return flat_graph({**nodes, **left}, wanted, cuts, functions, keeps)
     unused = () if is_same else tuple(node for name, node in flat.items() if name not in ordered)
     return FlatGraph(ordered, unused, now, cuts)
 
@@ -96,22 +98,24 @@ def _inlined(
     reached: Mapping[str, Node],
     nodes: Mapping[str, Node],
     wanted: Wanted,
-    inliner: Inliner,
+    functions: Functions,
     keeps: Keeps | None,
 ) -> tuple[dict[str, Node], dict[str, str], dict[str, str]]:
     """What was reached, its calls inlined, with stand-ins for names to keep; as `inline_calls`, then its `callers`."""
-    library = inliner.outputs.library
+    library = functions.outputs.library
     asked = [node_of(t) for t in (*wanted.named, *(e.tensor for e in wanted.outputs if keeps))]
     calls = [
         n for n in dict.fromkeys(asked) if n in reached and called_function(reached[n], library) is not None
     ]
     callers: dict[str, str] = {}
-    flat, aliases = inline_calls(reached, inliner, frozenset(calls if keeps else ()), nodes, callers)
+    flat, aliases = inline_calls(
+        reached, functions.inliner, frozenset(calls if keeps else ()), nodes, callers
+    )
     ends = {name: flat[name].inputs if name in flat else () for name in calls}
     writing = _writing(flat, [node_of(w) for waits in ends.values() for w in waits], keeps) if keeps else None
     for name, waits in ends.items():
         kept = waits if writing is None else tuple(w for w in waits if node_of(w) in writing)
-        flat[name] = _stand_in(reached[name], aliases, inliner.outputs, kept)
+        flat[name] = _stand_in(reached[name], aliases, functions.outputs, kept)
     return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}, callers
 
 

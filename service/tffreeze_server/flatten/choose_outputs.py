@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
 from tffreeze_server.graph.model import Model, Signature, TensorInfo
-from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.node import node_of
 from tffreeze_server.graph.saver_nodes import saver_nodes
 from tffreeze_server.options import FreezeOptions
 
@@ -52,40 +52,40 @@ class Wanted:
     named: tuple[str, ...]
 
 
-def wanted(model: Model, options: FreezeOptions) -> Wanted:
+def choose_outputs(model: Model, options: FreezeOptions) -> Wanted:
     """Choose signatures and outputs.
 
     Raises:
-        FreezeError: SIGNATURE_NOT_FOUND; OUTPUTS_NEEDED where nothing says what is wanted.
+        FreezeError: SIGNATURE_NOT_FOUND; OUTPUTS_NEEDED where nothing says what is wanted; OUTPUT_NOT_FOUND for the
+            key of a signature or a node of the saver, given as an output's name.
 
     """
     keys = options.signature_keys or (() if options.output_nodes else _default_keys(model))
     signatures = tuple(_signature(model, key) for key in dict.fromkeys(keys))
+    named = tuple(dict.fromkeys(canonical(name) for name in options.output_nodes))
+    if named:
+        _check_named(model, named)
     return Wanted(
         signatures,
         tuple(e for s in signatures for e in _endpoints(s, s.inputs)),
         tuple(e for s in signatures for e in _endpoints(s, s.outputs)),
-        tuple(dict.fromkeys(canonical(name) for name in options.output_nodes)),
+        named,
     )
 
 
-def check_named(model: Model, nodes: Mapping[str, Node], named: Iterable[str]) -> None:
-    """Answer outputs asked for by names that are none: a signature's, or those of the saver's nodes.
-
-    Raises:
-        FreezeError: OUTPUT_NOT_FOUND.
-
-    """
-    names = [node_of(tensor) for tensor in named]
+def _check_named(model: Model, named: Iterable[str]) -> None:
+    """Refuse names of outputs that are none: those of a signature, and of the saver's nodes."""
+    names = dict.fromkeys(node_of(tensor) for tensor in named)
+    ops = {node.name: node.op for node in model.nodes if node.name in names}
     for name in names:
-        if name not in nodes:
+        if name not in ops:
             _check_no_key(model, name)
-    savers = saver_nodes(model) if names else frozenset()
+    savers = saver_nodes(model)
     for name in names:
         if name in savers:
             raise FreezeError(
                 Reason.OUTPUT_NOT_FOUND,
-                f"The node {name!r} (op {nodes[name].op!r}) belongs to the model's saver, which reads and writes "
+                f"The node {name!r} (op {ops[name]!r}) belongs to the model's saver, which reads and writes "
                 f"checkpoints: it is no output. {_outputs_there(model)}",
                 subject=name,
             )
