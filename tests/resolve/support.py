@@ -15,7 +15,7 @@ from tffreeze_server.graph.functions import functions_of
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import TensorValue
-from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.ops import VARIABLE_OPS
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import Sources

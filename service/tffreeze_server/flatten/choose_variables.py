@@ -9,7 +9,7 @@ from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.library import variables_in_functions
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node
-from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.ops import VARIABLE_OPS
 from tffreeze_server.graph.variables import Variable, variable_key, variables_of
 from tffreeze_server.options import FreezeOptions
 

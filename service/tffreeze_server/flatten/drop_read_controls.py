@@ -10,10 +10,8 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 
 from tffreeze_server.graph.node import Node, new_node
-from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.ops import READING_OPS, VARIABLE_OPS
 
-READING_OPS = frozenset({"ReadVariableOp", "VariableShape", "VarIsInitializedOp", "Identity"})
-"""Ops whose only input is a variable, and that only read it."""
 MAX_WAITS_COPIED = 8
 """How many control inputs each node takes over from a read that it waited for."""
 

@@ -17,8 +17,8 @@ from tffreeze_server.graph.inline import called_function, follow, has_frames, in
 from tffreeze_server.graph.inputs import check_inputs
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges
+from tffreeze_server.graph.ops import CALLS, FORWARDING_OPS, VARIABLE_OPS, is_write
 from tffreeze_server.graph.order import in_order, reachable
-from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.graph.saver_nodes import readers_of
 from tffreeze_server.tensors.dtypes import base, is_ref
 
@@ -203,12 +203,12 @@ def _writes(node: Node, kept: Collection[str]) -> bool:
 def _handles_of_kept(nodes: Mapping[str, Node], keeps: Keeps) -> set[str]:
     """The nodes that are a variable that stays, or hand on its handle or buffer."""
     found = {name for name, node in nodes.items() if node.op in VARIABLE_OPS and keeps(node)}
-    handed_on = {
+    forwarding = {
         name: node._replace(inputs=node.inputs[:1])
         for name, node in nodes.items()
-        if ROLES.get(node.op) in (Role.HAND_ON, Role.REF_HAND_ON)
+        if node.op in FORWARDING_OPS
     }
-    return readers_of(handed_on, found)
+    return readers_of(forwarding, found)
 
 
 def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waits: tuple[str, ...]) -> Node:

@@ -118,7 +118,7 @@ def _users(flat: Mapping[str, Node], states: Collection[State], effects: Effects
         for reader in readers.get(pending.pop(), ()):
             if reader.name not in found:
                 found[reader.name] = None
-                if effects.hands_on(reader):
+                if effects.forwards(reader):
                     pending.append(reader.name)
     return list(found)
 

@@ -25,12 +25,16 @@ from tffreeze_server.graph.functions import Functions
 from tffreeze_server.graph.inline import Inliner, inline_calls
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, new_node, node_of
+from tffreeze_server.graph.ops import (
+    ASSIGN_OPS,
+    FED_OPS,
+    TABLE_FILLER_OPS,
+    TABLE_OPS,
+    TEXT_FILE_OPS,
+    is_restore,
+)
 from tffreeze_server.graph.order import reachable
-from tffreeze_server.graph.roles import ASSIGN_OPS
-from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS, TEXT_FILE_OPS
 
-_FED_OPS = frozenset({"Placeholder", "PlaceholderV2"})
-"""Ops that have no value unless one is fed."""
 COLLECTION = "table_initializer"
 """Where TensorFlow 1 lists the ops that fill tables and prepare iterators."""
 
@@ -131,10 +135,10 @@ class _Loader:
         self._model = model
         self._effects = effects
         self._runs = graph.runs
-        self.from_checkpoint = _after(self.nodes, lambda node: node.op.startswith("Restore"))
+        self.from_checkpoint = _after(self.nodes, lambda node: is_restore(node.op))
         assets = {node_of(tensor) for tensor in model.assets}
         self._file = _after(self.nodes, lambda node: node.name in assets)
-        self._unknown = _after(self.nodes, lambda node: node.op in _FED_OPS and node.name not in assets)
+        self._unknown = _after(self.nodes, lambda node: node.op in FED_OPS and node.name not in assets)
 
     def fillers(self) -> Iterator[tuple[Node, State]]:
         """Each node that fills a resource, with that resource."""
@@ -143,9 +147,9 @@ class _Loader:
             if self._effects.is_resource(node):
                 makers[node.name] = node
             else:
-                makers |= {t: makers[i] for t, i in self._effects.handed_on(node) if i in makers}
+                makers |= {t: makers[i] for t, i in self._effects.forwarded(node) if i in makers}
             # What a loader does not run and what cannot run by itself is for training.
-            if node.name in self._runs or (node.op in INITIALIZER_OPS and node.name not in self._unknown):
+            if node.name in self._runs or (node.op in TABLE_FILLER_OPS and node.name not in self._unknown):
                 filled = (makers[i] for i in self._effects.fills(node) if i in makers)
                 yield from ((node, state) for state in dict.fromkeys(map(state_of, filled)))
 
@@ -169,7 +173,7 @@ class _Loader:
     def assets_beside(self, ops: Iterable[str]) -> dict[str, Node]:
         """The constants of all assets in a folder that one of these ops reads from; a table's op reads just one."""
         files = {node_of(tensor): file for tensor, file in self._model.assets.items()}
-        readers = [op for op in ops if self.nodes[op].op not in INITIALIZER_OPS]
+        readers = [op for op in ops if self.nodes[op].op not in TABLE_FILLER_OPS]
         read = [files[name] for name in reachable(self.nodes, readers) if name in files] if readers else []
         folders = {file.rpartition("/")[0] for file in read}
         beside = {name for name, file in files.items() if file.rpartition("/")[0] in folders}
@@ -199,7 +203,7 @@ def _initializing_graph(model: Model, inliner: Inliner) -> _Graph:
     nodes = {node.name: node for node in model.nodes}
     run = list(dict.fromkeys([*model.init_ops, *_collected(model, nodes)]))
     runs = _flat(nodes, run, inliner)
-    fillers = [node.name for node in model.nodes if node.op in INITIALIZER_OPS]
+    fillers = [node.name for node in model.nodes if node.op in TABLE_FILLER_OPS]
     return _Graph({**_flat(nodes, fillers, inliner), **runs}, runs.keys())
 
 

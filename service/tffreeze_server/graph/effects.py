@@ -20,21 +20,27 @@ from tffreeze_server.graph.inline import Inliner
 from tffreeze_server.graph.library import functions_named
 from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
 from tffreeze_server.graph.op_args import input_types
-from tffreeze_server.graph.roles import CALLS, HANDLE_OUTPUTS, ROLES, VARIABLE_OPS, Call, Role, is_write
-from tffreeze_server.graph.table_ops import TABLE_OPS
+from tffreeze_server.graph.ops import (
+    CALLS,
+    FIRST,
+    FORWARDING_OPS,
+    HANDLE_INPUTS,
+    HANDLE_OUTPUTS,
+    ROLES,
+    TABLE_OPS,
+    VARIABLE_OPS,
+    Call,
+    Role,
+    is_write,
+    makes_state_of_one_run,
+    only_reads_state,
+)
 from tffreeze_server.graph.variables import variable_key
 from tffreeze_server.tensors.dtypes import RESOURCE, STRING, is_ref
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
 _MAX_DEPTH = 100
 """How deep functions may stand in each other; deeper, a function is taken to change all it is given."""
-_OF_ONE_RUN = ("TensorArray", "Stack")
-"""How the names of ops begin whose state is made anew in every run."""
-_READERS = ("LookupTableExport", "LookupTableFind", "LookupTableSize", *_OF_ONE_RUN)
-"""How the names of other ops begin that change nothing which lasts."""
-_HANDED_ON = {"RefSelect": slice(1, None), "Merge": slice(None), "RefMerge": slice(None)}
-"""Which data inputs an op hands on; the first, where nothing is said."""
-
 State = tuple[bool, str, str]
 """Whether it is a variable, its container, its name."""
 
@@ -103,7 +109,7 @@ class Effects:
     def _op_makes_state(self, op: str) -> bool:
         if op in VARIABLE_OPS or op in TABLE_OPS:
             return True
-        if op in ROLES or op in CALLS or op in self.inliner.outputs.library or op.startswith(_OF_ONE_RUN):
+        if op in ROLES or op in CALLS or op in self.inliner.outputs.library or makes_state_of_one_run(op):
             return False
         definition = self.inliner.outputs.definition(op)
         if definition is None:
@@ -124,14 +130,14 @@ class Effects:
             return self._changed_by_call(node)[0]
         return [] if not self.may_change(node) or self._gives_values(node) else self.handles(node)
 
-    def handed_on(self, node: Node) -> list[tuple[str, str]]:
+    def forwarded(self, node: Node) -> list[tuple[str, str]]:
         """The outputs of a node that are handles it was given, each with that input; none for a call."""
-        if not self.hands_on(node) or self._is_call(node):
+        if not self.forwards(node) or self._is_call(node):
             return []
         data = [i for i in node.inputs if not i.startswith("^")]
         if node.op == "IdentityN":
             return [(join_tensor(node.name, k), tensor) for k, tensor in enumerate(data)]
-        before = data[_HANDED_ON.get(node.op, slice(1))]
+        before = data[HANDLE_INPUTS.get(node.op, FIRST)]
         return [
             (join_tensor(node.name, k), tensor)
             for k in range(HANDLE_OUTPUTS.get(node.op, 1))
@@ -144,7 +150,7 @@ class Effects:
             return True
         if is_write(node.op):
             return True
-        if node.op in ROLES or node.op.startswith(_READERS):
+        if node.op in ROLES or only_reads_state(node.op):
             return False
         definition = self.inliner.outputs.definition(node.op)
         return definition is None or definition.is_stateful
@@ -195,11 +201,11 @@ class Effects:
         types = input_types(definition, node.proto.attr, node=node.name)
         return [t for t, dtype in zip(data, types, strict=False) if dtype == RESOURCE or is_ref(dtype)]
 
-    def hands_on(self, node: Node) -> bool:
+    def forwards(self, node: Node) -> bool:
         """Whether what a node gives may be a handle or buffer that it was given."""
         if self._is_call(node):
             return True
-        return ROLES.get(node.op) in (Role.HAND_ON, Role.REF_HAND_ON) and _hands_on_handles(node)
+        return node.op in FORWARDING_OPS and _forwards_handles(node)
 
     def _gives_values(self, node: Node) -> bool:
         """Whether an op, no call, has outputs: what fills a table or a queue has none."""
@@ -254,7 +260,7 @@ class Effects:
 
     def _before(self, node: Node, tensor: str) -> list[str]:
         """The inputs of a node that an output of it, a handle, may be."""
-        if not self.hands_on(node):
+        if not self.forwards(node):
             return []
         if self._is_call(node):
             return self.handles(node)
@@ -262,7 +268,7 @@ class Effects:
         if node.op == "IdentityN":
             index = split_tensor(tensor)[1]
             return data[index : index + 1]
-        return data[_HANDED_ON.get(node.op, slice(1))]
+        return data[HANDLE_INPUTS.get(node.op, FIRST)]
 
 
 def state_of(node: Node) -> State:
@@ -270,8 +276,8 @@ def state_of(node: Node) -> State:
     return (node.op in VARIABLE_OPS, *variable_key(node))
 
 
-def _hands_on_handles(node: Node) -> bool:
+def _forwards_handles(node: Node) -> bool:
     """Whether an op hands on a handle or buffer, not a value."""
-    if ROLES[node.op] is Role.REF_HAND_ON or node.op == "IdentityN":
+    if ROLES[node.op] is Role.REF_FORWARD or node.op == "IdentityN":
         return True
     return "T" not in node.proto.attr or node.proto.attr["T"].type == RESOURCE

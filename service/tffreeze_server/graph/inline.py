@@ -26,16 +26,14 @@ from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.body import Body, Library, Outputs, to_body
 from tffreeze_server.graph.node import Node, join_tensor, new_node, node_of
+from tffreeze_server.graph.ops import FRAME_OPS, INLINED_OPS, TIMELESS_OPS, is_write
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
-from tffreeze_server.graph.roles import is_write
 from tffreeze_server.tensors.dtypes import base
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import NodeDef
 
-CALL_OPS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 MAX_CALL_DEPTH = 200
-FRAME_OPS = frozenset({"Enter", "RefEnter", "Switch", "RefSwitch"})
 
 # What things cost, in steps and bytes of a budget: as measured for whole freezes.
 _REACHED_STEPS = 3
@@ -47,13 +45,11 @@ _ATTRS_BYTES = 4
 
 _Key = tuple[str, bytes]
 """A function and the values of its attributes."""
-TIMELESS_OPS = frozenset({"Const", "VarHandleOp", "VariableV2", "Variable", "Placeholder"})
-"""Ops that give the same whenever they run: they need not wait for what the call waited for."""
 
 
 def called_function(node: Node, library: Library) -> tuple[str, Mapping[str, AttrValue]] | None:
     """The function a node calls and the values of its attributes; None where it calls none or must stay a call."""
-    if node.op in CALL_OPS:
+    if node.op in INLINED_OPS:
         called = node.proto.attr["f"].func if "f" in node.proto.attr else None
         name, attrs = (called.name, called.attr) if called else ("", {})
         if name not in library:

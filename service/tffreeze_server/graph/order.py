@@ -6,9 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.node import Node, node_of
-
-BACK_EDGE_OPS = frozenset({"NextIteration", "RefNextIteration"})
-"""Where a loop of TensorFlow 1 closes: its Merge reads what comes later."""
+from tffreeze_server.graph.ops import BACK_EDGE_OPS
 
 
 def reachable(nodes: Mapping[str, Node], roots: Iterable[str], args: Collection[str] = ()) -> dict[str, Node]:

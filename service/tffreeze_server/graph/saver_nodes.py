@@ -1,7 +1,7 @@
 """The nodes of a model that save and restore: they read and write checkpoints, and give no result to anybody.
 
 The rule: an op that reads or writes checkpoint files, a call of a function with such an op in it, a saver's filename
-tensor and restore op, and whatever reads or waits for one of these. Facts: `core/ops/io_ops.cc`.
+tensor and restore op, and whatever reads or waits for one of these.
 """
 
 from __future__ import annotations
@@ -11,20 +11,7 @@ from collections.abc import Mapping
 from tffreeze_server.graph.library import functions_of, holding
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, node_of
-
-SAVER_OPS = frozenset(
-    {
-        "MergeV2Checkpoints",
-        "Restore",
-        "RestoreSlice",
-        "RestoreV2",
-        "Save",
-        "SaveSlices",
-        "SaveV2",
-        "ShardedFilename",
-        "ShardedFilespec",
-    }
-)
+from tffreeze_server.graph.ops import SAVER_OPS
 
 
 def saver_nodes(model: Model) -> frozenset[str]:

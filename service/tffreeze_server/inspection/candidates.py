@@ -14,10 +14,15 @@ from collections.abc import Collection, Iterable, Mapping
 
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, node_of
-from tffreeze_server.graph.roles import VARIABLE_OPS, is_write
+from tffreeze_server.graph.ops import (
+    INPUT_OPS,
+    LOSS_OPS,
+    NO_RESULT_OPS,
+    SOURCE_OPS,
+    is_for_training,
+    is_write,
+)
 from tffreeze_server.graph.saver_nodes import readers_of, saver_nodes
-from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS
-from tffreeze_server.rewrite.rename_io import PLACEHOLDERS
 
 MAX_CANDIDATES = 20
 
@@ -63,26 +68,6 @@ _OP_POINTS: Mapping[str, int] = {
     "CTCGreedyDecoder": 3,
     "CTCBeamSearchDecoder": 3,
 }
-_LOSS_OPS = frozenset(
-    (
-        "Abs",
-        "AddN",
-        "Cast",
-        "Equal",
-        "L2Loss",
-        "Log",
-        "Mean",
-        "Mul",
-        "Neg",
-        "SoftmaxCrossEntropyWithLogits",
-        "SparseSoftmaxCrossEntropyWithLogits",
-        "Square",
-        "SquaredDifference",
-        "Sub",
-        "Sum",
-    )
-)
-"""What losses and accuracies are made with."""
 _RESULT_POINTS = 4
 """From how many points on a node is a candidate though others read it."""
 _END_POINTS = 2
@@ -91,30 +76,10 @@ _LOSS_NAME = re.compile(
     r"loss|cost|xent|cross_entropy|accuracy|metric|regulariz|correct|global_step|learning_rate", re.I
 )
 
-_INPUT_OPS = PLACEHOLDERS | {
-    "IteratorGetNext",
-    "IteratorGetNextSync",
-    "OneShotIterator",
-    "QueueDequeueManyV2",
-    "QueueDequeueUpToV2",
-    "QueueDequeueV2",
-    "QueueDequeueMany",
-    "QueueDequeueUpTo",
-    "QueueDequeue",
-    "ReaderReadV2",
-}
-_INPUTS_SHOWN = PLACEHOLDERS | {op for op in _INPUT_OPS if op.startswith(("IteratorGetNext", "QueueDequeue"))}
-
 # Scopes of tf.gradients, optimizers, Saver and the inlined parts of summaries, with their numbers.
 _TRAINING_SCOPE = re.compile(
     r"(^|/)(gradients|save|Initializer|Adam|Adagrad|RMSProp|Momentum|GradientDescent|report_uninitialized_variables|"
     r"init_all_tables|group_deps|train_op|clip_by_global_norm)(_\d+)?(/|$)"
-)
-_TRAINING_OP = re.compile(
-    r"Summary|^Save|^Restore|^MergeV2Checkpoints|^ShardedFilename|Grad(V\d|Ex)?$|Gradient|^Queue|^Reader"
-)
-_NO_RESULT_OPS = (
-    frozenset(("NoOp", "Assert", "Print", "PrintV2", "Const")) | VARIABLE_OPS | TABLE_OPS | INITIALIZER_OPS
 )
 _NUMBER = re.compile(r"_\d+$")
 
@@ -132,7 +97,7 @@ def input_nodes(nodes: Iterable[Node], savers: Iterable[Saver], fed: Collection[
     return [
         n
         for n in nodes
-        if n.op in _INPUTS_SHOWN and n.name not in not_inputs and not _TRAINING_SCOPE.search(n.name)
+        if n.op in INPUT_OPS and n.name not in not_inputs and not _TRAINING_SCOPE.search(n.name)
     ]
 
 
@@ -143,7 +108,7 @@ def candidate_outputs(model: Model) -> list[Node]:
     ranked: list[tuple[int, int, Node]] = []
     for position, node in enumerate(forward.values()):
         points = _points(node) + (_END_POINTS if node.name in ends else 0)
-        if node.op not in _INPUT_OPS and (node.name in ends or points >= _RESULT_POINTS):
+        if node.op not in SOURCE_OPS and (node.name in ends or points >= _RESULT_POINTS):
             ranked.append((points, position, node))
     ranked.sort(key=lambda item: item[:2], reverse=True)
     return [node for _, _, node in ranked[:MAX_CANDIDATES]]
@@ -156,7 +121,7 @@ def _ends(forward: Mapping[str, Node]) -> set[str]:
     pending = list(ends)
     while pending:
         node = forward[pending.pop()]
-        if node.op not in _LOSS_OPS:
+        if node.op not in LOSS_OPS:
             continue
         behind = {node_of(tensor) for tensor in node.inputs} & forward.keys() - ends
         ends |= behind
@@ -168,7 +133,7 @@ def _forward(model: Model) -> dict[str, Node]:
     """What inputs reach, in file order; everything, where there are no inputs."""
     savers = saver_nodes(model)
     kept = {node.name: node for node in model.nodes if node.name not in savers and _is_forward(node)}
-    roots = {node.name for node in kept.values() if node.op in _INPUT_OPS}
+    roots = {node.name for node in kept.values() if node.op in SOURCE_OPS}
     if not roots:
         return kept
     reached = readers_of(kept, roots)
@@ -177,9 +142,9 @@ def _forward(model: Model) -> dict[str, Node]:
 
 def _is_forward(node: Node) -> bool:
     return not (
-        node.op in _NO_RESULT_OPS
+        node.op in NO_RESULT_OPS
         or is_write(node.op)
-        or (_TRAINING_OP.search(node.op) and node.op not in _INPUT_OPS)
+        or (is_for_training(node.op) and node.op not in SOURCE_OPS)
         or _TRAINING_SCOPE.search(node.name)
     )
 
@@ -189,5 +154,5 @@ def _points(node: Node) -> int:
     points = _NAME_POINTS.get(_NUMBER.sub("", last).lower(), 0)
     # Layers end in an op's name: `predictions/Softmax`, `output/BiasAdd`.
     points = max(points, _NAME_POINTS.get(_NUMBER.sub("", scope).lower(), 0) if node.op in _OP_POINTS else 0)
-    is_loss = node.op in _LOSS_OPS or _LOSS_NAME.search(node.name)
+    is_loss = node.op in LOSS_OPS or _LOSS_NAME.search(node.name)
     return points + _OP_POINTS.get(node.op, 0) + (_LOSS_POINTS if is_loss else 0)

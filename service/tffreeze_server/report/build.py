@@ -9,7 +9,7 @@ from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.flatten.choose_outputs import Endpoint
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, TensorValue, full_tensor_name, node_of
-from tffreeze_server.graph.roles import VARIABLE_OPS, is_write
+from tffreeze_server.graph.ops import VARIABLE_OPS, has_side_effect
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.plan.encode_text import EscapedText
 from tffreeze_server.plan.plan import Plan
@@ -26,12 +26,6 @@ from tffreeze_server.rewrite.rewrite import Rewritten
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
-
-_EFFECT_OPS = frozenset(
-    {"Assert", "Print", "PrintV2", "PyFunc", "EagerPyFunc", "WriteFile", "SaveV2", "Save"}
-    # Of the ops that run functions these are for functions with an effect.
-    | {"Case", "If", "StatefulPartitionedCall", "While"}
-)
 
 
 def build_report(model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten, plan: Plan) -> Report:
@@ -144,7 +138,7 @@ def _dropped(model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten) 
         functions=len(model.library.keys() - kept_functions),
         variables=tuple(variable.name for variable in everything if variable.name not in known),
         checkpoint_keys=_unused_keys(checkpoint, rewritten),
-        side_effects=tuple(node.name for node in rewritten.unused if _has_effect(node)),
+        side_effects=tuple(node.name for node in rewritten.unused if has_side_effect(node.op)),
     )
 
 
@@ -154,10 +148,6 @@ def _unused_keys(checkpoint: Checkpoint | None, rewritten: Rewritten) -> tuple[s
     used = {binding.key for binding in rewritten.bindings} | {OBJECT_GRAPH_KEY}
     used.update(key for initializer in rewritten.initializers for key in initializer.keys)
     return tuple(key for key in checkpoint.entries if key not in used)
-
-
-def _has_effect(node: Node) -> bool:
-    return node.op in _EFFECT_OPS or "Summary" in node.op or is_write(node.op)
 
 
 def _weights_bytes(model: Model, plan: Plan) -> Iterator[int]:

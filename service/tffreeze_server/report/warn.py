@@ -9,9 +9,15 @@ from tffreeze_server.errors import listed
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import full_tensor_name, node_of
 from tffreeze_server.graph.op_table import OpDefs
-from tffreeze_server.graph.random_ops import is_random
-from tffreeze_server.graph.roles import CALLS, ROLES, is_write
-from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS
+from tffreeze_server.graph.ops import (
+    CALLS,
+    ROLES,
+    TABLE_FILLER_OPS,
+    TABLE_OPS,
+    is_lookup,
+    is_random,
+    is_write,
+)
 from tffreeze_server.graph.variables import Binding
 from tffreeze_server.report.report import WarningReport
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
@@ -139,6 +145,6 @@ def _nodes_by_op(graph: FrozenGraph) -> dict[str, list[str]]:
 
 def _is_told_otherwise(op: str) -> bool:
     """Tables have warnings of their own, kept variables are in the report, calls show by what they run."""
-    if op in TABLE_OPS or op.startswith("LookupTable"):
+    if op in TABLE_OPS or is_lookup(op):
         return True
-    return op in INITIALIZER_OPS or op in ROLES or op in CALLS or is_write(op)
+    return op in TABLE_FILLER_OPS or op in ROLES or op in CALLS or is_write(op)

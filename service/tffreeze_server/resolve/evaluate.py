@@ -16,7 +16,16 @@ from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import Node, TensorValue, node_of, split_tensor
-from tffreeze_server.graph.roles import ROLES, Role
+from tffreeze_server.graph.ops import (
+    DEFAULT_OPS,
+    FOLDABLE_OPS,
+    MERGE_OPS,
+    RESHAPE_OPS,
+    ROLES,
+    SAME_VALUE_OPS,
+    SWITCH_OPS,
+    Role,
+)
 from tffreeze_server.resolve.small_tensor import (
     BOOL,
     SmallTensor,
@@ -28,7 +37,7 @@ from tffreeze_server.resolve.small_tensor import (
     read_small,
     to_value,
 )
-from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, VariableKey, Variables, data_inputs
+from tffreeze_server.resolve.trace import FlatGraph, VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
@@ -51,10 +60,10 @@ _ELEMENTWISE: Mapping[str, Callable[..., Value]] = MappingProxyType(
         "LogicalOr": lambda x, y: x or y,
     }
 )
-_RESHAPES = frozenset({"Reshape", "ExpandDims", "Squeeze"})
-_MERGES = frozenset({"Merge", "RefMerge"})
-_SWITCHES = frozenset({"Switch", "RefSwitch"})
-_SAME = SAME_VALUE | _SWITCHES | {"PlaceholderWithDefault"}
+_LIKE: Mapping[str, int] = MappingProxyType({"ZerosLike": 0, "OnesLike": 1})
+"""What each gives a tensor of."""
+_SAME = SAME_VALUE_OPS | SWITCH_OPS | DEFAULT_OPS
+"""Ops whose output, if they give it, is their first input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +128,13 @@ class Evaluator:
             pending.pop()
             if node.name not in self._dead:
                 dead = [self._dead.get(node_of(t), False) or self._not_taken(t) for t in node.inputs]
-                self._dead[node.name] = bool(dead) and (all(dead) if node.op in _MERGES else any(dead))
+                self._dead[node.name] = bool(dead) and (all(dead) if node.op in MERGE_OPS else any(dead))
         return self._dead[name]
 
     def _not_taken(self, tensor: str) -> bool:
         """Whether a tensor is the output of a Switch that gets nothing."""
         producer = self.flat[node_of(tensor)]
-        if producer.op not in _SWITCHES or tensor.startswith("^"):
+        if producer.op not in SWITCH_OPS or tensor.startswith("^"):
             return False
         taken = self.condition(producer, 1)
         return taken != bool(split_tensor(tensor)[1])
@@ -162,12 +171,14 @@ class Evaluator:
         inputs = data_inputs(node)
         if node.op in _SAME:
             return self.value(inputs[0], way)
-        if node.op in _MERGES and index == 0:
+        if node.op in MERGE_OPS and index == 0:
             alive = [i for i in inputs if not (self.is_dead(node_of(i)) or self._not_taken(i))]
             if len(alive) == 1:
                 return self.value(alive[0], way)
-        if node.op in ("ZerosLike", "OnesLike"):
-            return self._filled(self.value(inputs[0], way), node.op == "OnesLike")
+        if node.op not in FOLDABLE_OPS:
+            raise ValueError("this op is not computed here")
+        if node.op in _LIKE:
+            return self._filled(self.value(inputs[0], way), _LIKE[node.op])
         return to_value(self._arithmetic(node, inputs, way))
 
     def _arithmetic(self, node: Node, inputs: list[str], way: tuple[str, ...]) -> SmallTensor:
@@ -180,7 +191,7 @@ class Evaluator:
             if min(shape, default=0) < 0:
                 raise ValueError("a size is negative")
             return SmallTensor(filling.dtype, shape, filling.values[:1])
-        if node.op in _RESHAPES:
+        if node.op in RESHAPE_OPS:
             return self._reshaped(node, inputs, way)
         if node.op == "Cast":
             dtype = dtypes.base(node.proto.attr["DstT"].type) if "DstT" in node.proto.attr else 0
@@ -219,10 +230,10 @@ class Evaluator:
         values = tuple([value for part in parts for value in part.all_values(self.budget)])
         return SmallTensor(parts[0].dtype, (len(parts), *parts[0].shape), values)
 
-    def _filled(self, like: TensorValue, one: bool) -> TensorValue:
+    def _filled(self, like: TensorValue, filling: int) -> TensorValue:
         if not has_numbers(like.dtype) or like.dtype == dtypes.STRING:
             raise ValueError(f"tensors of {dtypes.name_of(like.dtype)} are not computed here")
-        return to_value(SmallTensor(like.dtype, like.shape, (cast(like.dtype, int(one)),)))
+        return to_value(SmallTensor(like.dtype, like.shape, (cast(like.dtype, filling),)))
 
     def _small(self, tensor: str, way: tuple[str, ...]) -> SmallTensor:
         value = self.value(tensor, way)

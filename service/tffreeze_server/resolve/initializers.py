@@ -16,16 +16,14 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.inline import Inliner, nodes_run_by
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, new_node, node_of, split_tensor
+from tffreeze_server.graph.ops import ASSIGN_OPS, CALLS, CONDITIONAL_OPS, is_random, is_write
 from tffreeze_server.graph.order import reachable
-from tffreeze_server.graph.random_ops import is_random
-from tffreeze_server.graph.roles import ASSIGN_OPS, CALLS, is_write
 from tffreeze_server.graph.saver_nodes import readers_of
 from tffreeze_server.resolve.evaluate import Evaluator
 from tffreeze_server.resolve.trace import FlatGraph, VariableKey, Variables, data_inputs
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
-_CONDITIONALS = frozenset({"If", "StatelessIf"})
-_MAX_NESTED_CONDITIONALS = 20
+_MAX_NESTEDCONDITIONAL_OPS = 20
 # What a node that is looked at costs, in steps and bytes of a budget.
 _REACHED_STEPS, _REACHED_BYTES = 3, 80
 
@@ -168,9 +166,9 @@ def read_initializers(
 
     """
     flat: Mapping[str, Node] = nodes_run_by(nodes, init_ops, inliner)
-    for _ in range(_MAX_NESTED_CONDITIONALS):
+    for _ in range(_MAX_NESTEDCONDITIONAL_OPS):
         found = Initializers(flat, _assignments(model, flat), restored, model.assets, model.budget)
-        chosen = {node.name: _branch(found, node) for node in flat.values() if node.op in _CONDITIONALS}
+        chosen = {node.name: _branch(found, node) for node in flat.values() if node.op in CONDITIONAL_OPS}
         calls = {name: call for name, call in chosen.items() if call is not None}
         if not calls:
             break

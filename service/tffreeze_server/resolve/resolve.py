@@ -18,7 +18,7 @@ from tffreeze_server.graph.functions import Functions
 from tffreeze_server.graph.inline import nodes_run_by
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, TensorValue, from_node_def
-from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.ops import VARIABLE_OPS
 from tffreeze_server.graph.variables import Binding, Variable, key_of, variables_of
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve import bind

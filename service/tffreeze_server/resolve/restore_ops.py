@@ -18,15 +18,10 @@ from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.model import Saver
 from tffreeze_server.graph.node import Node, node_of
-from tffreeze_server.graph.roles import ASSIGN_OPS
+from tffreeze_server.graph.ops import ASSIGN_OPS, FILENAME_OPS, RESTORE_INPUTS, SAME_FILENAME_OPS
 from tffreeze_server.resolve.small_tensor import checked_shape
-from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, Origins, VariableKey, Variables, data_inputs
+from tffreeze_server.resolve.trace import FlatGraph, Origins, VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
-
-# By restore op: how many data inputs it has.
-_RESTORE_OPS = {"RestoreV2": 3, "Restore": 2, "RestoreSlice": 3}
-_SAME_FILENAME = SAME_VALUE | {"PlaceholderWithDefault", "ShardedFilename"}
-_FILENAME_OPS = frozenset({"Const", "Placeholder", "PlaceholderWithDefault"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,7 @@ class RestoreReader:
 
     def _read(self, node: Node, index: int) -> Restored:
         inputs = data_inputs(node)
-        if len(inputs) != _RESTORE_OPS.get(node.op):
+        if len(inputs) != RESTORE_INPUTS.get(node.op):
             raise FreezeError(
                 Reason.UNSUPPORTED_RESTORE,
                 f"{self._saver.origin} restores a variable through the node {node.name!r} (op {node.op!r}), and what "
@@ -178,7 +173,7 @@ class RestoreReader:
     def _check_filename(self, node: Node, prefix: str) -> None:
         """The op must read the checkpoint that the saver is given, not a file of its own."""
         end, passes = self._filename(prefix)
-        if passes or (not self._saver.filename_tensor and self._flat[end].op in _FILENAME_OPS):
+        if passes or (not self._saver.filename_tensor and self._flat[end].op in FILENAME_OPS):
             return
         raise FreezeError(
             Reason.UNSUPPORTED_RESTORE,
@@ -197,7 +192,7 @@ class RestoreReader:
         while name not in self._ends and name not in way:
             way[name] = None
             node = self._flat[name]
-            if node.op in _SAME_FILENAME and data_inputs(node):
+            if node.op in SAME_FILENAME_OPS and data_inputs(node):
                 name = node_of(node.inputs[0])
         end, passes = self._ends.get(name, (next(reversed(way), name), False))
         for passed in reversed(way):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import Node, split_tensor
-from tffreeze_server.graph.roles import VARIABLE_OPS
+from tffreeze_server.graph.ops import SAME_VALUE_OPS, SWITCH_OPS, VARIABLE_OPS
 from tffreeze_server.graph.variables import variable_key
 
 VariableKey = tuple[str, str]
@@ -14,10 +14,7 @@ VariableKey = tuple[str, str]
 
 FlatGraph = Mapping[str, Node]
 
-SAME_VALUE = frozenset({"Identity", "RefIdentity", "Enter", "RefEnter"})
-"""Ops whose one output is their first input."""
-
-_SAME_VARIABLE = SAME_VALUE | {"Switch", "RefSwitch"}
+_SAME_VARIABLE = SAME_VALUE_OPS | SWITCH_OPS
 
 
 class Origins:
@@ -29,7 +26,7 @@ class Origins:
 
     """
 
-    def __init__(self, flat: FlatGraph, through: frozenset[str] = SAME_VALUE) -> None:
+    def __init__(self, flat: FlatGraph, through: frozenset[str] = SAME_VALUE_OPS) -> None:
         self._flat = flat
         self._through = through
         self._known: dict[str, tuple[Node, int]] = {}

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.ops import STATIC_OPS
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
-
-STATIC_OPS = frozenset({"Identity", "NoOp"})
-"""Ops that are as constant as what they read."""
 
 
 def without_static_waits(nodes: Iterable[Node]) -> dict[str, Node]:

@@ -2,7 +2,7 @@
 
 Theory of operation. Nodes come in an order in which inputs are first (back edges of loops aside), so one pass
 suffices: `handles` holds every tensor that was a variable's handle or buffer. A node that takes none of
-them is left as it is. Else its role (`roles.py`) says what becomes of it and whether its outputs are handles
+them is left as it is. Else its role (`ops.py`) says what becomes of it and whether its outputs are handles
 too. Ops that run functions get bodies made for just these handles (`specialise.py`). A merge that closes a
 loop is entered before the loop: what comes around is then the same variable.
 """
@@ -17,8 +17,17 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, join_tensor, new_node
+from tffreeze_server.graph.ops import (
+    CALLS,
+    FORWARDING_OPS,
+    HANDLE_INPUTS,
+    MERGE_OPS,
+    ROLES,
+    VARIABLE_OPS,
+    Role,
+    is_write,
+)
 from tffreeze_server.graph.paths import path_to, shown
-from tffreeze_server.graph.roles import CALLS, ROLES, VARIABLE_OPS, Role, is_write
 from tffreeze_server.graph.variables import Binding, variable_key
 from tffreeze_server.rewrite import rewrite_ops
 from tffreeze_server.rewrite.rewrite_ops import Handle
@@ -179,9 +188,9 @@ class _Pass:
             return
         if role is None or role in (Role.RESOURCE, Role.REF):
             raise self._cannot(node, next(iter(taken.values())))
-        if 0 not in taken and node.op not in ("IdentityN", "Merge", "RefMerge", "RefSelect"):
+        if 0 not in taken and node.op not in HANDLE_INPUTS:
             raise self._cannot(node, next(iter(taken.values())))
-        if role is Role.HAND_ON or role is Role.REF_HAND_ON:
+        if node.op in FORWARDING_OPS:
             self._pass(node, role, taken)
             return
         made = rewrite_ops.rewrite(role, node, taken[0], self._free)
@@ -203,7 +212,7 @@ class _Pass:
                 self.done.handles[join_tensor(node.name, k)] = handle
             return
         handle = rewrite_ops.merged(node, list(given.values()))
-        if node.op in ("Merge", "RefMerge"):
+        if node.op in MERGE_OPS:
             self.merges.append(node)
         self._put(*rewrite_ops.rewrite(role, node, handle, self._free))
         self.done.handles.update(rewrite_ops.passed_on(node, handle))

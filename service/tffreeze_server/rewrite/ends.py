@@ -10,7 +10,7 @@ from tffreeze_server.flatten.flat_graph import FlatGraph
 from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
-from tffreeze_server.rewrite.rename_io import PLACEHOLDERS
+from tffreeze_server.graph.ops import PLACEHOLDER_OPS
 from tffreeze_server.tensors.dtypes import base
 
 # What an output costs until it stands in the report, in steps and bytes of a budget.
@@ -53,7 +53,7 @@ class Ends:
     def original_inputs(self) -> tuple[Endpoint, ...]:
         """Inputs as the model names them: of the signatures and where it was cut, or else all Placeholders."""
         origin = {new: old for old, new in self.flat.tensors.items()}
-        placeholders = [n for n in self.flat.nodes.values() if n.op in PLACEHOLDERS]
+        placeholders = [n for n in self.flat.nodes.values() if n.op in PLACEHOLDER_OPS]
         if self.asked.signatures:
             cuts = {self.flat.tensors[t] for t in self.flat.cuts} - {e.tensor for e in self.asked.inputs}
             placeholders = [n for n in placeholders if n.name in cuts]

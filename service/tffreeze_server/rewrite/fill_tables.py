@@ -8,7 +8,7 @@ from dataclasses import replace
 from tffreeze_server.flatten.tables import Initializer, Tables
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.node import Node, TensorValue, new_node
-from tffreeze_server.graph.table_ops import IMPORT_OPS
+from tffreeze_server.graph.ops import TABLE_IMPORT_OPS
 from tffreeze_server.resolve.resources import ResourceContents
 
 _IMPORTED = ("", "keys", "values")
@@ -39,7 +39,7 @@ def fill_tables(tables: Tables, contents: Iterable[ResourceContents]) -> Tables:
 def _input(contents: ResourceContents, k: int) -> Node | None:
     """An input of the op that imports, as a constant; None for the handle."""
     part, importer = contents.inputs[k], contents.importer
-    name = f"{importer.name}/{_IMPORTED[k] if importer.op in IMPORT_OPS and k < len(_IMPORTED) else k}"
+    name = f"{importer.name}/{_IMPORTED[k] if importer.op in TABLE_IMPORT_OPS and k < len(_IMPORTED) else k}"
     if isinstance(part, TensorValue):
         return new_node(name, "Const", (), {"dtype": type_attr(part.dtype)})._replace(value=part)
     return None if part is None else part._replace(name=name, inputs=())

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from tffreeze_server.flatten.choose_outputs import Endpoint
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
-
-PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
+from tffreeze_server.graph.ops import PLACEHOLDER_OPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def rename_io(
     names = {
         tensor: keys.pop()
         for tensor, keys in keys_of.items()
-        if len(keys) == 1 and tensor in nodes and nodes[tensor].op in PLACEHOLDERS
+        if len(keys) == 1 and tensor in nodes and nodes[tensor].op in PLACEHOLDER_OPS
     }
     # One name for two inputs, or for an input and an output: the first has it.
     new_inputs = {name: tensor for tensor, name in reversed(names.items())}
@@ -100,7 +99,7 @@ def _why(kind: str, endpoint: Endpoint, nodes: Mapping[str, Node], names: Mappin
     """Why an end did not get the name of its key."""
     if kind == "input" and endpoint.tensor not in names:
         node = nodes.get(node_of(endpoint.tensor))
-        if node is not None and node.op not in PLACEHOLDERS:
+        if node is not None and node.op not in PLACEHOLDER_OPS:
             return f"only a Placeholder is renamed, and its op is {node.op!r}"
         return "it has several keys"
     return "another input or output has that name"

@@ -12,9 +12,10 @@ from tffreeze_server.flatten.flat_graph import FlatGraph
 from tffreeze_server.flatten.flatten import FlatModel
 from tffreeze_server.flatten.tables import Initializer, Tables
 from tffreeze_server.graph.functions import Functions
-from tffreeze_server.graph.inline import CALL_OPS, has_frames
+from tffreeze_server.graph.inline import has_frames
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.ops import INLINED_OPS
 from tffreeze_server.graph.order import pruned
 from tffreeze_server.graph.variables import Binding, key_of
 from tffreeze_server.options import FreezeOptions
@@ -91,7 +92,7 @@ def rewrite(
 def _origins(model: Model, names: Collection[str]) -> set[str]:
     """The nodes of the model's graph that nodes of the frozen graph are or, if calls, hold the bodies of."""
     own = {node.name for node in model.nodes}
-    calls = {f"{node.name}/" for node in model.nodes if node.op in CALL_OPS or node.op in model.library}
+    calls = {f"{node.name}/" for node in model.nodes if node.op in INLINED_OPS or node.op in model.library}
     found = own.intersection(names)
     around: list[str] = []  # In the order of the names: the calls that the name before is in, innermost last.
     for name in sorted([*calls, *(name for name in names if name not in own)]) if calls else ():

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import int_attr, tensor_attr, type_attr, types_attr
 from tffreeze_server.graph.node import Node, join_tensor, new_node, with_attrs
-from tffreeze_server.graph.roles import HANDLE_OUTPUTS, Role
+from tffreeze_server.graph.ops import HANDLE_OUTPUTS, Role
 from tffreeze_server.graph.variables import Binding
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.tensor_pb2 import DT_BOOL, DT_INT32, TensorProto
@@ -71,7 +71,7 @@ def rewrite(role: Role, node: Node, handle: Handle, free: Callable[[str], str]) 
 
 
 def passed_on(node: Node, handle: Handle) -> dict[str, Handle]:
-    """The outputs of a node of role HAND_ON or REF_HAND_ON that are the variable again."""
+    """The outputs of a node of role FORWARD or REF_FORWARD that are the variable again."""
     return {join_tensor(node.name, k): handle for k in range(HANDLE_OUTPUTS.get(node.op, 1))}
 
 
@@ -220,8 +220,8 @@ _REWRITES: Mapping[Role, Callable[[Node, Handle], tuple[Node, ...]]] = MappingPr
         Role.GATHER_ND: _gather_nd,
         Role.SHAPE: _shape,
         Role.IS_SET: _is_set,
-        Role.HAND_ON: _pass,
-        Role.REF_HAND_ON: _ref_pass,
-        Role.NOTHING: _nothing,
+        Role.FORWARD: _pass,
+        Role.REF_FORWARD: _ref_pass,
+        Role.NO_OP: _nothing,
     }
 )

@@ -21,9 +21,9 @@ from tffreeze_server.graph.functions import Functions
 from tffreeze_server.graph.inline import has_frames
 from tffreeze_server.graph.library import Either, functions_named, functions_of, holding
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, node_of, with_attrs
+from tffreeze_server.graph.ops import CALLS, Call
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
-from tffreeze_server.graph.roles import CALLS, Call
 from tffreeze_server.rewrite.convert import Bindings, Converter, Place
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction
 from tffreeze_server.rewrite.rewrite_ops import STALE_ATTRS, Handle
