@@ -24,33 +24,55 @@ from tffreeze_server.parse import parse
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled
 from tffreeze_server.tensors.files import SourceFiles
-from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+from tffreeze_server.tfproto.tensor_pb2 import (
+    DT_BFLOAT16,
+    DT_BOOL,
+    DT_COMPLEX64,
+    DT_COMPLEX128,
+    DT_DOUBLE,
+    DT_FLOAT,
+    DT_HALF,
+    DT_INT8,
+    DT_INT16,
+    DT_INT32,
+    DT_INT64,
+    DT_QINT8,
+    DT_QINT16,
+    DT_QINT32,
+    DT_QUINT8,
+    DT_QUINT16,
+    DT_UINT8,
+    DT_UINT16,
+    DT_UINT32,
+    DT_UINT64,
+    TensorProto,
+)
 
 _DATA, _TENSOR = 2, 3
 """Field numbers of SavedTensorSlices.data and SavedSlice.data."""
 
 STRING_VAL = 8
 
-_RAW_LISTS = {1: 5, 2: 6, 8: 9, 18: 12}
+_RAW_LISTS: dict[int, int] = {DT_FLOAT: 5, DT_DOUBLE: 6, DT_COMPLEX64: 9, DT_COMPLEX128: 12}
 """Field of TensorProto by dtype, where the wire form is the bytes themselves."""
 
 _VARINT_LISTS: dict[int, tuple[int, str, str]] = {
-    3: (7, "int_val", "i"),
-    4: (7, "int_val", "B"),
-    5: (7, "int_val", "h"),
-    6: (7, "int_val", "b"),
-    9: (10, "int64_val", "q"),
-    10: (11, "bool_val", "B"),
-    11: (7, "int_val", "b"),
-    12: (7, "int_val", "B"),
-    13: (7, "int_val", "i"),
-    14: (13, "half_val", "H"),
-    15: (7, "int_val", "h"),
-    16: (7, "int_val", "H"),
-    17: (7, "int_val", "H"),
-    19: (13, "half_val", "H"),
-    22: (16, "uint32_val", "I"),
-    23: (17, "uint64_val", "Q"),
+    DT_INT32: (7, "int_val", "i"),
+    DT_UINT8: (7, "int_val", "B"),
+    DT_INT16: (7, "int_val", "h"),
+    DT_INT8: (7, "int_val", "b"),
+    DT_INT64: (10, "int64_val", "q"),
+    DT_BOOL: (11, "bool_val", "B"),
+    DT_QINT8: (7, "int_val", "b"),
+    DT_QUINT8: (7, "int_val", "B"),
+    DT_QINT32: (7, "int_val", "i"),
+    DT_BFLOAT16: (13, "half_val", "H"),
+    DT_QINT16: (7, "int_val", "h"),
+    DT_QUINT16: (7, "int_val", "H"),
+    DT_UINT16: (7, "int_val", "H"),
+    DT_HALF: (13, "half_val", "H"),
+    DT_UINT32: (16, "uint32_val", "I"),
+    DT_UINT64: (17, "uint64_val", "Q"),
 }
 """Field of TensorProto and its name, and the array type of an element, by dtype."""
 

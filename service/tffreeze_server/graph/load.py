@@ -17,7 +17,7 @@ from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.assets import assets
 from tffreeze_server.graph.detect import is_text
 from tffreeze_server.graph.locate import locate
-from tffreeze_server.graph.model import Model, Saver
+from tffreeze_server.graph.model import Model, ModelKind, Saver
 from tffreeze_server.graph.model_file import ModelFile, Part, read_file, read_nodes
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.op_table import is_tensorflow_op, op_defs
@@ -66,7 +66,7 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
     weights_bytes = sum(range.length_bytes for range in by_reference if isinstance(range, FileRange))
     budget.add_input(data.size_bytes - weights_bytes)
     names = _checked_names(nodes, path.name)
-    meta_graph = part.meta_graph if file.kind != "graph_def" else None
+    meta_graph = part.meta_graph if file.kind is not ModelKind.GRAPH_DEF else None
     found_savers = savers(options, given_saver, meta_graph)
     _check_given(options, found_savers, given_saver, names)
     return Model(
@@ -91,11 +91,11 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
     )
 
 
-def _own_checkpoint(path: Path, kind: str) -> Path | None:
+def _own_checkpoint(path: Path, kind: ModelKind) -> Path | None:
     """The checkpoint that was written together with the model."""
-    if kind == "saved_model":
+    if kind is ModelKind.SAVED_MODEL:
         return own_checkpoint(path.parent)
-    return checkpoint_beside(path) if kind == "meta_graph" else None
+    return checkpoint_beside(path) if kind is ModelKind.META_GRAPH else None
 
 
 def _choose(file: ModelFile, options: FreezeOptions, name: str) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,14 @@ from tffreeze_server.graph.node import Node
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
+
+
+class ModelKind(enum.StrEnum):
+    """What a model is, as its contents tell."""
+
+    SAVED_MODEL = "saved_model"
+    META_GRAPH = "meta_graph"
+    GRAPH_DEF = "graph_def"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Model:
     """A graph and what belongs to it.
 
     Attributes:
-        kind: `saved_model`, `meta_graph` or `graph_def`.
+        kind: What it was read from.
         name: What the caller calls it: the last part of its path.
         tags: Of the chosen MetaGraph.
         all_tags: Of every MetaGraph there is.
@@ -93,7 +102,7 @@ class Model:
 
     """
 
-    kind: str
+    kind: ModelKind
     name: str
     tags: frozenset[str]
     all_tags: tuple[frozenset[str], ...]

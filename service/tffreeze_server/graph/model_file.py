@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.detect import ModelType, detect
 from tffreeze_server.graph.large_constants import Range, read_graph
+from tffreeze_server.graph.model import ModelKind
 from tffreeze_server.graph.nesting import check_nesting, parse_meta_graph
 from tffreeze_server.graph.node import Node, from_node_def
 from tffreeze_server.graph.text import parse_text
@@ -26,7 +27,11 @@ _META_GRAPH_GRAPH = 2
 MAX_TEXT_BYTES = 1 << 25
 """Text format is parsed whole: nodes take 6 to 30 times their text in memory, escaped strings 140 times."""
 
-_KINDS: dict[ModelType, str] = {SavedModel: "saved_model", MetaGraphDef: "meta_graph", GraphDef: "graph_def"}
+_KINDS: dict[ModelType, ModelKind] = {
+    SavedModel: ModelKind.SAVED_MODEL,
+    MetaGraphDef: ModelKind.META_GRAPH,
+    GraphDef: ModelKind.GRAPH_DEF,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +58,13 @@ class ModelFile:
     """What a model file holds.
 
     Attributes:
-        kind: `saved_model`, `meta_graph` or `graph_def`.
+        kind: What the whole file is.
         version: `saved_model_schema_version`.
         parts: Its MetaGraphs; of a bare GraphDef one with an empty MetaGraph.
 
     """
 
-    kind: str
+    kind: ModelKind
     version: int
     parts: tuple[Part, ...]
 
@@ -109,10 +114,10 @@ def _read_text(data: FileBytes, message_type: ModelType) -> ModelFile:
     check_nesting(message)
     if isinstance(message, SavedModel):
         parts = tuple([_part_of(meta_graph) for meta_graph in message.meta_graphs])
-        return ModelFile("saved_model", message.saved_model_schema_version, parts)
+        return ModelFile(ModelKind.SAVED_MODEL, message.saved_model_schema_version, parts)
     if isinstance(message, MetaGraphDef):
-        return ModelFile("meta_graph", 0, (_part_of(message),))
-    return ModelFile("graph_def", 0, (Part(MetaGraphDef(), message),))
+        return ModelFile(ModelKind.META_GRAPH, 0, (_part_of(message),))
+    return ModelFile(ModelKind.GRAPH_DEF, 0, (Part(MetaGraphDef(), message),))
 
 
 def _too_large_a_text(data: FileBytes) -> FreezeError:

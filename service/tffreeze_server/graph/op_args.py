@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tensors.dtypes import REF_OFFSET
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.op_def_pb2 import OpDef
 
@@ -17,8 +18,6 @@ Attrs = Mapping[str, AttrValue]
 
 # More tensors on one side of one node than any graph that fits in 2 GiB could name.
 MAX_TENSORS = 1_000_000
-# A reference to a variable's buffer has the number of its type plus this.
-REF = 100
 
 
 class ArgRange(NamedTuple):
@@ -103,8 +102,8 @@ class _Side(NamedTuple):
         return [self._type(arg, dtype)] * count
 
     def _type(self, arg: OpDef.ArgDef, dtype: int) -> int:
-        if 0 < dtype < (REF if arg.is_ref else 2 * REF):
-            return REF + dtype if arg.is_ref else dtype
+        if 0 < dtype < (REF_OFFSET if arg.is_ref else 2 * REF_OFFSET):
+            return REF_OFFSET + dtype if arg.is_ref else dtype
         raise self._malformed(f"has {dtype} for the type of its argument {arg.name!r}, which is no type")
 
     def _attr(self, name: str, kind: str) -> AttrValue:

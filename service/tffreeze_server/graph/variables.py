@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,16 @@ class Variable:
     shape: tuple[int, ...] | None
 
 
+class ValueSource(enum.StrEnum):
+    """What says which value a variable has."""
+
+    SAVER = "saver"
+    NAME = "name"
+    OBJECT_GRAPH = "object_graph"
+    MOVING_AVERAGE = "moving_average"
+    INITIALIZER = "initializer"
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """The value of a variable and where it came from.
@@ -39,7 +50,7 @@ class Binding:
         variable: Which variable.
         value: Its value, by reference.
         key: The checkpoint key; empty for an initializer.
-        source: `saver`, `name`, `object_graph`, `moving_average` or `initializer`.
+        source: What says so.
         random_initializer: The node by which a loader would set it to random numbers after the restore, and
             which does not count; mostly empty.
 
@@ -48,7 +59,7 @@ class Binding:
     variable: Variable
     value: TensorValue
     key: str
-    source: str
+    source: ValueSource
     random_initializer: str = ""
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what streams an inspection needs no engine
+    from tffreeze_server.graph.model import ModelKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,18 @@ class AssetInspection:
     file: str
 
 
+class VariableStatus(enum.StrEnum):
+    """Whether a variable has a value."""
+
+    FOUND = "FOUND"
+    MISSING = "MISSING"
+    """Nothing has its value."""
+    MISMATCH = "MISMATCH"
+    """The checkpoint has it with another shape or dtype."""
+    NO_CHECKPOINT = "NO_CHECKPOINT"
+    """No checkpoint was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class VariableInspection:
     """A variable and how it stands to the checkpoint.
@@ -82,8 +99,7 @@ class VariableInspection:
         op: `VarHandleOp`, `VariableV2` or `Variable`.
         dtype: Such as `float32`.
         shape: In the graph; None where the rank is unknown.
-        status: `FOUND`; `MISSING`: nothing has its value; `MISMATCH`: the checkpoint has it with another
-            shape or dtype; `NO_CHECKPOINT`: none was given.
+        status: Whether it has a value.
         key: The checkpoint key it would come from; empty where there is none.
         source: As `VariableReport.source`; empty where it was not found.
         message: Whole sentences where the status is not FOUND.
@@ -95,7 +111,7 @@ class VariableInspection:
     op: str
     dtype: str
     shape: tuple[int, ...] | None
-    status: str
+    status: VariableStatus
     key: str
     source: str
     message: str
@@ -141,7 +157,7 @@ class Inspection:
     """What there is to freeze, and what would stand in the way.
 
     Attributes:
-        kind: `saved_model`, `meta_graph` or `graph_def`.
+        kind: What the model is.
         all_tags: Of every MetaGraph there is.
         tags: Of the one that all below is about, sorted.
         signatures: By key.
@@ -160,7 +176,7 @@ class Inspection:
 
     """
 
-    kind: str
+    kind: ModelKind
     all_tags: tuple[frozenset[str], ...]
     tags: tuple[str, ...]
     signatures: tuple[SignatureInspection, ...]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what streams a report needs no engine
+    from tffreeze_server.graph.model import ModelKind
+    from tffreeze_server.graph.variables import ValueSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class VariableReport:
         name: Its name: shared_name, or the name of its node.
         node: The constant that holds its value.
         key: The checkpoint key it came from; empty where an initializer sets it.
-        source: `saver`, `name`, `object_graph`, `moving_average` or `initializer`.
+        source: What says which value it has.
         dtype: Such as `float32`.
         shape: Sizes.
         size_bytes: Bytes of its value.
@@ -46,7 +52,7 @@ class VariableReport:
     name: str
     node: str
     key: str
-    source: str
+    source: ValueSource
     dtype: str
     shape: tuple[int, ...]
     size_bytes: int
@@ -69,19 +75,33 @@ class InitializerReport:
     asset: str
 
 
+class WarningCode(enum.StrEnum):
+    """What a warning is about."""
+
+    CHECKPOINT_BESIDE = "CHECKPOINT_BESIDE"
+    TABLE_NEEDS_INITIALIZER = "TABLE_NEEDS_INITIALIZER"
+    RESOURCE_NEEDS_INITIALIZER = "RESOURCE_NEEDS_INITIALIZER"
+    EMPTY_TABLE = "EMPTY_TABLE"
+    ASSET_PATH = "ASSET_PATH"
+    RANDOM_INITIALIZER = "RANDOM_INITIALIZER"
+    SIDE_EFFECT_DROPPED = "SIDE_EFFECT_DROPPED"
+    NOT_RENAMED = "NOT_RENAMED"
+    RANDOM_OP = "RANDOM_OP"
+    STATEFUL_OP = "STATEFUL_OP"
+
+
 @dataclass(frozen=True, slots=True)
 class WarningReport:
     """Something the user should know though the freeze worked.
 
     Attributes:
-        code: Such as `TABLE_NEEDS_INITIALIZER`, `RANDOM_OP`, `STATEFUL_OP`, `SIDE_EFFECT_DROPPED`, `ASSET_PATH`,
-            `RANDOM_INITIALIZER`, `EMPTY_TABLE`, `NOT_RENAMED`, `RESOURCE_NEEDS_INITIALIZER`, `CHECKPOINT_BESIDE`.
+        code: What it is about.
         message: Whole sentences.
         subject: The node it is about.
 
     """
 
-    code: str
+    code: WarningCode
     message: str
     subject: str
 
@@ -112,7 +132,7 @@ class Report:
     """All that is known of a frozen graph before its first byte is written.
 
     Attributes:
-        kind: `saved_model`, `meta_graph` or `graph_def`.
+        kind: What the model is.
         tags: Of the MetaGraph that was taken, sorted.
         signature_keys: Signatures that were kept.
         inputs: Inputs by signature.
@@ -130,7 +150,7 @@ class Report:
 
     """
 
-    kind: str
+    kind: ModelKind
     tags: tuple[str, ...]
     signature_keys: tuple[str, ...]
     inputs: tuple[TensorReport, ...]

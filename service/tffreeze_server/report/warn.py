@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import listed
-from tffreeze_server.graph.model import Model
+from tffreeze_server.graph.model import Model, ModelKind
 from tffreeze_server.graph.node import full_tensor_name, node_of
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.ops import (
@@ -19,7 +19,7 @@ from tffreeze_server.graph.ops import (
     is_write,
 )
 from tffreeze_server.graph.variables import Binding
-from tffreeze_server.report.report import WarningReport
+from tffreeze_server.report.report import WarningCode, WarningReport
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.rename_io import Refusal
 from tffreeze_server.rewrite.rewrite import Rewritten
@@ -49,9 +49,9 @@ def warnings_of(
 
 
 def _checkpoint(model: Model, checkpoint: Checkpoint | None) -> Iterator[WarningReport]:
-    if model.kind == "meta_graph" and model.checkpoint is not None and checkpoint is not None:
+    if model.kind is ModelKind.META_GRAPH and model.checkpoint is not None and checkpoint is not None:
         yield WarningReport(
-            "CHECKPOINT_BESIDE",
+            WarningCode.CHECKPOINT_BESIDE,
             f"The checkpoint {model.checkpoint.name!r} was found beside {model.name!r} and used.",
             model.checkpoint.name,
         )
@@ -61,7 +61,7 @@ def _tables(rewritten: Rewritten) -> Iterator[WarningReport]:
     tables = {node.name for node in rewritten.finished.graph.nodes if node.op in TABLE_OPS}
     for initializer in rewritten.initializers:
         is_table = initializer.table in tables
-        code = "TABLE_NEEDS_INITIALIZER" if is_table else "RESOURCE_NEEDS_INITIALIZER"
+        code = WarningCode.TABLE_NEEDS_INITIALIZER if is_table else WarningCode.RESOURCE_NEEDS_INITIALIZER
         kind = "table" if is_table else "resource"
         yield WarningReport(
             code,
@@ -71,7 +71,7 @@ def _tables(rewritten: Rewritten) -> Iterator[WarningReport]:
         )
     for table in rewritten.empty_tables:
         yield WarningReport(
-            "EMPTY_TABLE",
+            WarningCode.EMPTY_TABLE,
             f"Nothing in the model fills the table {table!r}: its contents were kept elsewhere, for one in "
             "the process that made it. Lookups will give their default.",
             table,
@@ -81,7 +81,7 @@ def _tables(rewritten: Rewritten) -> Iterator[WarningReport]:
 def _assets(graph: FrozenGraph) -> Iterator[WarningReport]:
     for constant, file in sorted(graph.assets.items()):
         yield WarningReport(
-            "ASSET_PATH",
+            WarningCode.ASSET_PATH,
             f"The constant {constant!r} holds the path of the asset {file!r}, relative to the SavedModel: "
             f"run the graph where 'assets/{file}' is, or feed {constant + ':0'!r}.",
             constant,
@@ -92,7 +92,7 @@ def _random_initializers(bindings: tuple[Binding, ...]) -> Iterator[WarningRepor
     for binding in bindings:
         if binding.random_initializer:
             yield WarningReport(
-                "RANDOM_INITIALIZER",
+                WarningCode.RANDOM_INITIALIZER,
                 f"A loader would set the variable {binding.variable.name!r} to random numbers after the restore, by "
                 f"{binding.random_initializer!r}. It was frozen with the checkpoint's value {binding.key!r} instead.",
                 binding.variable.name,
@@ -102,7 +102,7 @@ def _random_initializers(bindings: tuple[Binding, ...]) -> Iterator[WarningRepor
 def _side_effects(nodes: tuple[str, ...]) -> Iterator[WarningReport]:
     if nodes:
         yield WarningReport(
-            "SIDE_EFFECT_DROPPED",
+            WarningCode.SIDE_EFFECT_DROPPED,
             f"Ops with an effect that no output waits for are gone: {listed(nodes)}.",
             nodes[0],
         )
@@ -112,8 +112,8 @@ def _not_renamed(refused: tuple[Refusal, ...]) -> Iterator[WarningReport]:
     for refusal in refused:
         end = refusal.end
         yield WarningReport(
-            "NOT_RENAMED",
-            f"The {refusal.kind} {end.key!r} of the signature {end.signature_key!r} is the tensor "
+            WarningCode.NOT_RENAMED,
+            f"The {refusal.side} {end.key!r} of the signature {end.signature_key!r} is the tensor "
             f"{full_tensor_name(end.tensor)!r}, not named after its key: {refusal.why}.",
             node_of(end.tensor),
         )
@@ -126,9 +126,9 @@ def _stateful(op_defs: OpDefs, graph: FrozenGraph) -> Iterator[WarningReport]:
         if definition is None or not definition.is_stateful or _is_told_otherwise(op):
             continue
         if is_random(op):
-            code, says = "RANDOM_OP", "gives other numbers each time it runs"
+            code, says = WarningCode.RANDOM_OP, "gives other numbers each time it runs"
         else:
-            code, says = "STATEFUL_OP", "has state or an effect that is not in the graph"
+            code, says = WarningCode.STATEFUL_OP, "has state or an effect that is not in the graph"
         yield WarningReport(code, f"The op {op!r} {says}. It is the op of {listed(nodes)}.", nodes[0])
 
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.graph.model import Model, Saver
+from tffreeze_server.graph.model import Model, ModelKind, Saver
 from tffreeze_server.graph.node import TensorValue
-from tffreeze_server.graph.variables import Binding, Variable
+from tffreeze_server.graph.variables import Binding, ValueSource, Variable
 from tffreeze_server.resolve.evaluate import with_shape
 from tffreeze_server.resolve.restore_ops import Restored, describe
 from tffreeze_server.tensors import dtypes
 
 
-def restored(variable: Variable, checkpoint: Checkpoint, found: Restored, source: str) -> Binding:
+def restored(variable: Variable, checkpoint: Checkpoint, found: Restored, source: ValueSource) -> Binding:
     """A variable with its value in a checkpoint.
 
     Raises:
@@ -51,7 +51,7 @@ def initialised(variable: Variable, value: TensorValue) -> Binding:
 
     """
     _check(variable, value.dtype, value.shape, "the value its initializer sets")
-    return Binding(variable, value, "", "initializer")
+    return Binding(variable, value, "", ValueSource.INITIALIZER)
 
 
 def not_in_checkpoint(variable: Variable, checkpoint: Checkpoint, keys: Sequence[str]) -> FreezeError:
@@ -79,7 +79,7 @@ def restores_nothing(saver: Saver) -> FreezeError:
 def no_checkpoint(model: Model, variable: Variable) -> FreezeError:
     """The error for a model that needs a checkpoint and comes without."""
     needs = f"The outputs need the value of the variable {variable.name!r}, and "
-    if model.kind == "saved_model":
+    if model.kind is ModelKind.SAVED_MODEL:
         return FreezeError(
             Reason.CHECKPOINT_NOT_FOUND,
             f"{needs}the SavedModel {model.name!r} has no checkpoint: there is no variables/variables.index in it. "

@@ -20,7 +20,7 @@ from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.graph.node import node_of
-from tffreeze_server.graph.variables import Variable
+from tffreeze_server.graph.variables import ValueSource, Variable
 from tffreeze_server.parse import parse
 from tffreeze_server.resolve.object_paths import keys_by_name
 from tffreeze_server.resolve.restore_ops import Restored
@@ -48,7 +48,7 @@ class Names:
     _partitions: dict[tuple[str, str], Mapping[str, Restored]] = field(default_factory=dict)
     """What `_parts` found: asked for once for each part."""
 
-    def find(self, variable: Variable) -> tuple[Restored, str] | None:
+    def find(self, variable: Variable) -> tuple[Restored, ValueSource] | None:
         """What a variable is by its name, and the source of that (`name` or `object_graph`).
 
         Raises:
@@ -58,18 +58,18 @@ class Names:
         keys = self.checkpoint.entries
         for name in names_of(variable):
             if name in self.slices and self.slices[name].key in keys:
-                return self.slices[name], "name"
+                return self.slices[name], ValueSource.NAME
             if name in keys:
-                return Restored(name), "name"
+                return Restored(name), ValueSource.NAME
             part = self._part(name)
             if part is not None:
-                return part, "name"
+                return part, ValueSource.NAME
         for name in names_of(variable):
             found = self.object_keys.get(name, [])
             if len(found) > 1:
                 raise _ambiguous(self.checkpoint, name, found)
             if found:
-                return Restored(found[0]), "object_graph"
+                return Restored(found[0]), ValueSource.OBJECT_GRAPH
         return None
 
     @cached_property

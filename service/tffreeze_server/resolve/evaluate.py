@@ -27,7 +27,6 @@ from tffreeze_server.graph.ops import (
     Role,
 )
 from tffreeze_server.resolve.small_tensor import (
-    BOOL,
     SmallTensor,
     Value,
     cast,
@@ -39,7 +38,7 @@ from tffreeze_server.resolve.small_tensor import (
 )
 from tffreeze_server.resolve.trace import FlatGraph, VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
-from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+from tffreeze_server.tfproto.tensor_pb2 import DT_BOOL, DT_INT32, TensorProto
 
 MAX_DEPTH = 100
 
@@ -164,7 +163,7 @@ class Evaluator:
             key = self._variable_key(node.inputs[0] if role is Role.READ else node.name)
             return self.variable(key, node.name)
         if role is Role.IS_SET:
-            return to_value(SmallTensor(BOOL, (), (self.is_set(self._variable_key(node.inputs[0])),)))
+            return to_value(SmallTensor(DT_BOOL, (), (self.is_set(self._variable_key(node.inputs[0])),)))
         return self._from_inputs(node, index, way)
 
     def _from_inputs(self, node: Node, index: int, way: tuple[str, ...]) -> TensorValue:
@@ -198,7 +197,7 @@ class Evaluator:
             return elementwise(lambda x: x, dtype, [self._small(inputs[0], way)], self.budget)
         if node.op == "Shape":
             shape = self.value(inputs[0], way).shape
-            dtype = node.proto.attr["out_type"].type if "out_type" in node.proto.attr else 3
+            dtype = node.proto.attr["out_type"].type if "out_type" in node.proto.attr else DT_INT32
             return SmallTensor(dtype, (len(shape),), shape)
         if node.op == "Pack" and inputs:
             return self._packed([self._small(i, way) for i in inputs])

@@ -19,7 +19,7 @@ from tffreeze_server.graph.inline import nodes_run_by
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, TensorValue, from_node_def
 from tffreeze_server.graph.ops import VARIABLE_OPS
-from tffreeze_server.graph.variables import Binding, Variable, key_of, variables_of
+from tffreeze_server.graph.variables import Binding, ValueSource, Variable, key_of, variables_of
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve import bind
 from tffreeze_server.resolve.by_name import Names, names_of
@@ -218,12 +218,12 @@ class Sources:
         binding = self.restored(self.variables[key]) if key in self.variables else None
         return binding.value if binding else None
 
-    def _found(self, variable: Variable, checkpoint: Checkpoint) -> tuple[Restored, str] | None:
+    def _found(self, variable: Variable, checkpoint: Checkpoint) -> tuple[Restored, ValueSource] | None:
         first = self.first_saver.get(key_of(variable))
         if isinstance(first, FreezeError):
             raise first
         if first is not None:
-            return first, "saver"
+            return first, ValueSource.SAVER
         others = self._others(variable, checkpoint)
         if not others:
             return self.names.find(variable)
@@ -234,7 +234,7 @@ class Sources:
         for origin, restored in others[1:]:
             if restored != others[0][1]:
                 raise _disagree(variable, others[0], (origin, restored))
-        return others[0][1], "saver"
+        return others[0][1], ValueSource.SAVER
 
     def _others(self, variable: Variable, checkpoint: Checkpoint) -> list[tuple[str, Restored]]:
         """What the savers but the model's first say, where the checkpoint has it."""
@@ -242,13 +242,13 @@ class Sources:
         return [(o, r) for o, r in answers if isinstance(r, Restored) and r.key in checkpoint.entries]
 
     def _average(
-        self, variable: Variable, checkpoint: Checkpoint, found: tuple[Restored, str] | None
-    ) -> tuple[Restored, str] | None:
+        self, variable: Variable, checkpoint: Checkpoint, found: tuple[Restored, ValueSource] | None
+    ) -> tuple[Restored, ValueSource] | None:
         region = found[0] if found else Restored("")
         for key in [region.key] if found else names_of(variable):
             if key + MOVING_AVERAGE in checkpoint.entries:
                 average = Restored(key + MOVING_AVERAGE, region.region, region.whole_shape, region.reshaped)
-                return average, "moving_average"
+                return average, ValueSource.MOVING_AVERAGE
         return None
 
 

@@ -16,30 +16,41 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.tensors import dtypes
-from tffreeze_server.tfproto.tensor_pb2 import TensorProto
+from tffreeze_server.tfproto.tensor_pb2 import (
+    DT_BOOL,
+    DT_DOUBLE,
+    DT_FLOAT,
+    DT_INT8,
+    DT_INT16,
+    DT_INT32,
+    DT_INT64,
+    DT_UINT8,
+    DT_UINT16,
+    DT_UINT32,
+    DT_UINT64,
+    TensorProto,
+)
 
 Value = float | int | bool | bytes
 
 # What an element costs as a Python number and in a message, in steps and bytes of a budget.
 _ELEMENT_STEPS, _ELEMENT_BYTES = 1, 60
 
-BOOL, INT32, INT64 = 10, 3, 9
-
 # By DataType: the letter of `struct`, and the field of TensorProto that holds its values.
 _FORMATS: dict[int, tuple[str, str]] = {
-    1: ("f", "float_val"),
-    2: ("d", "double_val"),
-    INT32: ("i", "int_val"),
-    4: ("B", "int_val"),
-    5: ("h", "int_val"),
-    6: ("b", "int_val"),
-    INT64: ("q", "int64_val"),
-    BOOL: ("?", "bool_val"),
-    17: ("H", "int_val"),
-    22: ("I", "uint32_val"),
-    23: ("Q", "uint64_val"),
+    DT_FLOAT: ("f", "float_val"),
+    DT_DOUBLE: ("d", "double_val"),
+    DT_INT32: ("i", "int_val"),
+    DT_UINT8: ("B", "int_val"),
+    DT_INT16: ("h", "int_val"),
+    DT_INT8: ("b", "int_val"),
+    DT_INT64: ("q", "int64_val"),
+    DT_BOOL: ("?", "bool_val"),
+    DT_UINT16: ("H", "int_val"),
+    DT_UINT32: ("I", "uint32_val"),
+    DT_UINT64: ("Q", "uint64_val"),
 }
-_FLOATS = frozenset((1, 2))
+_FLOATS = frozenset((DT_FLOAT, DT_DOUBLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +161,7 @@ def cast(dtype: int, value: Value) -> Value:
     if isinstance(value, bytes) or dtype not in _FORMATS:
         raise ValueError(f"arithmetic on {dtypes.name_of(dtype)} is not done here")
     letter = _FORMATS[dtype][0]
-    if dtype == BOOL:
+    if dtype == DT_BOOL:
         return bool(value)
     if dtype in _FLOATS:
         try:

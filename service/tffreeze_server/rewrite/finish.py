@@ -13,7 +13,7 @@ from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rewrite import clean
 from tffreeze_server.rewrite.ends import Ends
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
-from tffreeze_server.rewrite.rename_io import Refusal, rename_io
+from tffreeze_server.rewrite.rename_io import Refusal, apply_names, plan_names
 from tffreeze_server.tensors.dtypes import STRING
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
@@ -66,10 +66,10 @@ def finish(
     renamed: Mapping[str, str] = {}
     refused: tuple[Refusal, ...] = ()
     if options.rename_io:
-        named = rename_io(nodes, inputs, outputs)
-        nodes, renamed, refused = named.nodes, named.moved, named.refused
-        inputs = tuple(replace(e, tensor=named.tensors[e.signature_key, e.key, False]) for e in inputs)
-        outputs = tuple(replace(e, tensor=named.tensors[e.signature_key, e.key, True]) for e in outputs)
+        plan = plan_names(nodes, inputs, outputs)
+        nodes, renamed, refused = apply_names(plan, nodes), plan.moved, plan.refused
+        inputs = tuple(replace(e, tensor=plan.tensors[e.signature_key, e.key, False]) for e in inputs)
+        outputs = tuple(replace(e, tensor=plan.tensors[e.signature_key, e.key, True]) for e in outputs)
     nodes = clean.without_dangling_colocation(nodes)
     if options.clear_devices:
         nodes = clean.without_devices(nodes)

@@ -1,7 +1,22 @@
-"""Inputs and outputs named after the keys of the signature."""
+"""Inputs and outputs named after the keys of the signature.
+
+Theory of operation. `plan_names` chooses all names and changes nothing; `apply_names` then makes the renamed graph in
+one pass. An input of a signature is renamed: its Placeholder gets the key's name. An output gets a new Identity of the
+key's name, as its node may have other readers and other outputs. With several signatures the name is
+`signature_key/key`. Endpoints outside a signature keep their names unless a signature key claims them.
+
+Invariants:
+- Each new name belongs to one node. The first input to claim a name gets it; an output that claims the name of an
+  input gets `NAME_output`.
+- A node that is in the way moves to `NAME_1`; it is never lost, and its readers follow it.
+- A name that is made up (`NAME_1`, `NAME_output`) is one that no node has and no key claims.
+- A Placeholder with several keys keeps its name, and so does an input that is no Placeholder: each such end is refused,
+  with the reason.
+"""
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,48 +27,51 @@ from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.ops import PLACEHOLDER_OPS
 
 
+class EndpointKind(enum.StrEnum):
+    """Which side of a graph an endpoint is on."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An input or output that could not get the name of its key.
 
     Attributes:
-        kind: `input` or `output`.
+        side: Whether it is an input or an output.
         end: With the tensor's name in the renamed graph.
         why: The end of a sentence.
 
     """
 
-    kind: str
+    side: EndpointKind
     end: Endpoint
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A graph and its ends after renaming.
+class NamePlan:
+    """Which nodes of a graph get which names.
 
     Attributes:
-        nodes: By name.
-        tensors: For each old tensor of an end (`(signature_key, key, is_output)`), its new name.
-        moved: New names of the nodes that have another one.
-        refused: The ends of signatures that could not get the name of their key, and why.
+        moved: By name: the new name of each node that gets another one.
+        identities: By name: the output of each Identity that is added.
+        tensors: For each end (`(signature_key, key, is_output)`), its tensor in the renamed graph.
+        refused: The ends of signatures that do not get the name of their key, and why.
 
     """
 
-    nodes: dict[str, Node]
-    tensors: Mapping[tuple[str, str, bool], str]
     moved: Mapping[str, str]
+    identities: Mapping[str, Endpoint]
+    tensors: Mapping[tuple[str, str, bool], str]
     refused: tuple[Refusal, ...]
 
 
-def rename_io(
+def plan_names(
     nodes: Mapping[str, Node], inputs: tuple[Endpoint, ...], outputs: tuple[Endpoint, ...]
-) -> Named:
-    """Name the ends of a graph after their keys.
-
-    An input's Placeholder is renamed (one that has several keys keeps its name); an output gets an Identity.
-    With several signatures the name is `signature_key/key`. What had the name before gets another one. Ends
-    that belong to no signature keep their names where none of a signature asks for them.
+) -> NamePlan:
+    """Choose names after the keys of the ends.
 
     Args:
         nodes: By name; `inputs` and `outputs` name tensors of it.
@@ -62,42 +80,52 @@ def rename_io(
 
     """
     several = len({e.signature_key for e in (*inputs, *outputs)} - {""}) > 1
+    names = _input_names(nodes, inputs, several=several)
+    # One name for two inputs, or for an input and an output: the first has it.
+    new_inputs = {name: tensor for tensor, name in reversed(names.items())}
+    identities = {_name(e, several=several): e for e in reversed(_of_signatures(outputs))}
+    moved = {tensor: name for name, tensor in new_inputs.items() if name != tensor}
+    for name in dict.fromkeys((*new_inputs, *identities)):
+        if name in nodes and new_inputs.get(name) != name and name not in moved:
+            moved[name] = _free(f"{name}_1", nodes, new_inputs, identities)
+    for name in [name for name in identities if name in new_inputs]:
+        identities[_free(f"{name}_output", nodes, new_inputs, identities)] = identities.pop(name)
+    tensors = {(e.signature_key, e.key, False): _moved(e.tensor, moved) for e in inputs}
+    tensors |= {(e.signature_key, e.key, True): _moved(e.tensor, moved) for e in outputs}
+    tensors |= {(e.signature_key, e.key, True): name for name, e in identities.items()}
+    ends = [(EndpointKind.INPUT, e, tensors[e.signature_key, e.key, False]) for e in _of_signatures(inputs)]
+    ends += [(EndpointKind.OUTPUT, e, tensors[e.signature_key, e.key, True]) for e in _of_signatures(outputs)]
+    refused = [
+        Refusal(side, replace(e, tensor=tensor), _why(side, e, nodes, names))
+        for side, e, tensor in ends
+        if tensor != _name(e, several=several)
+    ]
+    return NamePlan(moved, dict(sorted(identities.items())), tensors, tuple(refused))
+
+
+def apply_names(plan: NamePlan, nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """Give the nodes their new names, and add the Identities."""
+    renamed = {plan.moved.get(n.name, n.name): _renamed(n, plan.moved) for n in nodes.values()}
+    for name, e in plan.identities.items():
+        renamed[name] = new_node(name, "Identity", (_moved(e.tensor, plan.moved),), {"T": type_attr(e.dtype)})
+    return renamed
+
+
+def _input_names(nodes: Mapping[str, Node], inputs: tuple[Endpoint, ...], *, several: bool) -> dict[str, str]:
+    """By tensor: the name after its key of each input that is a Placeholder and has one key."""
     keys_of: dict[str, set[str]] = {}
     for e in _of_signatures(inputs):
         keys_of.setdefault(e.tensor, set()).add(_name(e, several=several))
-    names = {
+    return {
         tensor: keys.pop()
         for tensor, keys in keys_of.items()
         if len(keys) == 1 and tensor in nodes and nodes[tensor].op in PLACEHOLDER_OPS
     }
-    # One name for two inputs, or for an input and an output: the first has it.
-    new_inputs = {name: tensor for tensor, name in reversed(names.items())}
-    made = {_name(e, several=several): e for e in reversed(_of_signatures(outputs))}
-    moved = {tensor: name for name, tensor in new_inputs.items() if name != tensor}
-    for name in dict.fromkeys((*new_inputs, *made)):
-        if name in nodes and new_inputs.get(name) != name and name not in moved:
-            moved[name] = _free(f"{name}_1", nodes, new_inputs, made)
-    for name in [name for name in made if name in new_inputs]:
-        made[_free(f"{name}_output", nodes, new_inputs, made)] = made.pop(name)
-    renamed = {moved.get(n.name, n.name): _renamed(n, moved) for n in nodes.values()}
-    tensors = {(e.signature_key, e.key, False): _moved(e.tensor, moved) for e in inputs}
-    tensors |= {(e.signature_key, e.key, True): _moved(e.tensor, moved) for e in outputs}
-    for name, e in sorted(made.items()):
-        renamed[name] = new_node(name, "Identity", (_moved(e.tensor, moved),), {"T": type_attr(e.dtype)})
-        tensors[e.signature_key, e.key, True] = name
-    named = [("input", e, tensors[e.signature_key, e.key, False]) for e in _of_signatures(inputs)]
-    named += [("output", e, tensors[e.signature_key, e.key, True]) for e in _of_signatures(outputs)]
-    refused = [
-        Refusal(kind, replace(e, tensor=tensor), _why(kind, e, nodes, names))
-        for kind, e, tensor in named
-        if tensor != _name(e, several=several)
-    ]
-    return Named(renamed, tensors, moved, tuple(refused))
 
 
-def _why(kind: str, endpoint: Endpoint, nodes: Mapping[str, Node], names: Mapping[str, str]) -> str:
+def _why(side: EndpointKind, endpoint: Endpoint, nodes: Mapping[str, Node], names: Mapping[str, str]) -> str:
     """Why an end did not get the name of its key."""
-    if kind == "input" and endpoint.tensor not in names:
+    if side is EndpointKind.INPUT and endpoint.tensor not in names:
         node = nodes.get(node_of(endpoint.tensor))
         if node is not None and node.op not in PLACEHOLDER_OPS:
             return f"only a Placeholder is renamed, and its op is {node.op!r}"

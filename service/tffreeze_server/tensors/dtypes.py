@@ -10,12 +10,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tffreeze_server.tfproto.tensor_pb2 import (
+    DT_BFLOAT16,
+    DT_BOOL,
+    DT_COMPLEX64,
+    DT_COMPLEX128,
+    DT_DOUBLE,
+    DT_FLOAT,
+    DT_FLOAT4_E2M1FN,
+    DT_FLOAT8_E4M3B11FNUZ,
+    DT_FLOAT8_E4M3FN,
+    DT_FLOAT8_E4M3FNUZ,
+    DT_FLOAT8_E5M2,
+    DT_FLOAT8_E5M2FNUZ,
+    DT_HALF,
+    DT_INT2,
+    DT_INT4,
+    DT_INT8,
+    DT_INT16,
+    DT_INT32,
+    DT_INT64,
+    DT_QINT8,
+    DT_QINT16,
+    DT_QINT32,
+    DT_QUINT8,
+    DT_QUINT16,
+    DT_RESOURCE,
+    DT_STRING,
+    DT_UINT2,
+    DT_UINT4,
+    DT_UINT8,
+    DT_UINT16,
+    DT_UINT32,
+    DT_UINT64,
+    DT_VARIANT,
+)
+
 REF_OFFSET = 100
 """A ref type's number minus its base type's."""
 
-STRING = 7
-RESOURCE = 20
-VARIANT = 21
+STRING: int = DT_STRING
+RESOURCE: int = DT_RESOURCE
+VARIANT: int = DT_VARIANT
 
 MAX_DIMENSIONS = 254
 """Of a TensorFlow shape (TensorShapeRep::MaxDimensions in core/framework/tensor_shape.h)."""
@@ -23,43 +59,47 @@ MAX_CONSTANT_BYTES = 1 << 40
 """More than any machine that loads a graph has for one of its constants: one value may stand for many elements."""
 
 _TABLE: tuple[tuple[int, str, int], ...] = (
-    (1, "float32", 4),
-    (2, "float64", 8),
-    (3, "int32", 4),
-    (4, "uint8", 1),
-    (5, "int16", 2),
-    (6, "int8", 1),
-    (STRING, "string", 0),
-    (8, "complex64", 8),
-    (9, "int64", 8),
-    (10, "bool", 1),
-    (11, "qint8", 1),
-    (12, "quint8", 1),
-    (13, "qint32", 4),
-    (14, "bfloat16", 2),
-    (15, "qint16", 2),
-    (16, "quint16", 2),
-    (17, "uint16", 2),
-    (18, "complex128", 16),
-    (19, "float16", 2),
-    (RESOURCE, "resource", 0),
-    (VARIANT, "variant", 0),
-    (22, "uint32", 4),
-    (23, "uint64", 8),
-    (24, "float8_e5m2", 1),
-    (25, "float8_e4m3fn", 1),
-    (26, "float8_e4m3fnuz", 1),
-    (27, "float8_e4m3b11fnuz", 1),
-    (28, "float8_e5m2fnuz", 1),
-    (29, "int4", 1),
-    (30, "uint4", 1),
-    (31, "int2", 1),
-    (32, "uint2", 1),
-    (33, "float4_e2m1fn", 1),
+    (DT_FLOAT, "float32", 4),
+    (DT_DOUBLE, "float64", 8),
+    (DT_INT32, "int32", 4),
+    (DT_UINT8, "uint8", 1),
+    (DT_INT16, "int16", 2),
+    (DT_INT8, "int8", 1),
+    (DT_STRING, "string", 0),
+    (DT_COMPLEX64, "complex64", 8),
+    (DT_INT64, "int64", 8),
+    (DT_BOOL, "bool", 1),
+    (DT_QINT8, "qint8", 1),
+    (DT_QUINT8, "quint8", 1),
+    (DT_QINT32, "qint32", 4),
+    (DT_BFLOAT16, "bfloat16", 2),
+    (DT_QINT16, "qint16", 2),
+    (DT_QUINT16, "quint16", 2),
+    (DT_UINT16, "uint16", 2),
+    (DT_COMPLEX128, "complex128", 16),
+    (DT_HALF, "float16", 2),
+    (DT_RESOURCE, "resource", 0),
+    (DT_VARIANT, "variant", 0),
+    (DT_UINT32, "uint32", 4),
+    (DT_UINT64, "uint64", 8),
+    (DT_FLOAT8_E5M2, "float8_e5m2", 1),
+    (DT_FLOAT8_E4M3FN, "float8_e4m3fn", 1),
+    (DT_FLOAT8_E4M3FNUZ, "float8_e4m3fnuz", 1),
+    (DT_FLOAT8_E4M3B11FNUZ, "float8_e4m3b11fnuz", 1),
+    (DT_FLOAT8_E5M2FNUZ, "float8_e5m2fnuz", 1),
+    (DT_INT4, "int4", 1),
+    (DT_UINT4, "uint4", 1),
+    (DT_INT2, "int2", 1),
+    (DT_UINT2, "uint2", 1),
+    (DT_FLOAT4_E2M1FN, "float4_e2m1fn", 1),
 )
 
 _NAMES = {number: name for number, name, _ in _TABLE}
-_NUMBERS = {name: number for number, name, _ in _TABLE} | {"half": 19, "float": 1, "double": 2}
+_NUMBERS = {name: number for number, name, _ in _TABLE} | {
+    "half": DT_HALF,
+    "float": DT_FLOAT,
+    "double": DT_DOUBLE,
+}
 _SIZES_BYTES = {number: size_bytes for number, _, size_bytes in _TABLE}
 
 
