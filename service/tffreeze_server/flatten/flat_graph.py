@@ -1,16 +1,35 @@
-"""The graph that the outputs reach, all calls inlined, cut where the caller wants it cut."""
+"""The graph that the outputs reach, all calls inlined, cut where the caller wants it cut.
+
+Theory of operation. In this order:
+1. Take what the outputs reach of the model's own graph.
+2. Cut it at those tensors of the caller's that are in it. What only led there is not looked at again.
+3. Inline all calls (`graph/inline.py`). A call that is an output by its own name leaves a stand-in of that name.
+4. Cut what is left to cut: tensors inside of what was a call.
+5. Drop control dependencies on reads of variables that become constants (`drop_read_controls.py`).
+6. Prune to what the outputs reach.
+7. Where inlining and pruning would lose a write that something kept can see (`lost_writes.py`), mark that call as
+   one to leave and start again. Each round marks at least one more call, so this ends.
+
+Invariants:
+- Nodes are never changed in place, nor is a mapping that was handed in; each step makes a new one.
+- `now` says, after each step, which tensor stands for each tensor that was asked for or cut at.
+- A graph that no step changes keeps the order of its file; any other is in the order of first need.
+- An output asked for by name keeps its name. Where variables stay, so does any output that is a call: the stand-in
+  depends on what the call writes to them.
+"""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.flatten.choose_outputs import Wanted, canonical
+from tffreeze_server.flatten.cut import CutGraph, cut_at
 from tffreeze_server.flatten.drop_read_controls import without_waits_for_reads
 from tffreeze_server.flatten.lost_writes import Keeps, Pruned, calls_to_leave
-from tffreeze_server.graph.attrs import shape_attr, type_attr, types_attr
+from tffreeze_server.graph.attrs import type_attr, types_attr
 from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.functions import Functions
 from tffreeze_server.graph.inline import called_function, follow, has_frames, inline_calls
@@ -20,7 +39,6 @@ from tffreeze_server.graph.op_args import output_ranges
 from tffreeze_server.graph.ops import CALLS, FORWARDING_OPS, VARIABLE_OPS, is_write
 from tffreeze_server.graph.order import in_order, reachable
 from tffreeze_server.graph.saver_nodes import readers_of
-from tffreeze_server.tensors.dtypes import base, is_ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +67,7 @@ def flat_graph(
     functions: Functions,
     keeps: Keeps | None = None,
 ) -> FlatGraph:
-    """Inline, cut and prune; calls whose writes could not be kept otherwise stay calls (`lost_writes.py`).
-
-    An output that is a call asked for by name keeps that name. So does any output that is a call where
-    variables stay: it then waits for what the call writes to them.
+    """Inline, cut and prune a graph, as this module's docstring tells.
 
     Args:
         nodes: Of the model's graph, by name.
@@ -65,33 +80,48 @@ def flat_graph(
         FreezeError: OUTPUT_NOT_FOUND, INPUT_NOT_FOUND, REACHABLE_WRITE, MALFORMED_MODEL, UNSUPPORTED_OP, UNKNOWN_OP.
 
     """
+    outputs = functions.outputs
     cuts = tuple(dict.fromkeys(map(canonical, cuts)))
     tensors = list(dict.fromkeys([e.tensor for e in (*wanted.outputs, *wanted.inputs)] + [*wanted.named]))
     whole = in_order(nodes, [_top(nodes, name) for name in tensors])
-    now = {tensor: tensor for tensor in tensors}
-    reached = _cut_all(whole, [t for t in cuts if node_of(t) in whole], now, functions.outputs)
+    outer = cut_at(whole, [t for t in cuts if node_of(t) in whole], outputs)
+    now = _after_cut({tensor: tensor for tensor in tensors}, outer)
+    reached = outer.nodes
     if cuts:  # What is above a cut need not even be read.
         roots = (node_of(tensor) for tensor in now.values())
         reached = reachable(reached, [name if name in reached else _top(nodes, name) for name in roots])
-    check_inputs(reached, functions.outputs)
+    check_inputs(reached, outputs)
     flat, aliases, callers = _inlined(reached, nodes, wanted, functions, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
-    flat = _cut_all(
-        flat, [t for t in cuts if t not in now or node_of(t) not in whole], now, functions.outputs
-    )
+    inner = cut_at(flat, [t for t in cuts if t not in now or node_of(t) not in whole], outputs)
+    now, flat = _after_cut(now, inner), inner.nodes
     for asked, tensor in now.items():
-        _check_there(flat, asked, tensor, functions.outputs)
+        _check_there(flat, asked, tensor, outputs)
     if not has_frames(flat):
         flat = without_waits_for_reads(flat, keeps or (lambda _: False))
-    is_same = len(flat) == len(whole) and all(map(operator.is_, flat.values(), whole.values()))
-    ordered = whole if is_same else reachable(flat, [node_of(t) for t in now.values()])
-    if not is_same:
-        pruned_graph = Pruned(reached, flat, ordered, callers, tuple(tensors), cuts)
-        left = calls_to_leave(pruned_graph, functions.effects, keeps)
-        if left:
-            return flat_graph({**nodes, **left}, wanted, cuts, functions, keeps)
-    unused = () if is_same else tuple(node for name, node in flat.items() if name not in ordered)
-    return FlatGraph(ordered, unused, now, cuts)
+    if _is_unchanged(whole, flat):
+        return FlatGraph(whole, (), now, cuts)
+    kept = reachable(flat, [node_of(t) for t in now.values()])
+    left = calls_to_leave(
+        Pruned(reached, flat, kept, callers, tuple(tensors), cuts), functions.effects, keeps
+    )
+    if left:
+        return flat_graph({**nodes, **left}, wanted, cuts, functions, keeps)
+    return FlatGraph(kept, tuple(node for name, node in flat.items() if name not in kept), now, cuts)
+
+
+def _after_cut(now: Mapping[str, str], graph: CutGraph) -> dict[str, str]:
+    """What stands for each tensor after a cut: of those above, and of those that it was cut at."""
+    cut = graph.placeholders
+    return {asked: cut.get(current, current) for asked, current in now.items()} | dict(cut)
+
+
+def _is_unchanged(before: Mapping[str, Node], after: Mapping[str, Node]) -> bool:
+    """Whether no node was changed, added or taken: each step gives a node that it leaves as it is as the same object.
+
+    Then the order of the nodes stands, too, which for a large graph is much work to find.
+    """
+    return len(before) == len(after) and all(map(operator.is_, after.values(), before.values()))
 
 
 def _inlined(
@@ -117,33 +147,6 @@ def _inlined(
         kept = waits if writing is None else tuple(w for w in waits if node_of(w) in writing)
         flat[name] = _stand_in(reached[name], aliases, functions.outputs, kept)
     return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}, callers
-
-
-def _cut_all(
-    nodes: dict[str, Node], cuts: Sequence[str], now: dict[str, str], outputs: Outputs
-) -> dict[str, Node]:
-    """The nodes with Placeholders where they are to be cut; `now` says what stands for what."""
-    if not cuts:
-        return nodes
-    changed = dict(nodes)
-    made: dict[str, str] = {}
-    buffers: set[str] = set()
-    for tensor in cuts:
-        name, dtype = _cut(changed, tensor, outputs)
-        made[tensor] = name
-        if is_ref(dtype):
-            buffers.add(tensor)
-    _check_buffers(changed.values(), buffers, outputs)
-    now.update({asked: made[current] for asked, current in now.items() if current in made} | made)
-    moved = {tensor: name for tensor, name in made.items() if tensor != name}
-    return {name: _reading(node, moved) for name, node in changed.items()}
-
-
-def _reading(node: Node, moved: Mapping[str, str]) -> Node:
-    """A node that reads the Placeholders that were made where the graph was cut."""
-    if moved.keys().isdisjoint(node.inputs):
-        return node
-    return node._replace(inputs=tuple([moved.get(i, i) for i in node.inputs]))
 
 
 def _top(nodes: Mapping[str, Node], tensor: str) -> str:
@@ -221,56 +224,3 @@ def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waits: t
     if not types:
         return new_node(call.name, "NoOp", waits, {})
     return new_node(call.name, "IdentityN", results + waits, {"T": types_attr(types)})
-
-
-def _cut(flat: dict[str, Node], tensor: str, outputs: Outputs) -> tuple[str, int]:
-    """Put a Placeholder in place of a tensor, or beside it; its name, and the tensor's dtype."""
-    name, index = split_tensor(tensor)
-    node = flat.get(name)
-    if node is None:
-        raise FreezeError(
-            Reason.INPUT_NOT_FOUND,
-            f"The graph is to be cut at {tensor!r}, but no output reaches a node {name!r}. {nearest(name, flat)}",
-            subject=tensor,
-        )
-    types = outputs.types(node)
-    if index >= len(types):
-        raise FreezeError(
-            Reason.INPUT_NOT_FOUND,
-            f"The graph is to be cut at {tensor!r}, but {name!r} (op {node.op!r}) is known to have "
-            f"{len(types)} outputs.",
-            subject=tensor,
-        )
-    made = name if len(types) == 1 else f"{name}_{index}"
-    while made in flat and made != name:
-        made += "_"
-    attrs = {"dtype": type_attr(base(types[index])), "shape": shape_attr(_known_shape(node, index))}
-    flat[made] = new_node(made, "Placeholder", (), attrs)
-    return made, types[index]
-
-
-def _check_buffers(nodes: Iterable[Node], cut: set[str], outputs: Outputs) -> None:
-    """Buffers of variables that the graph is cut at may be read for their values only."""
-    for reader in nodes if cut else ():
-        for k, tensor in enumerate(reader.inputs):
-            if tensor in cut and outputs.takes_buffer(reader, k):
-                raise FreezeError(
-                    Reason.INVALID_OPTION,
-                    f"The graph is to be cut at {tensor!r}, the buffer of a variable, which the node {reader.name!r} "
-                    f"(op {reader.op!r}) asks for itself, not for its value. Cut at a tensor that is read from it.",
-                    subject=tensor,
-                )
-
-
-def _known_shape(node: Node, index: int) -> tuple[int, ...] | None:
-    """The shape that the exporter noted for an output, if it did."""
-    for key in ("_output_shapes", "output_shapes", "shape"):
-        value = node.proto.attr.get(key)
-        if value is None:
-            continue
-        if value.WhichOneof("value") == "shape" and index == 0:
-            return None if value.shape.unknown_rank else tuple(d.size for d in value.shape.dim)
-        if index < len(value.list.shape):
-            shape = value.list.shape[index]
-            return None if shape.unknown_rank else tuple(d.size for d in shape.dim)
-    return None
