@@ -1,18 +1,29 @@
 """Function calls replaced by the bodies they call.
 
-Theory of operation. A call `c` of function `f` becomes the nodes of `f`, named `c/NODE`. What read `c:k` reads
-the body's k-th result; what read argument `a` in the body reads the call's input. What waited for `c`
-(`^c`) waits for all results and control results of the body: where something does, a NoOp keeps the name `c`.
-What `c` waited for, every node waits for that reads nothing else of the body, but what is there anyway.
+Theory of operation. A call `c` of function `f` becomes the nodes of `f`, named `c/NODE`:
+- What read output `c:k` reads the body's result `k`. What read argument `a` in the body reads the call's input.
+- What had a control dependency on `c` (`^c`) depends on all results and control results of the body: where there is
+  such a reader, a NoOp keeps the name `c`.
+- Body nodes without inputs inherit the control inputs of `c`, except those that give the same whenever they run. So
+  do nodes that read nothing but such nodes and arguments.
 
-A data result waits for no more than it reads: an assert or a print beside it goes with the pruning, as it
-does in any pruned graph, and the report says so. What is lost of a call that way, and could be seen in what is
-left, is found in `rewrite/lost_writes.py`. Functions marked `_noinline` stay calls.
+A data result depends only on what it reads: an assert or a print beside it is pruned, as in any pruned graph, and the
+report says so. Writes that pruning would lose are dealt with in `flatten/lost_writes.py`. Functions marked `_noinline`
+stay calls.
 
-Where a loop or branch of TensorFlow 1 is in the graph, a node without inputs must know in which frame of the
-loop it runs, and in which branch: it then waits for an input of the call, read by an Identity, as waiting for
-a Switch itself is waiting for either branch. Facts: `core/common_runtime/inline_function_utils.cc`, and
-`ExecutorImpl` in `core/common_runtime/executor.cc`.
+In a graph with TensorFlow 1 control flow, a node without inputs must know in which frame of a loop and in which branch
+it runs. It then depends on an Identity of an input of the call. (A control dependency on a Switch itself would be
+satisfied by either branch.)
+
+Bodies are inlined bottom up, each once for each set of attribute values (`Inliner.body`), and copied into each caller.
+
+Invariants:
+- No inlined node gets the name of another node: where `c/NODE` is taken, the prefix is made longer.
+- A body that the inliner holds has no call left but those that must stay.
+- Every copy draws from the budget before it is made, so work and memory are bounded by the input.
+- Neither the nodes that are handed in nor their messages are changed.
+
+Facts: `core/common_runtime/inline_function_utils.cc`, and `ExecutorImpl` in `core/common_runtime/executor.cc`.
 """
 
 from __future__ import annotations

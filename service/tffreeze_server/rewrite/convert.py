@@ -1,10 +1,24 @@
-"""Variables become constants, and what reads them plain ops: the pass over one graph or function body.
+"""Variables become constants, and what reads them plain ops: one pass over a graph or function body.
 
-Theory of operation. Nodes come in an order in which inputs are first (back edges of loops aside), so one pass
-suffices: `handles` holds every tensor that was a variable's handle or buffer. A node that takes none of
-them is left as it is. Else its role (`ops.py`) says what becomes of it and whether its outputs are handles
-too. Ops that run functions get bodies made for just these handles (`specialise.py`). A merge that closes a
-loop is entered before the loop: what comes around is then the same variable.
+Theory of operation. Nodes come after their inputs (back edges of loops aside), so one pass is enough. The pass keeps
+`handles`: every tensor that was the handle or ref of a frozen variable, and is its value now. For each node:
+- A variable that is frozen becomes a Const; a second node of the same variable, an Identity of the first.
+- A node that takes no handle stays as it is.
+- An op that runs functions gets bodies made for just the handles it is given (`specialise.py`).
+- Any other node is rewritten by its role (`graph/ops.py`, `rewrite_ops.py`). A role that forwards makes handles of
+  the node's outputs.
+- A node that takes a handle and has no role writes to the variable, or needs the variable itself: an error, with the
+  path from an output to it.
+
+The Merge of a loop is visited before what its back edge reads. So it is taken to be the variable that enters the loop,
+and `check_merges` verifies that when the pass is done.
+
+Invariants:
+- A tensor in `handles` has the dtype that `handles` says in the converted graph.
+- Merge never mixes a frozen variable with anything else, back edges included.
+- A ref variable read by an op that does not ask for the ref is read for its value, as any tensor is.
+- New nodes get names that no node here has. In a graph with TensorFlow 1 control flow, a new node without inputs
+  depends on the value it stands for, so that it runs in the same frame and branch.
 """
 
 from __future__ import annotations
@@ -218,7 +232,7 @@ class _Pass:
         self.done.handles.update(rewrite_ops.passed_on(node, handle))
 
     def check_merges(self) -> None:
-        """Where a frozen variable meets something else, be it on its way around a loop, neither can be."""
+        """A Merge must not mix a frozen variable with anything else, back edges included."""
         handles = self.done.handles
         for node in self.merges:
             others = [handles.get(i) for i in node.inputs if not i.startswith("^")]

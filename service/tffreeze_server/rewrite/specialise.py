@@ -1,11 +1,19 @@
-"""Function bodies made for the variables they are given.
+"""Function bodies specialised to their variable arguments.
 
-Theory of operation. A body that is given a frozen variable's handle gets its value instead: the argument
-changes its type, and so does what the body makes of it. Two calls with handles of the same types share
-one body, others get their own: the key is the function, the values of its attributes, and the type of
-each argument that is a handle. A body that is given none, and holds none, stays as the model has it
-(calls in branches and loops are inlined all the same). What a body calls is made before it is done, so
-the types of its results are known to its caller; recursion is refused by the inliner.
+Theory of operation. A body that is given the handle of a frozen variable gets the variable's value instead. So the
+type of that argument changes, and with it what the body makes of it; `convert.py` converts the body like any graph.
+A specialised body is kept under its key: the function, the values of its attributes, and for each argument that is a
+handle its position and type. Calls with the same key share it. A body that is given no handle and holds no variable
+stays as the model has it.
+
+What a body calls is made before the body is done, so the types of its results are known to its caller.
+
+Invariants:
+- Shapes of variables are not part of the key, so a specialised body knows none.
+- If one branch gives a variable as its result, all must; what enters a loop as a variable leaves its body as one.
+- A body that writes keeps its calls: they order reads and writes by the values they pass on.
+- A new name is in neither the model's library nor the frozen one.
+- Functions that run themselves are refused, as are functions nested deeper than `MAX_DEPTH`.
 """
 
 from __future__ import annotations
