@@ -27,7 +27,7 @@ from tffreeze_server.report.build import build_report
 from tffreeze_server.report.report import Report
 from tffreeze_server.resolve.resolve import Sources, resolve
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
-from tffreeze_server.rewrite.rewrite import Rewritten, rewrite
+from tffreeze_server.rewrite.rewrite import FrozenModel, rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def freeze(source: ModelSource, options: FreezeOptions) -> FreezeResult:
     return FreezeResult(plan, report, graph, assets)
 
 
-def _check_form(options: FreezeOptions, rewritten: Rewritten) -> None:
+def _check_form(options: FreezeOptions, rewritten: FrozenModel) -> None:
     if options.as_saved_model and rewritten.kept:
         raise FreezeError(
             Reason.INVALID_OPTION,

@@ -38,7 +38,7 @@ class FreezeOptions:
         tags: Of the MetaGraph to take, compared as a set; None: `serve`, or the only one there is.
         signature_keys: Signatures to keep; all in one graph. Empty and no `output_nodes`: `serving_default`,
             or the only one there is.
-        output_nodes: Outputs by node or tensor name (`a` is as good as `a:0`). They keep their names.
+        output_nodes: OpRegistry by node or tensor name (`a` is as good as `a:0`). They keep their names.
         input_nodes: Tensors to cut the graph at: each becomes a Placeholder, nothing above it is kept.
         restore_op: The saver's restore op, instead of the model's own.
         filename_tensor: The saver's filename tensor, instead of the model's own.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tffreeze.checkpoint_state import MAX_STATE_BYTES, newest_checkpoint
 from tffreeze.errors import TffreezeError
-from tffreeze_server.checkpoint import locate
+from tffreeze_server.checkpoint import find_checkpoint
 from tffreeze_server.errors import FreezeError
 
 TEXTS = [
@@ -61,7 +61,7 @@ def _client(state: Path) -> object:
 
 def _engine(state: Path) -> object:
     try:
-        return locate._parts_inside(locate._read_state(state))
+        return find_checkpoint._parts_inside(find_checkpoint._read_state(state))
     except FreezeError as error:
         return error.reason.name
 
@@ -106,5 +106,5 @@ def test_a_large_state_file_is_refused_by_both(tmp_path: Path) -> None:
     """A list of checkpoints is short."""
     state = tmp_path / "checkpoint"
     state.write_bytes(b" " * (MAX_STATE_BYTES + 1))
-    assert locate.MAX_STATE_BYTES == MAX_STATE_BYTES
+    assert find_checkpoint.MAX_STATE_BYTES == MAX_STATE_BYTES
     assert _engine(state) == _client(state) == "MALFORMED_CHECKPOINT"

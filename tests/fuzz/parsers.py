@@ -17,11 +17,11 @@ from tffreeze.receive import Receiver
 from tffreeze.wire import read_response
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
-from tffreeze_server.checkpoint.locate import locate
+from tffreeze_server.checkpoint.find_checkpoint import find_checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.strings import read_strings
-from tffreeze_server.checkpoint.v1_values import Decoded
+from tffreeze_server.checkpoint.v1_values import V1Value
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model_file import read_file, read_nodes
 from tffreeze_server.graph.text import parse_text
@@ -100,7 +100,7 @@ def v1_value(data: bytes) -> None:
         sizes = (4, 8, 4, 1, 2, 1, 8, 8, 1, 1, 2, 2, 16, 2, 4, 8)
         which = data[0] % len(dtypes)
         length_bytes = data[1] * sizes[which]
-        value = Decoded(length_bytes, opened, _V1_KEY, "v", dtypes[which])
+        value = V1Value(length_bytes, opened, _V1_KEY, "v", dtypes[which])
         given = b"".join(value.chunks(files))
         assert len(given) == length_bytes
         assert bytes(value.open(files)(length_bytes, 0)) == given
@@ -133,7 +133,7 @@ def checkpoint_state(data: bytes) -> None:
     _written("state/model.index", b"")
     with suppress(TffreezeError):
         find_model(samples().model, {"checkpoint": path.parent})
-    locate(path.parent)
+    find_checkpoint(path.parent)
 
 
 class _Bin:

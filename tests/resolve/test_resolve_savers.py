@@ -13,7 +13,7 @@ from tffreeze_server.graph.functions import functions_of
 from tffreeze_server.graph.load import load
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import Sources
-from tffreeze_server.resolve.restore_ops import Restored, restored_by
+from tffreeze_server.resolve.restore_ops import CheckpointTensor, restored_by
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("graph")]
 
@@ -359,7 +359,7 @@ def test_what_a_saver_restores_can_be_asked(tmp_path: Path) -> None:
     model = load(ModelSource(export(tmp_path, saver)), FreezeOptions())
     sources = Sources(model, None, FreezeOptions(), functions_of(model))
     graph = sources.restore_graph(model.savers[0])
-    assert {("", "a"): Restored("x")} == restored_by(graph, model.savers[0])
+    assert {("", "a"): CheckpointTensor("x")} == restored_by(graph, model.savers[0])
 
 
 def test_a_restore_op_that_restores_nothing(tmp_path: Path) -> None:

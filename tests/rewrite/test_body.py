@@ -12,7 +12,8 @@ from rewrite.graphs import library, shape_of
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import type_attr
-from tffreeze_server.graph.body import Outputs, to_body, to_function_def
+from tffreeze_server.graph.body import to_body, to_function_def
+from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.op_table import op_defs
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef
@@ -26,9 +27,9 @@ def only(text: str) -> FunctionDef:
     return text_format.Parse(text, FunctionDef())
 
 
-def outputs(text: str = "") -> Outputs:
+def outputs(text: str = "") -> OpRegistry:
     """What the functions of a text, and ops, give."""
-    return Outputs(library(text), op_defs(), Budget())
+    return OpRegistry(library(text), op_defs(), Budget())
 
 
 SPLITS = """
@@ -78,7 +79,7 @@ def test_functions_of_real_models_there_and_back(models_dir: Path) -> None:
     ):
         file = models_dir / name / "saved_model.pb"
         graph = SavedModel.FromString(file.read_bytes()).meta_graphs[0].graph_def
-        known = Outputs({f.signature.name: f for f in graph.library.function}, op_defs(), Budget())
+        known = OpRegistry({f.signature.name: f for f in graph.library.function}, op_defs(), Budget())
         for function in graph.library.function:
             body = to_body(function, NOTHING, known)
             again = to_body(to_function_def(body, known), NOTHING, known)

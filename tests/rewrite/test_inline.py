@@ -9,8 +9,8 @@ import pytest
 from rewrite.graphs import graph, library, shape_of
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.inline import Inliner, inline_calls, nodes_run_by
+from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.op_table import op_defs
 
 DOUBLE = """
@@ -27,9 +27,9 @@ library { function {
 CALL = 'op: "PartitionedCall" attr { key: "f" value { func { name: "double" } } }'
 
 
-def outputs(text: str) -> Outputs:
+def outputs(text: str) -> OpRegistry:
     """What the functions of a text may call."""
-    return Outputs(library(text), op_defs(), Budget())
+    return OpRegistry(library(text), op_defs(), Budget())
 
 
 def test_results_are_read_where_they_are_made() -> None:

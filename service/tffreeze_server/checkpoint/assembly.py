@@ -117,12 +117,12 @@ class Interleaved(Assembled):
 
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
         """Check the parts, then give the box in row-major order."""
-        opened = [_Opened(part.box, part.source.open(files)) for part in self.parts]
+        opened = [_OpenPart(part.box, part.source.open(files)) for part in self.parts]
         return _emit(self.region, opened, self.element_bytes)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class _OpenPart:
     box: Region
     read: ReadAt
 
@@ -144,7 +144,7 @@ def checked_chunks(key: str, where: FileRange, files: SourceFiles) -> Iterator[b
         yield chunk
 
 
-def _emit(box: Region, parts: Sequence[_Opened], element_bytes: int) -> Iterator[bytes]:
+def _emit(box: Region, parts: Sequence[_OpenPart], element_bytes: int) -> Iterator[bytes]:
     """Give a box that the parts cover, cutting it until it is easy."""
     if len(parts) == 1 and _is_one_run(box, parts[0].box):
         yield from _run(box, parts[0], element_bytes)
@@ -164,7 +164,7 @@ def _is_one_run(box: Region, stored: Region) -> bool:
     return box.sizes[varies + 1 :] == stored.sizes[varies + 1 :]
 
 
-def _run(box: Region, part: _Opened, element_bytes: int) -> Iterator[bytes]:
+def _run(box: Region, part: _OpenPart, element_bytes: int) -> Iterator[bytes]:
     strides = _strides(part.box.sizes)
     first = sum(map(int.__mul__, within(part.box, box).starts, strides)) * element_bytes
     size_bytes = box.elements * element_bytes
@@ -173,8 +173,8 @@ def _run(box: Region, part: _Opened, element_bytes: int) -> Iterator[bytes]:
 
 
 def _cuts(
-    box: Region, parts: Sequence[_Opened], axis: int, element_bytes: int
-) -> Iterator[tuple[int, int, Sequence[_Opened]]]:
+    box: Region, parts: Sequence[_OpenPart], axis: int, element_bytes: int
+) -> Iterator[tuple[int, int, Sequence[_OpenPart]]]:
     """Cut a box along an axis where parts begin and end, or into chunks where none does."""
     start, end = box.starts[axis], box.ends[axis]
     borders = {border for part in parts for border in (part.box.starts[axis], part.box.ends[axis])}
@@ -187,7 +187,7 @@ def _cuts(
         return
     # Parts in order of their start: each piece takes those that have begun and have not ended.
     waiting = sorted(parts, key=lambda part: part.box.starts[axis], reverse=True)
-    touching: list[_Opened] = []
+    touching: list[_OpenPart] = []
     for low, high in itertools.pairwise([start, *inner, end]):
         touching = [part for part in touching if part.box.ends[axis] > low]
         while waiting and waiting[-1].box.starts[axis] <= low:
@@ -203,12 +203,12 @@ def _cut(box: Region, axis: int, start: int, end: int) -> Region:
     return Region(tuple(starts), tuple(sizes))
 
 
-def _window_bytes(parts: Sequence[_Opened]) -> int:
+def _window_bytes(parts: Sequence[_OpenPart]) -> int:
     """Size the window: each part is read once for each, so many parts want a larger one."""
     return min(MAX_WINDOW_BYTES, MAX_CHUNK_BYTES * (1 + len(parts) // 16))
 
 
-def _window(box: Region, parts: Sequence[_Opened], element_bytes: int) -> memoryview:
+def _window(box: Region, parts: Sequence[_OpenPart], element_bytes: int) -> memoryview:
     """Fill a small box in memory."""
     view = memoryview(bytearray(box.elements * element_bytes))
     for part in parts:
@@ -218,7 +218,7 @@ def _window(box: Region, parts: Sequence[_Opened], element_bytes: int) -> memory
     return view
 
 
-def _fill(view: memoryview, box: Region, shared: Region, part: _Opened, element_bytes: int) -> None:
+def _fill(view: memoryview, box: Region, shared: Region, part: _OpenPart, element_bytes: int) -> None:
     """Copy what a window and a part share, cut so that little of the part is in memory at once."""
     target_strides, source_strides = _strides(box.sizes), _strides(part.box.sizes)
     span = 1 + sum((size - 1) * stride for size, stride in zip(shared.sizes, source_strides, strict=True))

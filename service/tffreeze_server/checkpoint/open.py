@@ -8,7 +8,7 @@ from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.bundle import Bundle
 from tffreeze_server.checkpoint.bundle_index import read_index
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
-from tffreeze_server.checkpoint.locate import locate
+from tffreeze_server.checkpoint.find_checkpoint import find_checkpoint
 from tffreeze_server.checkpoint.v1 import open_v1
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.model import Model
@@ -33,7 +33,7 @@ def open_checkpoint(
             BIG_ENDIAN_CHECKPOINT, UNSUPPORTED_MODEL (a newer format), MODEL_TOO_COMPLEX or FILE_NOT_READABLE.
 
     """
-    located = locate(location)
+    located = find_checkpoint(location)
     budget = budget or Budget()
     if located.index is None:
         return open_v1(located.name, located.v1_files, budget)

@@ -26,7 +26,7 @@ from tffreeze_server.checkpoint.parts import MAX_PARTS, Cover, box_of, cover_of,
 from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
 from tffreeze_server.checkpoint.region import Region, whole
 from tffreeze_server.checkpoint.strings import check_string_bounds, gather
-from tffreeze_server.checkpoint.v1_values import STRING_VAL, Decoded, is_decodable, value_runs
+from tffreeze_server.checkpoint.v1_values import STRING_VAL, V1Value, is_decodable, value_runs
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.parse import parse
@@ -123,7 +123,7 @@ class V1Checkpoint(Checkpoint):
         self.files = files
         self.entries = _Entries(name, holdings)
         self._holdings = holdings
-        self._covers: dict[str, Cover[Decoded]] = {}
+        self._covers: dict[str, Cover[V1Value]] = {}
 
     def _numbers(self, entry: Entry, region: Region) -> TensorValue:
         if not is_decodable(entry.dtype):
@@ -147,14 +147,14 @@ class V1Checkpoint(Checkpoint):
             proto.string_val.extend(gather(region, read))
         return proto
 
-    def _cover(self, entry: Entry) -> Cover[Decoded]:
+    def _cover(self, entry: Entry) -> Cover[V1Value]:
         if entry.key not in self._covers:
             self._covers[entry.key] = cover_of(self.name, entry.key, entry.shape, self._stored(entry))
         return self._covers[entry.key]
 
-    def _stored(self, entry: Entry) -> list[tuple[Region, Decoded]]:
+    def _stored(self, entry: Entry) -> list[tuple[Region, V1Value]]:
         """Give each stored box of a tensor and its value."""
-        stored: list[tuple[Region, Decoded]] = []
+        stored: list[tuple[Region, V1Value]] = []
         for holding in self._holdings[entry.key]:
             file = holding.table.file
             for slice_proto in holding.meta.slice:
@@ -162,11 +162,11 @@ class V1Checkpoint(Checkpoint):
                 box = box_of(file, entry.key, extents, entry.shape)
                 table_key = part_key(entry.key.encode(), extents)
                 length_bytes = box.elements * dtypes.size_bytes_of(entry.dtype)
-                stored.append((box, Decoded(length_bytes, holding.table, table_key, entry.key, entry.dtype)))
+                stored.append((box, V1Value(length_bytes, holding.table, table_key, entry.key, entry.dtype)))
         return stored
 
 
-def _read_strings(box: Region, value: Decoded, files: SourceFiles) -> list[bytes]:
+def _read_strings(box: Region, value: V1Value, files: SourceFiles) -> list[bytes]:
     check_string_bounds(value.key, box.elements, 0)
     runs = list(value_runs(value, STRING_VAL, files))
     check_string_bounds(value.key, len(runs), sum(map(len, runs)))

@@ -86,7 +86,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded(Assembled):
+class V1Value(Assembled):
     """A stored value of a V1 checkpoint, decoded when it is read.
 
     Attributes:
@@ -145,7 +145,7 @@ def is_decodable(dtype: int) -> bool:
     return dtype in _RAW_LISTS or dtype in _VARINT_LISTS
 
 
-def value_runs(value: Decoded, field: int, files: SourceFiles) -> Iterator[memoryview]:
+def value_runs(value: V1Value, field: int, files: SourceFiles) -> Iterator[memoryview]:
     """Give the occurrences of a field of a value's TensorProto, in order; each a run of elements or one element.
 
     Raises:
@@ -182,7 +182,7 @@ def _fields(file: str, message: memoryview, wanted: int) -> Iterator[memoryview]
             yield message[start:position]
 
 
-def _decode_varints(value: Decoded, run: memoryview) -> Iterator[bytes]:
+def _decode_varints(value: V1Value, run: memoryview) -> Iterator[bytes]:
     """Decode packed varints a window at a time, with the protobuf library as the decoder."""
     field, name, element = _VARINT_LISTS[value.dtype]
     start = 0

@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tffreeze_files.writer import check_target
-from tffreeze_server.checkpoint.locate import locate as locate_checkpoint
+from tffreeze_server.checkpoint.find_checkpoint import find_checkpoint
 from tffreeze_server.emit.emit import chunks, output_failures, write_file
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze import FreezeResult, freeze
-from tffreeze_server.graph.locate import locate
+from tffreeze_server.graph.find_model import find_model
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tensors.files import SourceFiles
 
@@ -273,9 +273,9 @@ def _freeze_to_file(flags: Flags) -> FreezeResult:
 
 def _inputs(source: ModelSource) -> list[Path]:
     """The files that are read but for the weights, of which the plan tells."""
-    found = [locate(source.model)[0], *([source.saver] if source.saver else [])]
+    found = [find_model(source.model)[0], *([source.saver] if source.saver else [])]
     if source.checkpoint:
-        located = locate_checkpoint(source.checkpoint)
+        located = find_checkpoint(source.checkpoint)
         found += [*([located.index] if located.index else []), *located.v1_files]
     return found
 

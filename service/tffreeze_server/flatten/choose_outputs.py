@@ -35,14 +35,14 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Endpoints:
     """What is to be kept.
 
     Attributes:
         signatures: The signatures that were chosen.
         inputs: Their inputs.
         outputs: Their outputs.
-        named: Outputs asked for by name, a node (`a`) or a tensor (`a:1`); they keep their names.
+        named: OpRegistry asked for by name, a node (`a`) or a tensor (`a:1`); they keep their names.
 
     """
 
@@ -52,7 +52,7 @@ class Wanted:
     named: tuple[str, ...]
 
 
-def choose_outputs(model: Model, options: FreezeOptions) -> Wanted:
+def choose_outputs(model: Model, options: FreezeOptions) -> Endpoints:
     """Choose signatures and outputs.
 
     Raises:
@@ -65,7 +65,7 @@ def choose_outputs(model: Model, options: FreezeOptions) -> Wanted:
     named = tuple(dict.fromkeys(canonical(name) for name in options.output_nodes))
     if named:
         _check_named(model, named)
-    return Wanted(
+    return Endpoints(
         signatures,
         tuple(e for s in signatures for e in _endpoints(s, s.inputs)),
         tuple(e for s in signatures for e in _endpoints(s, s.outputs)),

@@ -15,7 +15,7 @@ from tffreeze_server.options import FreezeOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class VariableChoice:
     """The variables that outputs reach.
 
     Attributes:
@@ -28,7 +28,7 @@ class Chosen:
     kept: tuple[Variable, ...]
 
 
-def choose_variables(model: Model, nodes: Mapping[str, Node], options: FreezeOptions) -> Chosen:
+def choose_variables(model: Model, nodes: Mapping[str, Node], options: FreezeOptions) -> VariableChoice:
     """Apply the allow-list and the deny-list, which name variables or their nodes.
 
     Raises:
@@ -44,7 +44,7 @@ def choose_variables(model: Model, nodes: Mapping[str, Node], options: FreezeOpt
     for variable in reached.values():
         stays = _stays({variable.name, *variable.nodes}, allow, deny)
         (kept if stays else frozen).append(variable)
-    return Chosen(tuple(frozen), tuple(kept))
+    return VariableChoice(tuple(frozen), tuple(kept))
 
 
 def keeps(options: FreezeOptions) -> Callable[[Node], bool] | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import shape_attr, type_attr
-from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, new_node, split_tensor
+from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.tensors.dtypes import base, is_ref
 
 
@@ -26,7 +26,7 @@ class CutGraph:
     placeholders: Mapping[str, str]
 
 
-def cut_at(nodes: dict[str, Node], tensors: Sequence[str], outputs: Outputs) -> CutGraph:
+def cut_at(nodes: dict[str, Node], tensors: Sequence[str], registry: OpRegistry) -> CutGraph:
     """Cut a graph.
 
     A node with one output becomes the Placeholder; beside a node with several, a new one is made for the tensor.
@@ -34,7 +34,7 @@ def cut_at(nodes: dict[str, Node], tensors: Sequence[str], outputs: Outputs) -> 
     Args:
         nodes: By name; they are not changed.
         tensors: Where to cut.
-        outputs: The definitions of all ops.
+        registry: The definitions of all ops.
 
     Raises:
         FreezeError: INPUT_NOT_FOUND; INVALID_OPTION where the ref of a variable is cut off from an op that needs it.
@@ -46,12 +46,12 @@ def cut_at(nodes: dict[str, Node], tensors: Sequence[str], outputs: Outputs) -> 
     placeholders: dict[str, str] = {}
     refs: set[str] = set()
     for tensor in tensors:
-        placeholder, dtype = _placeholder(changed, tensor, outputs)
+        placeholder, dtype = _placeholder(changed, tensor, registry)
         changed[placeholder.name] = placeholder
         placeholders[tensor] = placeholder.name
         if is_ref(dtype):
             refs.add(tensor)
-    _check_refs(changed.values(), refs, outputs)
+    _check_refs(changed.values(), refs, registry)
     moved = {tensor: name for tensor, name in placeholders.items() if tensor != name}
     return CutGraph({name: _reading(node, moved) for name, node in changed.items()}, placeholders)
 
@@ -63,7 +63,7 @@ def _reading(node: Node, moved: Mapping[str, str]) -> Node:
     return node._replace(inputs=tuple([moved.get(i, i) for i in node.inputs]))
 
 
-def _placeholder(nodes: Mapping[str, Node], tensor: str, outputs: Outputs) -> tuple[Node, int]:
+def _placeholder(nodes: Mapping[str, Node], tensor: str, registry: OpRegistry) -> tuple[Node, int]:
     """The Placeholder for a tensor, and the tensor's dtype."""
     name, index = split_tensor(tensor)
     node = nodes.get(name)
@@ -73,7 +73,7 @@ def _placeholder(nodes: Mapping[str, Node], tensor: str, outputs: Outputs) -> tu
             f"The graph is to be cut at {tensor!r}, but no output reaches a node {name!r}. {nearest(name, nodes)}",
             subject=tensor,
         )
-    types = outputs.types(node)
+    types = registry.types(node)
     if index >= len(types):
         raise FreezeError(
             Reason.INPUT_NOT_FOUND,
@@ -88,11 +88,11 @@ def _placeholder(nodes: Mapping[str, Node], tensor: str, outputs: Outputs) -> tu
     return new_node(free, "Placeholder", (), attrs), types[index]
 
 
-def _check_refs(nodes: Iterable[Node], cut: Collection[str], outputs: Outputs) -> None:
+def _check_refs(nodes: Iterable[Node], cut: Collection[str], registry: OpRegistry) -> None:
     """Refs of variables that the graph is cut at may be read for their values only."""
     for reader in nodes if cut else ():
         for k, tensor in enumerate(reader.inputs):
-            if tensor in cut and outputs.takes_buffer(reader, k):
+            if tensor in cut and registry.takes_ref(reader, k):
                 raise FreezeError(
                     Reason.INVALID_OPTION,
                     f"The graph is to be cut at {tensor!r}, the buffer of a variable, which the node {reader.name!r} "

@@ -35,12 +35,12 @@ def without_waits_for_reads(nodes: Mapping[str, Node], stays: Callable[[Node], b
             reads[name] = tuple([i for i in node.inputs if i.startswith("^")])
     if not reads:
         return dict(nodes)
-    instead = _Instead(reads, nodes)
+    instead = _Replacements(reads, nodes)
     cleaned = {name: _waiting(node, instead) for name, node in nodes.items()}
     return {**cleaned, **instead.made}
 
 
-class _Instead:
+class _Replacements:
     """What is waited for instead of reads: of each read found once, however many wait for it.
 
     Args:
@@ -89,7 +89,7 @@ class _Instead:
         return (f"^{name}",)
 
 
-def _waiting(node: Node, instead: _Instead) -> Node:
+def _waiting(node: Node, instead: _Replacements) -> Node:
     """A node that waits for what the reads wait for that it waited for."""
     if not node.inputs or not node.inputs[-1].startswith("^"):  # Control inputs come last.
         return node

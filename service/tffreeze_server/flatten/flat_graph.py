@@ -25,17 +25,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.flatten.choose_outputs import Wanted, canonical
+from tffreeze_server.flatten.choose_outputs import Endpoints, canonical
 from tffreeze_server.flatten.cut import CutGraph, cut_at
 from tffreeze_server.flatten.drop_read_controls import without_waits_for_reads
-from tffreeze_server.flatten.lost_writes import Keeps, Pruned, calls_to_leave
+from tffreeze_server.flatten.lost_writes import Keeps, Pruning, calls_to_leave
 from tffreeze_server.graph.attrs import type_attr, types_attr
-from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.functions import Functions
 from tffreeze_server.graph.inline import called_function, follow, has_frames, inline_calls
 from tffreeze_server.graph.inputs import check_inputs
 from tffreeze_server.graph.node import Node, new_node, node_of, split_tensor
 from tffreeze_server.graph.op_args import output_ranges
+from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.ops import CALLS, FORWARDING_OPS, VARIABLE_OPS, is_write
 from tffreeze_server.graph.order import in_order, reachable
 from tffreeze_server.graph.saver_nodes import readers_of
@@ -62,7 +62,7 @@ class FlatGraph:
 
 def flat_graph(
     nodes: dict[str, Node],
-    wanted: Wanted,
+    wanted: Endpoints,
     cuts: tuple[str, ...],
     functions: Functions,
     keeps: Keeps | None = None,
@@ -80,30 +80,30 @@ def flat_graph(
         FreezeError: OUTPUT_NOT_FOUND, INPUT_NOT_FOUND, REACHABLE_WRITE, MALFORMED_MODEL, UNSUPPORTED_OP, UNKNOWN_OP.
 
     """
-    outputs = functions.outputs
+    registry = functions.registry
     cuts = tuple(dict.fromkeys(map(canonical, cuts)))
     tensors = list(dict.fromkeys([e.tensor for e in (*wanted.outputs, *wanted.inputs)] + [*wanted.named]))
     whole = in_order(nodes, [_top(nodes, name) for name in tensors])
-    outer = cut_at(whole, [t for t in cuts if node_of(t) in whole], outputs)
+    outer = cut_at(whole, [t for t in cuts if node_of(t) in whole], registry)
     now = _after_cut({tensor: tensor for tensor in tensors}, outer)
     reached = outer.nodes
     if cuts:  # What is above a cut need not even be read.
         roots = (node_of(tensor) for tensor in now.values())
         reached = reachable(reached, [name if name in reached else _top(nodes, name) for name in roots])
-    check_inputs(reached, outputs)
+    check_inputs(reached, registry)
     flat, aliases, callers = _inlined(reached, nodes, wanted, functions, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
-    inner = cut_at(flat, [t for t in cuts if t not in now or node_of(t) not in whole], outputs)
+    inner = cut_at(flat, [t for t in cuts if t not in now or node_of(t) not in whole], registry)
     now, flat = _after_cut(now, inner), inner.nodes
     for asked, tensor in now.items():
-        _check_there(flat, asked, tensor, outputs)
+        _check_there(flat, asked, tensor, registry)
     if not has_frames(flat):
         flat = without_waits_for_reads(flat, keeps or (lambda _: False))
     if _is_unchanged(whole, flat):
         return FlatGraph(whole, (), now, cuts)
     kept = reachable(flat, [node_of(t) for t in now.values()])
     left = calls_to_leave(
-        Pruned(reached, flat, kept, callers, tuple(tensors), cuts), functions.effects, keeps
+        Pruning(reached, flat, kept, callers, tuple(tensors), cuts), functions.effects, keeps
     )
     if left:
         return flat_graph({**nodes, **left}, wanted, cuts, functions, keeps)
@@ -127,12 +127,12 @@ def _is_unchanged(before: Mapping[str, Node], after: Mapping[str, Node]) -> bool
 def _inlined(
     reached: Mapping[str, Node],
     nodes: Mapping[str, Node],
-    wanted: Wanted,
+    wanted: Endpoints,
     functions: Functions,
     keeps: Keeps | None,
 ) -> tuple[dict[str, Node], dict[str, str], dict[str, str]]:
     """What was reached, its calls inlined, with stand-ins for names to keep; as `inline_calls`, then its `callers`."""
-    library = functions.outputs.library
+    library = functions.registry.library
     asked = [node_of(t) for t in (*wanted.named, *(e.tensor for e in wanted.outputs if keeps))]
     calls = [
         n for n in dict.fromkeys(asked) if n in reached and called_function(reached[n], library) is not None
@@ -145,7 +145,7 @@ def _inlined(
     writing = _writing(flat, [node_of(w) for waits in ends.values() for w in waits], keeps) if keeps else None
     for name, waits in ends.items():
         kept = waits if writing is None else tuple(w for w in waits if node_of(w) in writing)
-        flat[name] = _stand_in(reached[name], aliases, functions.outputs, kept)
+        flat[name] = _stand_in(reached[name], aliases, functions.registry, kept)
     return flat, {t: now for t, now in aliases.items() if node_of(t) not in ends}, callers
 
 
@@ -166,7 +166,7 @@ def _top(nodes: Mapping[str, Node], tensor: str) -> str:
     )
 
 
-def _check_there(flat: Mapping[str, Node], asked: str, tensor: str, outputs: Outputs) -> None:
+def _check_there(flat: Mapping[str, Node], asked: str, tensor: str, registry: OpRegistry) -> None:
     name, index = split_tensor(tensor)
     node = flat.get(name)
     if node is None:
@@ -175,7 +175,7 @@ def _check_there(flat: Mapping[str, Node], asked: str, tensor: str, outputs: Out
             f"There is no node {node_of(asked)!r} in the graph, calls inlined. {nearest(asked, flat)}",
             subject=asked,
         )
-    definition = outputs.definition(node.op) if index else None
+    definition = registry.definition(node.op) if index else None
     count = (
         sum(r.length for r in output_ranges(definition, node.proto.attr, node=name))
         if definition
@@ -214,9 +214,9 @@ def _handles_of_kept(nodes: Mapping[str, Node], keeps: Keeps) -> set[str]:
     return readers_of(forwarding, found)
 
 
-def _stand_in(call: Node, aliases: Mapping[str, str], outputs: Outputs, waits: tuple[str, ...]) -> Node:
+def _stand_in(call: Node, aliases: Mapping[str, str], registry: OpRegistry, waits: tuple[str, ...]) -> Node:
     """A node that keeps the name of a call: an output asked for by that name must be there."""
-    types = outputs.types(call)
+    types = registry.types(call)
     names = [call.name if k == 0 else f"{call.name}:{k}" for k in range(len(types))]
     results = tuple(follow(aliases, name) for name in names)
     if len(types) == 1:

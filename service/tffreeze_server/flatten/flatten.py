@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tffreeze_server.flatten.choose_outputs import Wanted
-from tffreeze_server.flatten.choose_variables import Chosen, choose_variables, keeps
+from tffreeze_server.flatten.choose_outputs import Endpoints
+from tffreeze_server.flatten.choose_variables import VariableChoice, choose_variables, keeps
 from tffreeze_server.flatten.flat_graph import FlatGraph, flat_graph
 from tffreeze_server.flatten.tables import Tables, with_tables
 from tffreeze_server.graph.functions import Functions
@@ -25,10 +25,10 @@ class FlatModel:
 
     """
 
-    asked: Wanted
+    asked: Endpoints
     graph: FlatGraph
     tables: Tables
-    variables: Chosen
+    variables: VariableChoice
 
     @property
     def needs_checkpoint(self) -> bool:
@@ -36,7 +36,7 @@ class FlatModel:
         return bool(self.variables.frozen or self.tables.empty or self.tables.others)
 
 
-def flatten(model: Model, asked: Wanted, options: FreezeOptions, functions: Functions) -> FlatModel:
+def flatten(model: Model, asked: Endpoints, options: FreezeOptions, functions: Functions) -> FlatModel:
     """Inline, cut and prune the model's graph to what the chosen outputs need.
 
     Args:

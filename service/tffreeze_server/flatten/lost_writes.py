@@ -36,7 +36,7 @@ Keeps = Callable[[Node], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruning:
     """A graph before and after inlining and pruning.
 
     Attributes:
@@ -61,7 +61,7 @@ class Pruned:
         return self.callers.get(name, name)
 
 
-def calls_to_leave(graph: Pruned, effects: Effects, keeps: Keeps | None) -> dict[str, Node]:
+def calls_to_leave(graph: Pruning, effects: Effects, keeps: Keeps | None) -> dict[str, Node]:
     """The calls that must stay calls, marked so, lest a write be lost; mostly none.
 
     Args:
@@ -86,16 +86,16 @@ def calls_to_leave(graph: Pruned, effects: Effects, keeps: Keeps | None) -> dict
         left |= {s for s, change in changed.items() if s[0] and keeps(change.maker)}
     users = {graph.caller(name) for name in _users(graph.flat, left, effects)} if left else set()
     calls = [
-        n for n in graph.calling.values() if called_function(n, effects.inliner.outputs.library) is not None
+        n for n in graph.calling.values() if called_function(n, effects.inliner.registry.library) is not None
     ]
     return {n.name: _left(n) for n in calls if n.name in users and n.name in runs} if left else {}
 
 
 def _seen_and_staying(
-    graph: Pruned, lost: Mapping[State, Change], effects: Effects, keeps: Keeps | None
+    graph: Pruning, lost: Mapping[State, Change], effects: Effects, keeps: Keeps | None
 ) -> set[State]:
     """The state that a lost write changes, that what is kept uses, and that is no constant in the frozen graph."""
-    inside = variables_in_functions(graph.kept.values(), effects.inliner.outputs.library)
+    inside = variables_in_functions(graph.kept.values(), effects.inliner.registry.library)
     seen = {state_of(n) for n in chain(graph.kept.values(), inside) if effects.is_state(n)}
     found: set[State] = set()
     for state, change in lost.items():
@@ -123,7 +123,7 @@ def _users(flat: Mapping[str, Node], states: Collection[State], effects: Effects
     return list(found)
 
 
-def _running(graph: Pruned) -> Collection[str]:
+def _running(graph: Pruning) -> Collection[str]:
     """The nodes of the model's own graph that run; of calls, those that run whole."""
     inside = {
         t: graph.callers[node_of(t)] for t in (*graph.asked, *graph.cuts) if node_of(t) in graph.callers
@@ -139,7 +139,7 @@ def _left(call: Node) -> Node:
     return with_attrs(call, _noinline=AttrValue(b=True))
 
 
-def _write_is_seen(graph: Pruned, change: Change) -> FreezeError:
+def _write_is_seen(graph: Pruning, change: Change) -> FreezeError:
     variable = variable_key(change.maker)[1]
     call = graph.caller(change.writer.name)
     way = shown((*path_to(graph.calling, map(node_of, graph.asked), call), change.writer.name))

@@ -17,19 +17,16 @@ from typing import cast
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.node import Node, index_of, join_tensor, split_tensor
-from tffreeze_server.graph.op_args import ArgRange, input_ranges, output_ranges, output_types
-from tffreeze_server.graph.op_table import OpDefs
+from tffreeze_server.graph.op_args import ArgRange
+from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
 from tffreeze_server.tfproto.op_def_pb2 import OpDef
 from tffreeze_server.tfproto.tensor_pb2 import DataType
 
-Library = Mapping[str, FunctionDef]
-
 # What things cost, in steps and bytes of a budget: as measured for whole freezes.
 _NODE_STEPS, _NODE_BYTES = 10, 300
 _INPUT_STEPS, _INPUT_BYTES = 2, 100
-_OUTPUT_BYTES = 8
 _ATTR_BYTES = 24
 """Of memory for a byte of a message that is made of small messages."""
 
@@ -66,62 +63,13 @@ class Body:
     proto: FunctionDef
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Knows where the output arguments of ops and functions start.
-
-    Attributes:
-        library: Functions by name: they are ops too.
-        op_defs: Definitions of all other ops.
-        budget: What bodies and lists of outputs are drawn from.
-
-    """
-
-    library: Library
-    op_defs: OpDefs
-    budget: Budget
-
-    def definition(self, op: str) -> OpDef | None:
-        """The definition of an op, or the signature of a function."""
-        if op in self.library:
-            return self.library[op].signature
-        return self.op_defs.find(op)
-
-    def ranges(self, op: str, proto: NodeDef, node: str) -> tuple[ArgRange, ...] | None:
-        """Name, start and count of each output argument; None for an op without definition."""
-        definition = self.definition(op)
-        if definition is None:
-            return None
-        self.budget.draw("the output arguments of nodes", len(definition.output_arg), subject=node)
-        return output_ranges(definition, proto.attr, node=node)
-
-    def types(self, node: Node) -> tuple[int, ...]:
-        """The DataType number of each output of a node, refs as their type plus 100; none where that is unknown."""
-        ranges = self.ranges(node.op, node.proto, node.name)
-        definition = self.definition(node.op)
-        if ranges is None or definition is None:
-            return ()
-        count = sum(r.length for r in ranges)
-        self.budget.draw("the outputs of nodes", count, _OUTPUT_BYTES * count, subject=node.name)
-        return output_types(definition, node.proto.attr, node=node.name)
-
-    def takes_buffer(self, node: Node, k: int) -> bool:
-        """Whether a node asks for a variable's buffer itself (a ref input) at its k-th input."""
-        definition = self.definition(node.op)
-        if definition is None or not any(arg.is_ref for arg in definition.input_arg):
-            return False
-        ranges = input_ranges(definition, node.proto.attr, node=node.name)
-        refs = {arg.name for arg in definition.input_arg if arg.is_ref}
-        return any(name in refs and start <= k < start + n for name, start, n in ranges)
-
-
-def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], outputs: Outputs) -> Body:
+def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], registry: OpRegistry) -> Body:
     """Put a function in plain form.
 
     Args:
         function: From the model's library.
         attrs: Values for the function's own attributes (`T` of a polymorphic function), from its call.
-        outputs: What the nodes of the body may call or be.
+        registry: What the nodes of the body may call or be.
 
     Raises:
         FreezeError: MALFORMED_MODEL; UNKNOWN_OP where an op has no definition and several outputs are named;
@@ -134,7 +82,7 @@ def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], outputs: Outp
     results = _arguments(signature.output_arg, attrs, signature.name)
     argument_names = frozenset(a.name for a in args)
     inputs = sum([len(proto.input) for proto in function.node_def])
-    outputs.budget.draw(
+    registry.budget.draw(
         "the bodies of functions",
         _NODE_STEPS * len(function.node_def) + _INPUT_STEPS * (inputs + len(results)),
         _NODE_BYTES * len(function.node_def) + _INPUT_BYTES * (inputs + len(results)),
@@ -142,13 +90,13 @@ def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], outputs: Outp
     )
     if len(argument_names) < len(args):
         raise _malformed(signature.name, "two of its arguments have the same name")
-    values = _Values(attrs, outputs.budget)
+    values = _Values(attrs, registry.budget)
     nodes: dict[str, NodeDef] = {}
     for proto in function.node_def:
         if proto.name in nodes or proto.name in argument_names or not proto.name:
             raise _malformed(signature.name, f"two of its nodes or arguments have the name {proto.name!r}")
         nodes[proto.name] = values.given_to(proto)
-    plain = _PlainNames(signature.name, argument_names, nodes, outputs)
+    plain = _PlainNames(signature.name, argument_names, nodes, registry)
     return Body(
         signature.name,
         args,
@@ -163,7 +111,7 @@ def to_body(function: FunctionDef, attrs: Mapping[str, AttrValue], outputs: Outp
     )
 
 
-def to_function_def(body: Body, outputs: Outputs) -> FunctionDef:
+def to_function_def(body: Body, registry: OpRegistry) -> FunctionDef:
     """Write a body as a FunctionDef: signature, nodes and results as in `body`, the rest as in its `proto`."""
     function = FunctionDef()
     function.CopyFrom(body.proto)
@@ -177,7 +125,7 @@ def to_function_def(body: Body, outputs: Outputs) -> FunctionDef:
     signature.output_arg.extend(_arg_def(a) for a in body.results)
     signature.control_output.extend(name for name, _ in body.control_results)
     argument_names = frozenset(a.name for a in body.args)
-    named = _FunctionNames(argument_names, body.nodes, outputs, _named_outputs(body.proto))
+    named = _FunctionNames(argument_names, body.nodes, registry, _named_outputs(body.proto))
     for node in body.nodes.values():
         proto = function.node_def.add()
         proto.CopyFrom(node.proto)
@@ -202,7 +150,7 @@ class _PlainNames:
     function: str
     args: frozenset[str]
     nodes: Mapping[str, NodeDef]
-    outputs: Outputs
+    registry: OpRegistry
     _unknown: dict[str, str] = field(default_factory=dict)
     _ranges: dict[str, Mapping[str, ArgRange] | None] = field(default_factory=dict)
     """Output arguments of the nodes that were read so far, by name."""
@@ -237,7 +185,7 @@ class _PlainNames:
         if node is None:
             return index
         if node.name not in self._ranges:
-            ranges = self.outputs.ranges(node.op, node, node.name)
+            ranges = self.registry.ranges(node.op, node, node.name)
             self._ranges[node.name] = None if ranges is None else {r.name: r for r in reversed(ranges)}
         by_name = self._ranges[node.name]
         if by_name is None:
@@ -266,7 +214,7 @@ class _FunctionNames:
 
     args: frozenset[str]
     nodes: Mapping[str, Node]
-    outputs: Outputs
+    registry: OpRegistry
     named: Mapping[str, str]
     _ranges: dict[str, tuple[ArgRange, ...] | None] = field(default_factory=dict)
 
@@ -276,7 +224,7 @@ class _FunctionNames:
         name, index = split_tensor(tensor)
         node = self.nodes[name]
         if name not in self._ranges:
-            self._ranges[name] = self.outputs.ranges(node.op, node.proto, name)
+            self._ranges[name] = self.registry.ranges(node.op, node.proto, name)
         ranges = self._ranges[name]
         if ranges is None:
             return f"{name}:{self._named(node.op)}:{index}"
@@ -289,7 +237,7 @@ class _FunctionNames:
         """The output argument of an op without definition: as here, or as where it was inlined from."""
         if op in self.named:
             return self.named[op]
-        bodies = (_named_outputs(function) for function in self.outputs.library.values())
+        bodies = (_named_outputs(function) for function in self.registry.library.values())
         found = next((names[op] for names in bodies if op in names), None)
         if found is None:
             raise FreezeError(

@@ -59,7 +59,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangeSet:
     """What some nodes change.
 
     Attributes:
@@ -104,14 +104,14 @@ class Effects:
         return self._makes_state[node.op] and (self._is_known(node.op) or not node.inputs)
 
     def _is_known(self, op: str) -> bool:
-        return self.inliner.outputs.definition(op) is not None
+        return self.inliner.registry.definition(op) is not None
 
     def _op_makes_state(self, op: str) -> bool:
         if op in VARIABLE_OPS or op in TABLE_OPS:
             return True
-        if op in ROLES or op in CALLS or op in self.inliner.outputs.library or makes_state_of_one_run(op):
+        if op in ROLES or op in CALLS or op in self.inliner.registry.library or makes_state_of_one_run(op):
             return False
-        definition = self.inliner.outputs.definition(op)
+        definition = self.inliner.registry.definition(op)
         if definition is None:
             return True  # It may, where it has no inputs.
         return definition.is_stateful and any(
@@ -152,14 +152,14 @@ class Effects:
             return True
         if node.op in ROLES or only_reads_state(node.op):
             return False
-        definition = self.inliner.outputs.definition(node.op)
+        definition = self.inliner.registry.definition(node.op)
         return definition is None or definition.is_stateful
 
     def changes(self, node: Node) -> bool:
         """Whether a node changes what it has a handle or buffer of, or runs a function that changes anything."""
         return any(self._changes(node))
 
-    def changed(self, nodes: Mapping[str, Node], writers: Iterable[Node]) -> Changed:
+    def changed(self, nodes: Mapping[str, Node], writers: Iterable[Node]) -> ChangeSet:
         """What some nodes change.
 
         Args:
@@ -190,12 +190,12 @@ class Effects:
                 pending += [(before, writer) for before in self._before(maker, tensor)]
             elif maker.op in VARIABLE_OPS or not self._gives_values(writer):
                 states[state_of(maker)] = Change(maker, writer)
-        return Changed(frozenset(args), states)
+        return ChangeSet(frozenset(args), states)
 
     def handles(self, node: Node) -> list[str]:
         """The data inputs of a node that are handles, or buffers that it asks for itself."""
         data = [i for i in node.inputs if not i.startswith("^")]
-        definition = self.inliner.outputs.definition(node.op)
+        definition = self.inliner.registry.definition(node.op)
         if definition is None:
             return data
         types = input_types(definition, node.proto.attr, node=node.name)
@@ -209,11 +209,11 @@ class Effects:
 
     def _gives_values(self, node: Node) -> bool:
         """Whether an op, no call, has outputs: what fills a table or a queue has none."""
-        definition = None if self._is_call(node) else self.inliner.outputs.definition(node.op)
+        definition = None if self._is_call(node) else self.inliner.registry.definition(node.op)
         return definition is not None and bool(definition.output_arg)
 
     def _is_call(self, node: Node) -> bool:
-        return node.op in CALLS or node.op in self.inliner.outputs.library
+        return node.op in CALLS or node.op in self.inliner.registry.library
 
     def _changes(self, node: Node) -> tuple[list[str], tuple[Node, ...]]:
         """The handles among a node's inputs of what it changes, and the makers of what else it changes."""
@@ -223,7 +223,7 @@ class Effects:
 
     def _changed_by_call(self, node: Node) -> tuple[list[str], tuple[Node, ...]]:
         data = [i for i in node.inputs if not i.startswith("^")]
-        call = None if node.op in self.inliner.outputs.library else CALLS[node.op]
+        call = None if node.op in self.inliner.registry.library else CALLS[node.op]
         args: set[int] = set()
         makers: dict[State, Node] = {}
         for name, attrs in self._functions(node, call):
@@ -239,7 +239,7 @@ class Effects:
         if call is None:
             return [(node.op, node.proto.attr)]
         named = [(f.name, f.attr) for key in call.functions for f in functions_named(node.proto.attr, key)]
-        return [(name, attrs) for name, attrs in named if name in self.inliner.outputs.library]
+        return [(name, attrs) for name, attrs in named if name in self.inliner.registry.library]
 
     def _summary(self, name: str, attrs: Mapping[str, AttrValue]) -> _Summary:
         key = self.inliner.key(name, attrs)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.effects import Effects
 from tffreeze_server.graph.inline import Inliner
 from tffreeze_server.graph.model import Model
+from tffreeze_server.graph.op_registry import OpRegistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,19 +15,19 @@ class Functions:
     """The functions of one model.
 
     Attributes:
-        outputs: The functions and the definitions of all ops.
+        registry: The functions and the definitions of all ops.
         inliner: Their bodies, all calls inlined. Each is inlined when it is first asked for, and kept.
         effects: What each of them changes. Each is looked at when it is first asked about.
 
     """
 
-    outputs: Outputs
+    registry: OpRegistry
     inliner: Inliner
     effects: Effects
 
 
 def functions_of(model: Model) -> Functions:
     """Take the functions of a model; nothing is inlined yet."""
-    outputs = Outputs(model.library, model.op_defs, model.budget)
-    inliner = Inliner(outputs)
-    return Functions(outputs, inliner, Effects(inliner))
+    registry = OpRegistry(model.library, model.op_defs, model.budget)
+    inliner = Inliner(registry)
+    return Functions(registry, inliner, Effects(inliner))

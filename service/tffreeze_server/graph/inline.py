@@ -35,8 +35,9 @@ from typing import NamedTuple
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import type_attr
-from tffreeze_server.graph.body import Body, Library, Outputs, to_body
+from tffreeze_server.graph.body import Body, to_body
 from tffreeze_server.graph.node import Node, join_tensor, new_node, node_of
+from tffreeze_server.graph.op_registry import Library, OpRegistry
 from tffreeze_server.graph.ops import FRAME_OPS, INLINED_OPS, TIMELESS_OPS, is_write
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
@@ -124,7 +125,7 @@ def nodes_run_by(nodes: Mapping[str, Node], roots: Iterable[str], inliner: Inlin
     """
     roots = list(roots)
     reached = reachable(nodes, roots)
-    inliner.outputs.budget.draw("what savers and initializers run", _REACHED_STEPS * len(reached))
+    inliner.registry.budget.draw("what savers and initializers run", _REACHED_STEPS * len(reached))
     flat, _ = inline_calls(reached, inliner, frozenset(roots), nodes)
     writes = [name for name, node in flat.items() if is_write(node.op)]
     return reachable(flat, [*roots, *writes])
@@ -135,11 +136,11 @@ class Inliner:
     """Inlines calls; keeps each body it has made flat.
 
     Attributes:
-        outputs: The library and the definitions of all ops.
+        registry: The library and the definitions of all ops.
 
     """
 
-    outputs: Outputs
+    registry: OpRegistry
     _bodies: dict[_Key, Body] = field(default_factory=dict)
     _sizes: dict[int, BodySize] = field(default_factory=dict)
 
@@ -162,7 +163,7 @@ class Inliner:
         names = size.nodes + size.inputs
         waits = [i for i in node.inputs if i.startswith("^")]
         waits_bytes = sum(map(len, waits)) + 16 * len(waits)
-        self.outputs.budget.draw(
+        self.registry.budget.draw(
             what,
             _NODE_STEPS * size.nodes
             + _INPUT_STEPS * (size.inputs + len(node.inputs))
@@ -189,7 +190,7 @@ class Inliner:
             if key not in self._bodies and key not in on_the_way:
                 if len(on_the_way) >= MAX_CALL_DEPTH:
                     raise _recursion(key, on_the_way)
-                on_the_way[key] = to_body(self.outputs.library[key[0]], values, self.outputs)
+                on_the_way[key] = to_body(self.registry.library[key[0]], values, self.registry)
                 called = [c for c in self._calls(on_the_way[key]) if c[0] not in self._bodies]
                 if any(k in on_the_way for k, _ in called):
                     raise _recursion(next(k for k, _ in called if k in on_the_way), on_the_way)
@@ -203,21 +204,23 @@ class Inliner:
     def calling_body(self, name: str, attrs: Mapping[str, AttrValue]) -> Body:
         """The body of a function in plain form, the calls in it left."""
         key, values = self._instance(name, attrs)
-        return to_body(self.outputs.library[key[0]], values, self.outputs)
+        return to_body(self.registry.library[key[0]], values, self.registry)
 
     def key(self, name: str, attrs: Mapping[str, AttrValue]) -> tuple[str, bytes]:
         """What tells a function with the values of its attributes from others."""
         return self._instance(name, attrs)[0]
 
     def _calls(self, body: Body) -> list[tuple[_Key, dict[str, AttrValue]]]:
-        found = [called_function(node, self.outputs.library) for node in body.nodes.values()]
+        found = [called_function(node, self.registry.library) for node in body.nodes.values()]
         return [self._instance(*called) for called in found if called is not None]
 
     def _instance(self, name: str, attrs: Mapping[str, AttrValue]) -> tuple[_Key, dict[str, AttrValue]]:
         """A function with the values of its own attributes, and what tells it from others."""
-        values = {a.name: attrs[a.name] for a in self.outputs.library[name].signature.attr if a.name in attrs}
+        values = {
+            a.name: attrs[a.name] for a in self.registry.library[name].signature.attr if a.name in attrs
+        }
         key = b"".join([values[k].SerializeToString(deterministic=True) for k in sorted(values)])
-        self.outputs.budget.draw("the attributes of calls", len(key) >> 4, len(key), subject=name)
+        self.registry.budget.draw("the attributes of calls", len(key) >> 4, len(key), subject=name)
         return (name, key), values
 
     def flat_body(self, body: Body) -> Body:
@@ -259,7 +262,7 @@ def inline_calls(
         The nodes, and for each output of a former call (`call`, `call:1`) the tensor it is now.
 
     """
-    library = inliner.outputs.library
+    library = inliner.registry.library
     found = ((node, called_function(node, library)) for node in nodes.values())
     calls = {node.name: (node, called) for node, called in found if called is not None}
     if not calls:

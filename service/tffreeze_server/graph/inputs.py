@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, split_tensor
 from tffreeze_server.graph.op_args import output_ranges
+from tffreeze_server.graph.op_registry import OpRegistry
 
 
-def check_inputs(nodes: Mapping[str, Node], outputs: Outputs) -> None:
+def check_inputs(nodes: Mapping[str, Node], registry: OpRegistry) -> None:
     """Hold the inputs of a graph's nodes against the definitions of the ops they come from.
 
     Only inputs with an index above 0 are looked up, and each producer once: a graph may have a million nodes. An
@@ -18,7 +18,7 @@ def check_inputs(nodes: Mapping[str, Node], outputs: Outputs) -> None:
 
     Args:
         nodes: By name, with all that they read.
-        outputs: Knows the outputs of ops and functions.
+        registry: Knows the outputs of ops and functions.
 
     Raises:
         FreezeError: MALFORMED_MODEL for an output that the producer does not have, or a data input behind a
@@ -40,16 +40,16 @@ def check_inputs(nodes: Mapping[str, Node], outputs: Outputs) -> None:
             if not index or name not in nodes:
                 continue
             if name not in counts:
-                counts[name] = _count(nodes[name], outputs)
+                counts[name] = _count(nodes[name], registry)
             count = counts[name]
             if count is not None and index >= count:
                 op = nodes[name].op
                 raise _malformed(node, f"reads {tensor!r}, and {name!r} (op {op!r}) has {count} outputs")
 
 
-def _count(node: Node, outputs: Outputs) -> int | None:
+def _count(node: Node, registry: OpRegistry) -> int | None:
     """How many outputs a node has; None where its op has no definition."""
-    definition = outputs.definition(node.op)
+    definition = registry.definition(node.op)
     if definition is None:
         return None
     return sum(given.length for given in output_ranges(definition, node.proto.attr, node=node.name))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from tffreeze_server.graph.body import Library
 from tffreeze_server.graph.node import Node, from_node_def
+from tffreeze_server.graph.op_registry import Library
 from tffreeze_server.graph.ops import VARIABLE_OPS
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef

@@ -16,7 +16,7 @@ from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.assets import assets
 from tffreeze_server.graph.detect import is_text
-from tffreeze_server.graph.locate import locate
+from tffreeze_server.graph.find_model import find_model
 from tffreeze_server.graph.model import Model, ModelKind, Saver
 from tffreeze_server.graph.model_file import ModelFile, Part, read_file, read_nodes
 from tffreeze_server.graph.node import Node, node_of
@@ -51,7 +51,7 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
             RESTORE_OP_NOT_FOUND, FILENAME_TENSOR_NOT_FOUND, INVALID_OPTION for an initializer node that is not there.
 
     """
-    path, name = locate(source.model)
+    path, name = find_model(source.model)
     budget = Budget()
     given_saver = _read_small(source.saver, SaverDef, budget)
     given_ops = _read_small(source.op_list, OpList, budget)

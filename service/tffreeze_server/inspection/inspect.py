@@ -59,7 +59,7 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     variables, needs = variable_statuses(
         sources, {t.key: t.variables for t in taken if t.variables is not None}
     )
-    problems = [_Taken("", None, problem)] if problem else []
+    problems = [_Trial("", None, problem)] if problem else []
     inputs = input_nodes(model.nodes, model.savers, model.assets)
     outputs = [] if model.signatures else candidate_outputs(model)
     return Inspection(
@@ -94,7 +94,7 @@ def _open(model: Model, source: ModelSource) -> tuple[Checkpoint | None, FreezeE
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _Trial:
     """One freeze that may be wanted, taken as far as it goes.
 
     Attributes:
@@ -116,7 +116,7 @@ def _wanted(model: Model, options: FreezeOptions) -> list[FreezeOptions]:
     return [replace(options, signature_keys=(key,)) for key in options.signature_keys or model.signatures]
 
 
-def _take(sources: Sources, problem: FreezeError | None, options: FreezeOptions) -> _Taken:
+def _take(sources: Sources, problem: FreezeError | None, options: FreezeOptions) -> _Trial:
     """Take one freeze as far as the frozen graph; `problem` is why the checkpoint cannot be opened."""
     model, functions = sources.model, sources.functions
     key = "" if options.output_nodes else options.signature_keys[0]
@@ -129,11 +129,11 @@ def _take(sources: Sources, problem: FreezeError | None, options: FreezeOptions)
             raise problem
         rewrite(model, flat, resolve(sources, flat), options, functions)
     except FreezeError as error:
-        return _Taken(key, variables, error)
-    return _Taken(key, variables, None)
+        return _Trial(key, variables, error)
+    return _Trial(key, variables, None)
 
 
-def _obstacles(taken: Iterable[_Taken]) -> tuple[ObstacleInspection, ...]:
+def _obstacles(taken: Iterable[_Trial]) -> tuple[ObstacleInspection, ...]:
     """What each ended in; signatures that end in the same error share one."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for one in taken:

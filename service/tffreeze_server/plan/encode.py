@@ -19,7 +19,7 @@ from typing import cast
 
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import Node, TensorValue
-from tffreeze_server.plan.limits import check_constant, check_encoded_size, check_weights_size
+from tffreeze_server.plan.message_size import check_constant, check_encoded_size, check_weights_size
 from tffreeze_server.plan.plan import Segment
 from tffreeze_server.plan.segments import field, field_head, joined, nested
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph

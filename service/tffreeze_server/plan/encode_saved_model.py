@@ -18,7 +18,7 @@ from tffreeze_server.graph.model import Signature, TensorInfo
 from tffreeze_server.graph.node import full_tensor_name, new_node
 from tffreeze_server.plan.encode import graph_segments
 from tffreeze_server.plan.encode_text import text, text_graph
-from tffreeze_server.plan.limits import check_encoded_size
+from tffreeze_server.plan.message_size import check_encoded_size
 from tffreeze_server.plan.plan import Segment
 from tffreeze_server.plan.segments import joined, nested
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.plan.encode import node_message, tensor_head, without_nodes
-from tffreeze_server.plan.limits import check_constant, check_weights_size
+from tffreeze_server.plan.message_size import check_constant, check_weights_size
 from tffreeze_server.plan.plan import Segment
 from tffreeze_server.plan.segments import joined
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph

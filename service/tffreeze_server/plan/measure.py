@@ -11,7 +11,7 @@ from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.plan.encode import graph_segments
 from tffreeze_server.plan.encode_saved_model import saved_model_segments, text_saved_model_segments
 from tffreeze_server.plan.encode_text import EscapedText, text_graph_segments
-from tffreeze_server.plan.limits import constants
+from tffreeze_server.plan.message_size import constants
 from tffreeze_server.plan.plan import Plan, Segment
 from tffreeze_server.plan.segments import size_bytes
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph

@@ -22,13 +22,13 @@ from tffreeze_server.report.report import (
 )
 from tffreeze_server.report.warn import warnings_of
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
-from tffreeze_server.rewrite.rewrite import Rewritten
+from tffreeze_server.rewrite.rewrite import FrozenModel
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 
-def build_report(model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten, plan: Plan) -> Report:
+def build_report(model: Model, checkpoint: Checkpoint | None, rewritten: FrozenModel, plan: Plan) -> Report:
     """Tell what was made from what.
 
     Args:
@@ -73,7 +73,7 @@ def _tensors(originals: tuple[Endpoint, ...], ends: tuple[Endpoint, ...]) -> tup
     )
 
 
-def _variables(checkpoint: Checkpoint | None, rewritten: Rewritten) -> tuple[VariableReport, ...]:
+def _variables(checkpoint: Checkpoint | None, rewritten: FrozenModel) -> tuple[VariableReport, ...]:
     constants = _constant_names(rewritten.finished.graph)
     constants |= {old: new for old, new in rewritten.finished.renamed.items() if new in constants}
     return tuple(_variable(binding, constants, checkpoint) for binding in rewritten.bindings)
@@ -113,7 +113,7 @@ def _constant_names(graph: FrozenGraph) -> dict[str, str]:
     return names
 
 
-def _initializers(rewritten: Rewritten) -> tuple[InitializerReport, ...]:
+def _initializers(rewritten: FrozenModel) -> tuple[InitializerReport, ...]:
     nodes = {node.name: node for node in rewritten.finished.graph.nodes} if rewritten.initializers else {}
     return tuple(
         InitializerReport(i.op, i.table, _asset(rewritten.finished.graph, nodes, i.file))
@@ -129,7 +129,7 @@ def _asset(graph: FrozenGraph, nodes: Mapping[str, Node], tensor: str) -> str:
     return graph.assets.get(node.name, "") if node else ""
 
 
-def _dropped(model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten) -> DroppedReport:
+def _dropped(model: Model, checkpoint: Checkpoint | None, rewritten: FrozenModel) -> DroppedReport:
     known = {binding.variable.name for binding in rewritten.bindings} | set(rewritten.kept)
     everything = variables_of(model.nodes, VARIABLE_OPS).values()
     kept_functions = {function.proto.signature.name for function in rewritten.finished.graph.functions}
@@ -142,7 +142,7 @@ def _dropped(model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten) 
     )
 
 
-def _unused_keys(checkpoint: Checkpoint | None, rewritten: Rewritten) -> tuple[str, ...]:
+def _unused_keys(checkpoint: Checkpoint | None, rewritten: FrozenModel) -> tuple[str, ...]:
     if checkpoint is None:
         return ()
     used = {binding.key for binding in rewritten.bindings} | {OBJECT_GRAPH_KEY}

@@ -136,7 +136,7 @@ class Report:
         tags: Of the MetaGraph that was taken, sorted.
         signature_keys: Signatures that were kept.
         inputs: Inputs by signature.
-        outputs: Outputs by signature.
+        registry: OpRegistry by signature.
         variables: What was frozen from what.
         kept_variables: Variables that were left as they are (allow and deny lists).
         initializers: Ops to run once before the outputs.

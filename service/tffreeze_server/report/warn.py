@@ -22,11 +22,11 @@ from tffreeze_server.graph.variables import Binding
 from tffreeze_server.report.report import WarningCode, WarningReport
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.rename_io import Refusal
-from tffreeze_server.rewrite.rewrite import Rewritten
+from tffreeze_server.rewrite.rewrite import FrozenModel
 
 
 def warnings_of(
-    model: Model, checkpoint: Checkpoint | None, rewritten: Rewritten, side_effects: tuple[str, ...]
+    model: Model, checkpoint: Checkpoint | None, rewritten: FrozenModel, side_effects: tuple[str, ...]
 ) -> tuple[WarningReport, ...]:
     """Warn of a checkpoint that was not asked for, tables, assets, dropped effects, and ops that differ by run.
 
@@ -57,7 +57,7 @@ def _checkpoint(model: Model, checkpoint: Checkpoint | None) -> Iterator[Warning
         )
 
 
-def _tables(rewritten: Rewritten) -> Iterator[WarningReport]:
+def _tables(rewritten: FrozenModel) -> Iterator[WarningReport]:
     tables = {node.name for node in rewritten.finished.graph.nodes if node.op in TABLE_OPS}
     for initializer in rewritten.initializers:
         is_table = initializer.table in tables

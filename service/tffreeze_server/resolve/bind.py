@@ -11,11 +11,13 @@ from tffreeze_server.graph.model import Model, ModelKind, Saver
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.graph.variables import Binding, ValueSource, Variable
 from tffreeze_server.resolve.evaluate import with_shape
-from tffreeze_server.resolve.restore_ops import Restored, describe
+from tffreeze_server.resolve.restore_ops import CheckpointTensor, describe
 from tffreeze_server.tensors import dtypes
 
 
-def restored(variable: Variable, checkpoint: Checkpoint, found: Restored, source: ValueSource) -> Binding:
+def restored(
+    variable: Variable, checkpoint: Checkpoint, found: CheckpointTensor, source: ValueSource
+) -> Binding:
     """A variable with its value in a checkpoint.
 
     Raises:

@@ -23,7 +23,7 @@ from tffreeze_server.graph.node import node_of
 from tffreeze_server.graph.variables import ValueSource, Variable
 from tffreeze_server.parse import parse
 from tffreeze_server.resolve.object_paths import keys_by_name
-from tffreeze_server.resolve.restore_ops import Restored
+from tffreeze_server.resolve.restore_ops import CheckpointTensor
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 from tffreeze_server.tfproto.variable_pb2 import VariableDef
 
@@ -45,10 +45,10 @@ class Names:
     checkpoint: Checkpoint
     meta_graph: MetaGraphDef | None
     variables: Mapping[str, Variable]
-    _partitions: dict[tuple[str, str], Mapping[str, Restored]] = field(default_factory=dict)
+    _partitions: dict[tuple[str, str], Mapping[str, CheckpointTensor]] = field(default_factory=dict)
     """What `_parts` found: asked for once for each part."""
 
-    def find(self, variable: Variable) -> tuple[Restored, ValueSource] | None:
+    def find(self, variable: Variable) -> tuple[CheckpointTensor, ValueSource] | None:
         """What a variable is by its name, and the source of that (`name` or `object_graph`).
 
         Raises:
@@ -60,7 +60,7 @@ class Names:
             if name in self.slices and self.slices[name].key in keys:
                 return self.slices[name], ValueSource.NAME
             if name in keys:
-                return Restored(name), ValueSource.NAME
+                return CheckpointTensor(name), ValueSource.NAME
             part = self._part(name)
             if part is not None:
                 return part, ValueSource.NAME
@@ -69,11 +69,11 @@ class Names:
             if len(found) > 1:
                 raise _ambiguous(self.checkpoint, name, found)
             if found:
-                return Restored(found[0]), ValueSource.OBJECT_GRAPH
+                return CheckpointTensor(found[0]), ValueSource.OBJECT_GRAPH
         return None
 
     @cached_property
-    def slices(self) -> dict[str, Restored]:
+    def slices(self) -> dict[str, CheckpointTensor]:
         """By variable name: the slice of a partitioned variable that it is, as the collections state it."""
         return dict(_stated_slices(self.meta_graph)) if self.meta_graph else {}
 
@@ -106,7 +106,7 @@ class Names:
         there = self.checkpoint.entries
         return {name: [key for key in found if key in there] for name, found in keys.items() if name}
 
-    def _part(self, name: str) -> Restored | None:
+    def _part(self, name: str) -> CheckpointTensor | None:
         """`NAME/part_K` as a slice of the checkpoint's `NAME`, where all its siblings together are the whole."""
         match = _PART.fullmatch(name)
         if match is None:
@@ -117,7 +117,7 @@ class Names:
         parts = self._partitions[base, rest]
         return parts.get(index)
 
-    def _parts(self, base: str, rest: str) -> Mapping[str, Restored]:
+    def _parts(self, base: str, rest: str) -> Mapping[str, CheckpointTensor]:
         """The slices of a partitioned variable by K, as it is written; none where its parts are not the whole."""
         entry = self.checkpoint.entries.get(base + rest)
         shapes = list(self._part_shapes(base, rest)) if entry is not None else []
@@ -132,7 +132,10 @@ class Names:
                     Region((*before, start, *after), shape)
                     for start, shape in zip(starts, shapes, strict=True)
                 ]
-                return {str(k): Restored(entry.key, region, entry.shape) for k, region in enumerate(regions)}
+                return {
+                    str(k): CheckpointTensor(entry.key, region, entry.shape)
+                    for k, region in enumerate(regions)
+                }
         return {}
 
     def _part_shapes(self, base: str, rest: str) -> Iterator[tuple[int, ...]]:
@@ -153,7 +156,7 @@ def names_of(variable: Variable) -> list[str]:
     return list(dict.fromkeys(names if variable.op == "VarHandleOp" else [*variable.nodes, variable.name]))
 
 
-def _stated_slices(meta_graph: MetaGraphDef) -> Iterator[tuple[str, Restored]]:
+def _stated_slices(meta_graph: MetaGraphDef) -> Iterator[tuple[str, CheckpointTensor]]:
     for collection in _COLLECTIONS:
         found = meta_graph.collection_def.get(collection)
         for data in found.bytes_list.value if found is not None else ():
@@ -166,7 +169,7 @@ def _stated_slices(meta_graph: MetaGraphDef) -> Iterator[tuple[str, Restored]]:
                 region = Region(tuple(info.var_offset), tuple(info.var_shape))
                 yield (
                     node_of(variable.variable_name),
-                    Restored(info.full_name, region, tuple(info.full_shape)),
+                    CheckpointTensor(info.full_name, region, tuple(info.full_shape)),
                 )
 
 

@@ -26,7 +26,7 @@ from tffreeze_server.resolve.by_name import Names, names_of
 from tffreeze_server.resolve.initializers import Initializers, read_initializers
 from tffreeze_server.resolve.resources import ResourceContents, resource_contents
 from tffreeze_server.resolve.restore_ops import (
-    Restored,
+    CheckpointTensor,
     check_saver,
     describe,
     implied_savers,
@@ -34,7 +34,7 @@ from tffreeze_server.resolve.restore_ops import (
 )
 from tffreeze_server.resolve.trace import VariableKey
 
-SaverAnswers = Mapping[VariableKey, Restored | FreezeError]
+SaverAnswers = Mapping[VariableKey, CheckpointTensor | FreezeError]
 """What a saver restores each variable from, as `restored_by` gives it."""
 
 MOVING_AVERAGE = "/ExponentialMovingAverage"
@@ -218,7 +218,9 @@ class Sources:
         binding = self.restored(self.variables[key]) if key in self.variables else None
         return binding.value if binding else None
 
-    def _found(self, variable: Variable, checkpoint: Checkpoint) -> tuple[Restored, ValueSource] | None:
+    def _found(
+        self, variable: Variable, checkpoint: Checkpoint
+    ) -> tuple[CheckpointTensor, ValueSource] | None:
         first = self.first_saver.get(key_of(variable))
         if isinstance(first, FreezeError):
             raise first
@@ -236,23 +238,27 @@ class Sources:
                 raise _disagree(variable, others[0], (origin, restored))
         return others[0][1], ValueSource.SAVER
 
-    def _others(self, variable: Variable, checkpoint: Checkpoint) -> list[tuple[str, Restored]]:
+    def _others(self, variable: Variable, checkpoint: Checkpoint) -> list[tuple[str, CheckpointTensor]]:
         """What the savers but the model's first say, where the checkpoint has it."""
         answers = [(saver.origin, restored.get(key_of(variable))) for saver, restored in self.other_savers]
-        return [(o, r) for o, r in answers if isinstance(r, Restored) and r.key in checkpoint.entries]
+        return [(o, r) for o, r in answers if isinstance(r, CheckpointTensor) and r.key in checkpoint.entries]
 
     def _average(
-        self, variable: Variable, checkpoint: Checkpoint, found: tuple[Restored, ValueSource] | None
-    ) -> tuple[Restored, ValueSource] | None:
-        region = found[0] if found else Restored("")
+        self, variable: Variable, checkpoint: Checkpoint, found: tuple[CheckpointTensor, ValueSource] | None
+    ) -> tuple[CheckpointTensor, ValueSource] | None:
+        region = found[0] if found else CheckpointTensor("")
         for key in [region.key] if found else names_of(variable):
             if key + MOVING_AVERAGE in checkpoint.entries:
-                average = Restored(key + MOVING_AVERAGE, region.region, region.whole_shape, region.reshaped)
+                average = CheckpointTensor(
+                    key + MOVING_AVERAGE, region.region, region.whole_shape, region.reshaped
+                )
                 return average, ValueSource.MOVING_AVERAGE
         return None
 
 
-def _disagree(variable: Variable, one: tuple[str, Restored], other: tuple[str, Restored]) -> FreezeError:
+def _disagree(
+    variable: Variable, one: tuple[str, CheckpointTensor], other: tuple[str, CheckpointTensor]
+) -> FreezeError:
     return FreezeError(
         Reason.VALUES_DISAGREE,
         f"The variable {variable.name!r} is {describe(one[1])} by {one[0]}, and {describe(other[1])} by {other[0]}. "

@@ -15,7 +15,7 @@ from tffreeze_server.flatten.tables import Tables
 from tffreeze_server.graph.effects import Effects, State, state_of
 from tffreeze_server.graph.model import Saver
 from tffreeze_server.graph.node import Node, TensorValue
-from tffreeze_server.resolve.restore_ops import Restored, RestoreReader
+from tffreeze_server.resolve.restore_ops import CheckpointTensor, RestoreReader
 from tffreeze_server.resolve.trace import FlatGraph, Origins, data_inputs
 
 
@@ -49,7 +49,7 @@ class _Import:
     """
 
     importer: Node
-    inputs: tuple[Node | Restored | FreezeError | None, ...]
+    inputs: tuple[Node | CheckpointTensor | FreezeError | None, ...]
 
 
 def resource_contents(
@@ -82,7 +82,7 @@ def resource_contents(
         if found is None or checkpoint is None or problem is not None:
             continue
         inputs = tuple([_value(part, checkpoint) for part in found.inputs])
-        keys = tuple(part.key for part in found.inputs if isinstance(part, Restored))
+        keys = tuple(part.key for part in found.inputs if isinstance(part, CheckpointTensor))
         contents.append(ResourceContents(name, found.importer, inputs, keys))
     return tuple(contents)
 
@@ -102,7 +102,7 @@ def _imports(graph: FlatGraph, saver: Saver, effects: Effects) -> dict[State, _I
     return found
 
 
-def _input(origins: Origins, reader: RestoreReader, tensor: str) -> Node | Restored | FreezeError:
+def _input(origins: Origins, reader: RestoreReader, tensor: str) -> Node | CheckpointTensor | FreezeError:
     try:
         node, _ = origins.of(tensor)
     except FreezeError as error:
@@ -110,9 +110,11 @@ def _input(origins: Origins, reader: RestoreReader, tensor: str) -> Node | Resto
     return node if node.op == "Const" else reader.restored(tensor)
 
 
-def _value(part: Node | Restored | FreezeError | None, checkpoint: Checkpoint) -> Node | TensorValue | None:
+def _value(
+    part: Node | CheckpointTensor | FreezeError | None, checkpoint: Checkpoint
+) -> Node | TensorValue | None:
     """An input of the op that imports; None for the handle."""
-    if isinstance(part, Restored):
+    if isinstance(part, CheckpointTensor):
         return checkpoint.value(part.key, part.region)
     return part if isinstance(part, Node) else None
 
@@ -138,7 +140,7 @@ def _problem(
     for part in found.inputs:
         if isinstance(part, FreezeError):
             return _cannot(resource, importer, f"and how that is read is not known: {part.message}")
-        if isinstance(part, Restored) and part.key not in checkpoint.entries:
+        if isinstance(part, CheckpointTensor) and part.key not in checkpoint.entries:
             return FreezeError(
                 Reason.VARIABLE_NOT_IN_CHECKPOINT,
                 f"The node {importer!r} (op {found.importer.op!r}) fills the resource {resource.name!r} (op "

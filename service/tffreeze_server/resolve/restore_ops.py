@@ -25,7 +25,7 @@ from tffreeze_server.tensors import dtypes
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class CheckpointTensor:
     """A tensor of a checkpoint, as a restore op or a match by name asks for it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Restored:
     reshaped: bool = False
 
 
-def restored_by(flat: FlatGraph, saver: Saver) -> dict[VariableKey, Restored | FreezeError]:
+def restored_by(flat: FlatGraph, saver: Saver) -> dict[VariableKey, CheckpointTensor | FreezeError]:
     """What a saver restores each variable from.
 
     Args:
@@ -57,7 +57,7 @@ def restored_by(flat: FlatGraph, saver: Saver) -> dict[VariableKey, Restored | F
 
     """
     reader, variables = RestoreReader(flat, saver), Variables(flat)
-    found: dict[VariableKey, Restored | FreezeError] = {}
+    found: dict[VariableKey, CheckpointTensor | FreezeError] = {}
     for node in flat.values():
         if node.op not in ASSIGN_OPS or len(data_inputs(node)) < 2:
             continue
@@ -84,7 +84,7 @@ def implied_savers(nodes: Mapping[str, Node]) -> tuple[Saver, ...]:
     )
 
 
-def describe(restored: Restored) -> str:
+def describe(restored: CheckpointTensor) -> str:
     """`'v'` or `'v' (slice [0, 5] of size [2, 4])`."""
     if restored.region is None:
         return repr(restored.key)
@@ -106,7 +106,7 @@ class RestoreReader:
         self._origins = Origins(flat)
         self._ends: dict[str, tuple[str, bool]] = {}
 
-    def restored(self, tensor: str) -> Restored | FreezeError:
+    def restored(self, tensor: str) -> CheckpointTensor | FreezeError:
         """What a tensor is restored from; an error where that cannot be read."""
         try:
             node, index = self._origins.of(tensor)
@@ -118,7 +118,7 @@ class RestoreReader:
         except FreezeError as error:
             return error
 
-    def _read(self, node: Node, index: int) -> Restored:
+    def _read(self, node: Node, index: int) -> CheckpointTensor:
         inputs = data_inputs(node)
         if len(inputs) != RESTORE_INPUTS.get(node.op):
             raise FreezeError(
@@ -131,7 +131,7 @@ class RestoreReader:
         self._check_filename(node, inputs[0])
         key = self._string(inputs[1], index, node)
         spec = parse_shape_and_slice(self._string(inputs[2], index, node)) if len(inputs) > 2 else None
-        return Restored(key, spec[1], spec[0]) if spec else Restored(key)
+        return CheckpointTensor(key, spec[1], spec[0]) if spec else CheckpointTensor(key)
 
     def _string(self, tensor: str, index: int, reader: Node) -> str:
         """An element of a constant of strings."""
@@ -218,7 +218,7 @@ def check_saver(saver: Saver, nodes: Mapping[str, Node]) -> None:
         )
 
 
-def _twice(key: VariableKey, saver: Saver, first: Restored, second: Restored) -> FreezeError:
+def _twice(key: VariableKey, saver: Saver, first: CheckpointTensor, second: CheckpointTensor) -> FreezeError:
     return FreezeError(
         Reason.VALUES_DISAGREE,
         f"{saver.origin} restores the variable {key[1]!r} twice, from {describe(first)} and from "

@@ -29,8 +29,8 @@ from typing import Protocol
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import type_attr
-from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, join_tensor, new_node
+from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.ops import (
     CALLS,
     FORWARDING_OPS,
@@ -51,7 +51,7 @@ Bindings = Mapping[tuple[str, str], Binding]
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
+class Conversion:
     """A graph or body after the pass.
 
     Attributes:
@@ -114,10 +114,10 @@ class Converter:
     """
 
     bindings: Bindings
-    outputs: Outputs
+    registry: OpRegistry
     functions: Functions
 
-    def convert(self, nodes: Iterable[Node], place: Place, arguments: Mapping[str, Handle]) -> Converted:
+    def convert(self, nodes: Iterable[Node], place: Place, arguments: Mapping[str, Handle]) -> Conversion:
         """Convert nodes that are in order.
 
         Args:
@@ -129,7 +129,7 @@ class Converter:
             FreezeError: REACHABLE_WRITE, UNSUPPORTED_OP, MALFORMED_MODEL.
 
         """
-        work = _Pass(self, place, Converted({}, dict(arguments)))
+        work = _Pass(self, place, Conversion({}, dict(arguments)))
         for node in nodes:
             work.node(node)
         work.check_merges()
@@ -142,7 +142,7 @@ class _Pass:
 
     converter: Converter
     place: Place
-    done: Converted
+    done: Conversion
     constants: dict[tuple[str, str], str] = field(default_factory=dict)
     merges: list[Node] = field(default_factory=list)
 
@@ -151,7 +151,7 @@ class _Pass:
         given = {k: handles[i] for k, i in enumerate(node.inputs) if i in handles}
         if node.op in VARIABLE_OPS:
             self._variable(node)
-        elif node.op in CALLS or node.op in self.converter.outputs.library:
+        elif node.op in CALLS or node.op in self.converter.registry.library:
             # A function is given the value of a buffer, as any op is that does not ask for the buffer.
             given = {k: handle for k, handle in given.items() if not handle.is_ref}
             call, results = self.converter.functions.called(node, given, self.place)
@@ -193,9 +193,7 @@ class _Pass:
     def _user(self, node: Node, given: Mapping[int, Handle]) -> None:
         """A node that takes frozen variables and runs no function."""
         role = ROLES.get(node.op)
-        taken = {
-            k: h for k, h in given.items() if not h.is_ref or self.converter.outputs.takes_buffer(node, k)
-        }
+        taken = {k: h for k, h in given.items() if not h.is_ref or self.converter.registry.takes_ref(node, k)}
         if not taken:
             # It reads the values of buffers, as it reads those of constants.
             self._put(node)

@@ -11,7 +11,7 @@ from tffreeze_server.graph.model import Model, Signature, TensorInfo
 from tffreeze_server.graph.node import Node, full_tensor_name, node_of, with_attrs
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rewrite import clean
-from tffreeze_server.rewrite.ends import Ends
+from tffreeze_server.rewrite.endpoint_map import Ends
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
 from tffreeze_server.rewrite.rename_io import Refusal, apply_names, plan_names
 from tffreeze_server.tensors.dtypes import STRING
@@ -19,7 +19,7 @@ from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinalGraph:
     """A frozen graph and its ends.
 
     Attributes:
@@ -48,7 +48,7 @@ def finish(
     nodes: Mapping[str, Node],
     functions: tuple[FrozenFunction, ...],
     ends: Ends,
-) -> Finished:
+) -> FinalGraph:
     """Name, place and pack what was converted.
 
     Args:
@@ -84,7 +84,7 @@ def finish(
         tuple(renamed.get(op, op) for op in ends.init_ops),
         {renamed.get(name, name): file for name, file in assets.items()},
     )
-    return Finished(graph, inputs, outputs, *originals, renamed, refused)
+    return FinalGraph(graph, inputs, outputs, *originals, renamed, refused)
 
 
 def _with_assets(model: Model, nodes: Mapping[str, Node]) -> tuple[dict[str, Node], dict[str, str]]:

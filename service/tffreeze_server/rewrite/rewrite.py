@@ -22,14 +22,14 @@ from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve.resolve import Values
 from tffreeze_server.rewrite import clean
 from tffreeze_server.rewrite.convert import Converter, Place
-from tffreeze_server.rewrite.ends import Ends
+from tffreeze_server.rewrite.endpoint_map import Ends
 from tffreeze_server.rewrite.fill_tables import fill_tables
-from tffreeze_server.rewrite.finish import Finished, finish
+from tffreeze_server.rewrite.finish import FinalGraph, finish
 from tffreeze_server.rewrite.specialise import FunctionMaker
 
 
 @dataclass(frozen=True, slots=True)
-class Rewritten:
+class FrozenModel:
     """A frozen graph and what is known of how it came to be.
 
     Attributes:
@@ -44,7 +44,7 @@ class Rewritten:
 
     """
 
-    finished: Finished
+    finished: FinalGraph
     bindings: tuple[Binding, ...]
     kept: tuple[str, ...]
     initializers: tuple[Initializer, ...]
@@ -55,7 +55,7 @@ class Rewritten:
 
 def rewrite(
     model: Model, flat: FlatModel, values: Values, options: FreezeOptions, functions: Functions
-) -> Rewritten:
+) -> FrozenModel:
     """Make the frozen graph.
 
     Args:
@@ -72,13 +72,13 @@ def rewrite(
     tables = fill_tables(flat.tables, values.contents)
     maker = FunctionMaker({key_of(b.variable): b for b in values.bindings}, functions)
     roots = _roots(flat.graph, tables)
-    converted = Converter(maker.bindings, functions.outputs, maker).convert(
+    converted = Converter(maker.bindings, functions.registry, maker).convert(
         tables.nodes.values(), Place(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
     )
     done = pruned(clean.without_static_waits(converted.nodes.values()), roots)
-    ends = Ends(flat.asked, flat.graph, functions.outputs, tuple(i.op for i in tables.initializers))
+    ends = Ends(flat.asked, flat.graph, functions.registry, tuple(i.op for i in tables.initializers))
     finished = finish(model, options, done, maker.frozen_functions(), ends)
-    return Rewritten(
+    return FrozenModel(
         finished,
         values.bindings,
         tuple(v.name for v in flat.variables.kept),

@@ -24,11 +24,12 @@ from dataclasses import dataclass, field, replace
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.attrs import shape_proto, types_attr
-from tffreeze_server.graph.body import Arg, Body, Outputs, to_function_def
+from tffreeze_server.graph.body import Arg, Body, to_function_def
 from tffreeze_server.graph.functions import Functions
 from tffreeze_server.graph.inline import has_frames
 from tffreeze_server.graph.library import Either, functions_named, functions_of, holding
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, node_of, with_attrs
+from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.ops import CALLS, Call
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
@@ -47,7 +48,7 @@ _VALUE_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Specialisation:
     """A function made for some handles.
 
     Attributes:
@@ -75,7 +76,7 @@ class FunctionMaker:
     functions: Functions
     library: dict[str, FunctionDef] = field(default_factory=dict)
     values: dict[str, Mapping[str, TensorValue]] = field(default_factory=dict)
-    _made: dict[tuple[object, ...], Made] = field(default_factory=dict)
+    _made: dict[tuple[object, ...], Specialisation] = field(default_factory=dict)
     _open: dict[tuple[object, ...], str] = field(default_factory=dict)
     _holding: dict[str, bool] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -92,14 +93,14 @@ class FunctionMaker:
         here = Place({}, (), place, node.name)
         if node.op not in CALLS:
             made = self._make(node.op, node.proto.attr, given, here)
-            own = frozenset(a.name for a in self.functions.outputs.library[node.op].signature.attr)
+            own = frozenset(a.name for a in self.functions.registry.library[node.op].signature.attr)
             renamed = node if made.name == node.op else with_attrs(node, own)._replace(op=made.name)
             return renamed, self._results(node, [made])
         call = CALLS[node.op]
         if any(k < call.skip for k in given):
             raise _first_input(node, given)
         arguments = {k - call.skip: handle for k, handle in given.items()}
-        made_by_attr: dict[str, list[Made]] = {}
+        made_by_attr: dict[str, list[Specialisation]] = {}
         for key in call.functions:
             made_by_attr[key] = []
             for function in functions_named(node.proto.attr, key):
@@ -119,16 +120,16 @@ class FunctionMaker:
 
     def named(self, node: Node, place: Place) -> Node:
         """See `convert.Functions`."""
-        outputs = self.functions.outputs
-        if not outputs.library:
+        registry = self.functions.registry
+        if not registry.library:
             return node
-        made_by_attr: dict[str, list[Made]] = {}
+        made_by_attr: dict[str, list[Specialisation]] = {}
         for key in [k for k in node.proto.attr if functions_named(node.proto.attr, k)]:
             made_by_attr[key] = []
             for f in functions_named(node.proto.attr, key):
                 # SymbolicGradient may name an op; an attribute that is not used names nothing.
-                if f.name not in outputs.library and (not f.name or outputs.definition(f.name)):
-                    made_by_attr[key].append(Made(f.name, ()))
+                if f.name not in registry.library and (not f.name or registry.definition(f.name)):
+                    made_by_attr[key].append(Specialisation(f.name, ()))
                     continue
                 made = self._make(f.name, f.attr, {}, Place({}, (), place, node.name))
                 handle = next((h for h in made.results if h), None)
@@ -139,8 +140,8 @@ class FunctionMaker:
 
     def _make(
         self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
-    ) -> Made:
-        library = self.functions.outputs.library
+    ) -> Specialisation:
+        library = self.functions.registry.library
         if name not in library:
             raise FreezeError(
                 Reason.MALFORMED_MODEL,
@@ -150,7 +151,7 @@ class FunctionMaker:
             )
         if not given and not self._holds_variables(name):
             self._keep(name)
-            return Made(name, (None,) * len(library[name].signature.output_arg))
+            return Specialisation(name, (None,) * len(library[name].signature.output_arg))
         own = {a.name: attrs[a.name] for a in library[name].signature.attr if a.name in attrs}
         key = _key(name, own, given)
         if key not in self._made:
@@ -163,7 +164,7 @@ class FunctionMaker:
 
     def _new(
         self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
-    ) -> Made:
+    ) -> Specialisation:
         body = self.functions.inliner.body(name, attrs)
         self.functions.inliner.draw(body, "the functions made for variables", Node(name, name, (), NodeDef()))
         if any(k >= len(body.args) for k in given):
@@ -184,18 +185,18 @@ class FunctionMaker:
         argument_names = frozenset(a.name for a in body.args)
         ordered = reachable(body.nodes, [*roots, *writes], argument_names)
         here = Place(ordered, tuple(roots), place.within, place.caller, has_frames(ordered))
-        converter = Converter(self.bindings, self.functions.outputs, self)
+        converter = Converter(self.bindings, self.functions.registry, self)
         done = converter.convert(ordered.values(), here, arguments)
         results = tuple(done.handles.get(t) for t in body.result_tensors)
         # A buffer that is a result is a value to the caller.
-        made = Made(
+        made = Specialisation(
             self._free_name(name, given), tuple(None if h is None or h.is_ref else h for h in results)
         )
         self._write(body, made, done.nodes, arguments)
         return made
 
     def _write(
-        self, body: Body, made: Made, nodes: Mapping[str, Node], arguments: Mapping[str, Handle]
+        self, body: Body, made: Specialisation, nodes: Mapping[str, Node], arguments: Mapping[str, Handle]
     ) -> None:
         frozen = Body(
             made.name,
@@ -211,8 +212,8 @@ class FunctionMaker:
             body.control_results,
             _proto_without_handles(body, arguments),
         )
-        original = self.functions.outputs
-        known = Outputs(Either(self.library, original.library), original.op_defs, original.budget)
+        original = self.functions.registry
+        known = OpRegistry(Either(self.library, original.library), original.op_defs, original.budget)
         self.library[made.name] = to_function_def(frozen, known)
         values = {n.name: n.value for n in nodes.values() if n.value is not None}
         # Each function that reads a variable holds its value anew, where that does not stay in a file.
@@ -223,7 +224,7 @@ class FunctionMaker:
         )
         self.values[made.name] = values
 
-    def _results(self, node: Node, made: Sequence[Made]) -> dict[str, Handle]:
+    def _results(self, node: Node, made: Sequence[Specialisation]) -> dict[str, Handle]:
         """The results of a call that are handles: where one branch gives a variable, all must."""
         results: dict[str, Handle] = {}
         if len({len(m.results) for m in made}) > 1:
@@ -250,12 +251,12 @@ class FunctionMaker:
     def _holds_variables(self, name: str) -> bool:
         """Whether a variable stands in a function, or in one it runs."""
         if name not in self._holding:
-            self._holding.update(holding(name, self.functions.outputs.library, self._holding))
+            self._holding.update(holding(name, self.functions.registry.library, self._holding))
         return self._holding[name]
 
     def _keep(self, name: str) -> None:
         """Take a function, and what it runs, as the model has it."""
-        library = self.functions.outputs.library
+        library = self.functions.registry.library
         pending = [name]
         while pending:
             current = pending.pop()
@@ -266,7 +267,7 @@ class FunctionMaker:
     def _free_name(self, name: str, given: Mapping[int, Handle]) -> str:
         if not given and name not in self.library:
             return name
-        taken = self.functions.outputs.library
+        taken = self.functions.registry.library
         for k in itertools.count(self._numbers.get(name, 0)):  # Those before are taken.
             free = f"{name}_frozen{f'_{k}' if k else ''}"
             if free not in self.library and free not in taken:
@@ -280,7 +281,7 @@ def _key(name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle])
     return name, values, tuple((k, given[k].dtype) for k in sorted(given))
 
 
-def _set_functions(node: Node, made: Mapping[str, Sequence[Made]]) -> Node:
+def _set_functions(node: Node, made: Mapping[str, Sequence[Specialisation]]) -> Node:
     changes: dict[str, AttrValue] = {}
     for key, functions in made.items():
         before = [f.name for f in functions_named(node.proto.attr, key)]
@@ -323,7 +324,7 @@ def _set_types(
     return with_attrs(node, STALE_ATTRS, **changes)
 
 
-def _check_loop(node: Node, arguments: Mapping[int, Handle], body: Made) -> None:
+def _check_loop(node: Node, arguments: Mapping[int, Handle], body: Specialisation) -> None:
     """What goes into a loop as a variable must come round as the same, and nothing else as a variable."""
     for k in sorted(arguments.keys() | {k for k, handle in enumerate(body.results) if handle}):
         before = arguments.get(k)

@@ -32,7 +32,7 @@ _V1_SHARD = re.compile(r"(?P<prefix>.+)-(?:[0-9]{5,}|\?{5})-of-(?P<count>[0-9]{5
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class CheckpointFiles:
     """Where a checkpoint's files are.
 
     Attributes:
@@ -47,7 +47,7 @@ class Located:
     v1_files: tuple[Path, ...]
 
 
-def locate(location: Path) -> Located:
+def find_checkpoint(location: Path) -> CheckpointFiles:
     """Find the files of a checkpoint.
 
     Args:
@@ -72,17 +72,17 @@ def locate(location: Path) -> Located:
     return found
 
 
-def _at(prefix: Path) -> Located | None:
+def _at(prefix: Path) -> CheckpointFiles | None:
     """Look for a checkpoint of this prefix: V2 first, as RestoreV2 does, then V1."""
     index = _beside(prefix, f"{prefix.name}.index")
     if _exists(index):
-        return Located(prefix.name, index, ())
+        return CheckpointFiles(prefix.name, index, ())
     if _exists(prefix) and _of_part_name(prefix.name) is None:
-        return Located(prefix.name, None, (prefix,))
+        return CheckpointFiles(prefix.name, None, (prefix,))
     return _v1_shards(prefix, None)
 
 
-def _of_file(location: Path) -> Located | None:
+def _of_file(location: Path) -> CheckpointFiles | None:
     """Look for the checkpoint that a file, or a pattern of files, belongs to."""
     shard = _V1_SHARD.fullmatch(location.name)
     if shard and not _DATA_FILE.fullmatch(location.name):
@@ -101,7 +101,7 @@ def _of_part_name(name: str) -> str | None:
     return data["prefix"] if data else None
 
 
-def _v1_shards(prefix: Path, count: str | None) -> Located | None:
+def _v1_shards(prefix: Path, count: str | None) -> CheckpointFiles | None:
     """Look for `PREFIX-SSSSS-of-NNNNN`; all of one NNNNN must be there."""
     pattern = re.compile(re.escape(prefix.name) + r"-(?P<shard>[0-9]{5,})-of-(?P<count>[0-9]{5,})", re.DOTALL)
     matches = [match for name in _names_beside(prefix) if (match := pattern.fullmatch(name))]
@@ -126,10 +126,10 @@ def _v1_shards(prefix: Path, count: str | None) -> Located | None:
             "Copy all its files to one place.",
             subject=name,
         )
-    return Located(prefix.name, None, tuple(_beside(prefix, found[shard]) for shard in range(total)))
+    return CheckpointFiles(prefix.name, None, tuple(_beside(prefix, found[shard]) for shard in range(total)))
 
 
-def _newest_in(folder: Path) -> Located:
+def _newest_in(folder: Path) -> CheckpointFiles:
     """Find the checkpoint that a folder's state file names, by its prefix or its V1 pattern."""
     path = folder / STATE_FILE
     if not _exists(path):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tffreeze_server.flatten.choose_outputs import Endpoint, Wanted
+from tffreeze_server.flatten.choose_outputs import Endpoint, Endpoints
 from tffreeze_server.flatten.flat_graph import FlatGraph
 from tffreeze_server.graph.attrs import read_shape
-from tffreeze_server.graph.body import Outputs
 from tffreeze_server.graph.node import Node, join_tensor, node_of, split_tensor
+from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.ops import PLACEHOLDER_OPS
 from tffreeze_server.tensors.dtypes import base
 
@@ -24,14 +24,14 @@ class Ends:
     Attributes:
         asked: What the caller wants.
         flat: What that reaches.
-        outputs: Knows the outputs of ops.
+        registry: Knows the outputs of ops.
         init_ops: Nodes to run once before the outputs.
 
     """
 
-    asked: Wanted
+    asked: Endpoints
     flat: FlatGraph
-    outputs: Outputs
+    registry: OpRegistry
     init_ops: tuple[str, ...]
 
     def original_outputs(self, nodes: Mapping[str, Node]) -> tuple[Endpoint, ...]:
@@ -42,7 +42,7 @@ class Ends:
             types = self._types(nodes.get(node.name, node)) or self._types(node)
             if name == node.name and len(types) > 1:
                 count = len(types)
-                self.outputs.budget.draw("the outputs", _END_STEPS * count, _END_BYTES * count, subject=name)
+                self.registry.budget.draw("the outputs", _END_STEPS * count, _END_BYTES * count, subject=name)
                 tensors = [join_tensor(name, k) for k in range(count)]
                 named += [Endpoint("", n, n, t, None) for n, t in zip(tensors, types, strict=True)]
             else:
@@ -74,7 +74,7 @@ class Ends:
         return replace(endpoint, dtype=types[index]) if index < len(types) else endpoint
 
     def _types(self, node: Node) -> tuple[int, ...]:
-        return tuple([base(t) for t in self.outputs.types(node)])
+        return tuple([base(t) for t in self.registry.types(node)])
 
 
 def _placeholder_shape(node: Node) -> tuple[int, ...] | None:

@@ -13,7 +13,7 @@ _CHUNKED = "saved_model.cpb"
 _MAX_FOLDER_ENTRIES = 100_000
 
 
-def locate(model: Path) -> tuple[Path, str]:
+def find_model(model: Path) -> tuple[Path, str]:
     """The file to read for a model, and what to call the model.
 
     Args:
