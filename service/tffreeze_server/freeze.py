@@ -68,23 +68,23 @@ def freeze(source: ModelSource, options: FreezeOptions) -> FreezeResult:
     flat = flatten(model, outputs, options, functions)
     checkpoint = open_for(model, source, needed=flat.needs_checkpoint)
     values = resolve(Sources(model, checkpoint, options, functions), flat)
-    rewritten = rewrite(model, flat, values, options, functions)
+    frozen = rewrite(model, flat, values, options, functions)
     del flat, functions  # Of a large graph they take as much memory as the plan.
-    _check_form(options, rewritten)
-    plan = _plan(model, checkpoint, rewritten.finished.graph, source, options)
-    report = build_report(model, checkpoint, rewritten, plan)
-    graph = rewritten.finished.graph
+    _check_form(options, frozen)
+    plan = _plan(model, checkpoint, frozen.final.graph, source, options)
+    report = build_report(model, checkpoint, frozen, plan)
+    graph = frozen.final.graph
     assets = {name: model.assets_dir / name for name in graph.assets.values()}
     return FreezeResult(plan, report, graph, assets)
 
 
-def _check_form(options: FreezeOptions, rewritten: FrozenModel) -> None:
-    if options.as_saved_model and rewritten.kept:
+def _check_form(options: FreezeOptions, frozen: FrozenModel) -> None:
+    if options.as_saved_model and frozen.kept:
         raise FreezeError(
             Reason.INVALID_OPTION,
-            f"A frozen SavedModel has no variables, but {listed(rewritten.kept)} shall stay variables. "
+            f"A frozen SavedModel has no variables, but {listed(frozen.kept)} shall stay variables. "
             "Make a GraphDef (without --saved-model), or freeze them too.",
-            subject=rewritten.kept[0],
+            subject=frozen.kept[0],
         )
 
 

@@ -20,8 +20,8 @@ from tffreeze_server.checkpoint.checkpoint import (
     Checkpoint,
     Entry,
     empty_proto,
-    shape_of,
-    value_size_bytes,
+    entry_shape,
+    entry_size_bytes,
 )
 from tffreeze_server.checkpoint.ordered_code import PART_KEY_START, part_key
 from tffreeze_server.checkpoint.parts import (
@@ -55,14 +55,14 @@ class Bundle(Checkpoint):
     """
 
     kind = "v2"
-    entries: _Entries
+    entries: _BundleEntries
 
     def __init__(self, index: BundleIndex, folder: Path, weights_present: bool, budget: Budget) -> None:
         self.name = index.prefix
         self.files = {
             index.shard_name(shard_id): folder / index.shard_name(shard_id) for shard_id in index.shard_ids
         }
-        self.entries = _Entries(index)
+        self.entries = _BundleEntries(index)
         self.budget = budget
         self._read_keys = set()
         self._index = index
@@ -136,7 +136,7 @@ def _numeric_data(
     return Interleaved(length_bytes, region, element_bytes, sources)
 
 
-class _Entries(Mapping[str, Entry]):
+class _BundleEntries(Mapping[str, Entry]):
     """The whole tensors of a bundle, each read when first asked for."""
 
     def __init__(self, index: BundleIndex) -> None:
@@ -166,8 +166,8 @@ class _Entries(Mapping[str, Entry]):
 def _entry(index: BundleIndex, text: str, key: bytes) -> Entry:
     """Read and check the entry of a whole tensor."""
     record = index.record(key)
-    shape = shape_of(index.file, text, record.shape)
-    size_bytes = value_size_bytes(index.file, text, record.dtype, shape)
+    shape = entry_shape(index.file, text, record.shape)
+    size_bytes = entry_size_bytes(index.file, text, record.dtype, shape)
     if record.slices:
         shard_ids = {part.shard_id for _, part in stored_parts(index, key, record, shape)}
     else:
@@ -196,9 +196,9 @@ def stored_parts(
         if encoded not in index.records:
             raise malformed(file, f"the part of {text!r} at {list(extents)} is missing", text)
         part = index.record(encoded)
-        if part.slices or part.dtype != record.dtype or shape_of(file, text, part.shape) != box.sizes:
+        if part.slices or part.dtype != record.dtype or entry_shape(file, text, part.shape) != box.sizes:
             raise malformed(file, f"the part of {text!r} at {list(extents)} has another type or shape", text)
-        _check_size(file, text, part, value_size_bytes(file, text, part.dtype, box.sizes))
+        _check_size(file, text, part, entry_size_bytes(file, text, part.dtype, box.sizes))
         yield box, part
 
 

@@ -160,7 +160,7 @@ def _checked(entry: Entry, region: Region | None) -> Region:
     return region
 
 
-def shape_of(file: str, key: str, proto: TensorShapeProto) -> tuple[int, ...]:
+def entry_shape(file: str, key: str, proto: TensorShapeProto) -> tuple[int, ...]:
     """Read a shape and check it.
 
     Raises:
@@ -173,7 +173,7 @@ def shape_of(file: str, key: str, proto: TensorShapeProto) -> tuple[int, ...]:
     return shape
 
 
-def value_size_bytes(file: str, key: str, dtype: int, shape: tuple[int, ...]) -> int:
+def entry_size_bytes(file: str, key: str, dtype: int, shape: tuple[int, ...]) -> int:
     """Multiply a shape out; 0 for types without a fixed size.
 
     Raises:

@@ -20,7 +20,13 @@ from google.protobuf.message import DecodeError
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.assembly import Interleaved, Part
-from tffreeze_server.checkpoint.checkpoint import Checkpoint, Entry, empty_proto, shape_of, value_size_bytes
+from tffreeze_server.checkpoint.checkpoint import (
+    Checkpoint,
+    Entry,
+    empty_proto,
+    entry_shape,
+    entry_size_bytes,
+)
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.parts import MAX_PARTS, Cover, box_of, cover_of, extents_of
 from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
@@ -121,7 +127,7 @@ class V1Checkpoint(Checkpoint):
         self._read_keys = set()
         self.name = name
         self.files = files
-        self.entries = _Entries(name, holdings)
+        self.entries = _V1Entries(name, holdings)
         self._holdings = holdings
         self._covers: dict[str, Cover[V1Value]] = {}
 
@@ -176,7 +182,7 @@ def _read_strings(box: Region, value: V1Value, files: SourceFiles) -> list[bytes
     return [bytes(run) for run in runs]
 
 
-class _Entries(Mapping[str, Entry]):
+class _V1Entries(Mapping[str, Entry]):
     """The tensors of a V1 checkpoint, each looked at when first asked for."""
 
     def __init__(self, name: str, holdings: Mapping[str, Sequence[_Holding]]) -> None:
@@ -203,9 +209,12 @@ class _Entries(Mapping[str, Entry]):
 def _entry(key: str, holdings: Sequence[_Holding]) -> Entry:
     """Read and check what the files say of one tensor."""
     file, first = holdings[0].table.file, holdings[0].meta
-    shape = shape_of(file, key, first.shape)
+    shape = entry_shape(file, key, first.shape)
     for holding in holdings:
-        if holding.meta.type != first.type or shape_of(holding.table.file, key, holding.meta.shape) != shape:
+        if (
+            holding.meta.type != first.type
+            or entry_shape(holding.table.file, key, holding.meta.shape) != shape
+        ):
             raise malformed(
                 holding.table.file, f"{key!r} has another type or shape in it than in {file!r}", key
             )
@@ -217,6 +226,6 @@ def _entry(key: str, holdings: Sequence[_Holding]) -> Entry:
         for holding in holdings
         for part in holding.meta.slice
     )
-    size_bytes = value_size_bytes(file, key, first.type, shape)
+    size_bytes = entry_size_bytes(file, key, first.type, shape)
     shards = tuple(sorted({holding.table.file for holding in holdings}))
     return Entry(key, first.type, shape, size_bytes, sliced, shards)

@@ -62,7 +62,7 @@ class FlatGraph:
 
 def flat_graph(
     nodes: dict[str, Node],
-    wanted: Endpoints,
+    endpoints: Endpoints,
     cuts: tuple[str, ...],
     functions: Functions,
     keeps: Keeps | None = None,
@@ -71,7 +71,7 @@ def flat_graph(
 
     Args:
         nodes: Of the model's graph, by name.
-        wanted: What is to be kept.
+        endpoints: What is to be kept.
         cuts: Tensors that become inputs (Placeholders) of the graph.
         functions: The model's.
         keeps: Which variables stay variables; None where none does.
@@ -82,7 +82,9 @@ def flat_graph(
     """
     registry = functions.registry
     cuts = tuple(dict.fromkeys(map(canonical, cuts)))
-    tensors = list(dict.fromkeys([e.tensor for e in (*wanted.outputs, *wanted.inputs)] + [*wanted.named]))
+    tensors = list(
+        dict.fromkeys([e.tensor for e in (*endpoints.outputs, *endpoints.inputs)] + [*endpoints.named])
+    )
     whole = in_order(nodes, [_top(nodes, name) for name in tensors])
     outer = cut_at(whole, [t for t in cuts if node_of(t) in whole], registry)
     now = _after_cut({tensor: tensor for tensor in tensors}, outer)
@@ -91,7 +93,7 @@ def flat_graph(
         roots = (node_of(tensor) for tensor in now.values())
         reached = reachable(reached, [name if name in reached else _top(nodes, name) for name in roots])
     check_inputs(reached, registry)
-    flat, aliases, callers = _inlined(reached, nodes, wanted, functions, keeps)
+    flat, aliases, callers = _inlined(reached, nodes, endpoints, functions, keeps)
     now = {asked: follow(aliases, tensor) for asked, tensor in now.items()}
     inner = cut_at(flat, [t for t in cuts if t not in now or node_of(t) not in whole], registry)
     now, flat = _after_cut(now, inner), inner.nodes
@@ -106,7 +108,7 @@ def flat_graph(
         Pruning(reached, flat, kept, callers, tuple(tensors), cuts), functions.effects, keeps
     )
     if left:
-        return flat_graph({**nodes, **left}, wanted, cuts, functions, keeps)
+        return flat_graph({**nodes, **left}, endpoints, cuts, functions, keeps)
     return FlatGraph(kept, tuple(node for name, node in flat.items() if name not in kept), now, cuts)
 
 
@@ -127,13 +129,13 @@ def _is_unchanged(before: Mapping[str, Node], after: Mapping[str, Node]) -> bool
 def _inlined(
     reached: Mapping[str, Node],
     nodes: Mapping[str, Node],
-    wanted: Endpoints,
+    endpoints: Endpoints,
     functions: Functions,
     keeps: Keeps | None,
 ) -> tuple[dict[str, Node], dict[str, str], dict[str, str]]:
     """What was reached, its calls inlined, with stand-ins for names to keep; as `inline_calls`, then its `callers`."""
     library = functions.registry.library
-    asked = [node_of(t) for t in (*wanted.named, *(e.tensor for e in wanted.outputs if keeps))]
+    asked = [node_of(t) for t in (*endpoints.named, *(e.tensor for e in endpoints.outputs if keeps))]
     calls = [
         n for n in dict.fromkeys(asked) if n in reached and called_function(reached[n], library) is not None
     ]

@@ -18,14 +18,14 @@ class FlatModel:
     """What the chosen outputs need of a model; no value of a variable is known yet.
 
     Attributes:
-        asked: The chosen outputs, and the inputs that belong to them.
+        endpoints: The chosen outputs, and the inputs that belong to them.
         graph: What they reach, flat.
         tables: The same with what fills its tables.
         variables: Which of its variables are to be frozen, and which stay.
 
     """
 
-    asked: Endpoints
+    endpoints: Endpoints
     graph: FlatGraph
     tables: Tables
     variables: VariableChoice
@@ -36,12 +36,12 @@ class FlatModel:
         return bool(self.variables.frozen or self.tables.empty or self.tables.others)
 
 
-def flatten(model: Model, asked: Endpoints, options: FreezeOptions, functions: Functions) -> FlatModel:
+def flatten(model: Model, endpoints: Endpoints, options: FreezeOptions, functions: Functions) -> FlatModel:
     """Inline, cut and prune the model's graph to what the chosen outputs need.
 
     Args:
         model: As it was loaded.
-        asked: What `choose_outputs` chose.
+        endpoints: What `choose_outputs` chose.
         options: Where to cut, and which variables stay.
         functions: The model's.
 
@@ -51,6 +51,6 @@ def flatten(model: Model, asked: Endpoints, options: FreezeOptions, functions: F
 
     """
     nodes = {node.name: node for node in model.nodes}
-    graph = flat_graph(nodes, asked, options.input_nodes, functions, keeps(options))
+    graph = flat_graph(nodes, endpoints, options.input_nodes, functions, keeps(options))
     tables = with_tables(model, graph.nodes, functions)
-    return FlatModel(asked, graph, tables, choose_variables(model, tables.nodes, options))
+    return FlatModel(endpoints, graph, tables, choose_variables(model, tables.nodes, options))

@@ -18,7 +18,7 @@ from tffreeze_server.graph.assets import assets
 from tffreeze_server.graph.detect import is_text
 from tffreeze_server.graph.find_model import find_model
 from tffreeze_server.graph.model import Model, ModelKind, Saver
-from tffreeze_server.graph.model_file import ModelFile, Part, read_file, read_nodes
+from tffreeze_server.graph.model_file import MetaGraphPart, ModelFile, read_file, read_nodes
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.op_table import is_tensorflow_op, op_defs
 from tffreeze_server.graph.savers import init_ops, savers
@@ -98,7 +98,7 @@ def _own_checkpoint(path: Path, kind: ModelKind) -> Path | None:
     return checkpoint_beside(path) if kind is ModelKind.META_GRAPH else None
 
 
-def _choose(file: ModelFile, options: FreezeOptions, name: str) -> Part:
+def _choose(file: ModelFile, options: FreezeOptions, name: str) -> MetaGraphPart:
     if not file.parts:
         raise _malformed(name, "it has no MetaGraph")
     return file.parts[choose(options.tags, [part.tags for part in file.parts], name)]

@@ -35,7 +35,7 @@ _KINDS: dict[ModelType, ModelKind] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MetaGraphPart:
     """A MetaGraph of a file.
 
     Attributes:
@@ -66,7 +66,7 @@ class ModelFile:
 
     kind: ModelKind
     version: int
-    parts: tuple[Part, ...]
+    parts: tuple[MetaGraphPart, ...]
 
 
 def read_file(data: FileBytes) -> ModelFile:
@@ -84,7 +84,7 @@ def read_file(data: FileBytes) -> ModelFile:
     if text:
         return _read_text(data, message_type)
     if message_type is GraphDef:
-        return ModelFile(kind, 0, (Part(MetaGraphDef(), (whole,)),))
+        return ModelFile(kind, 0, (MetaGraphPart(MetaGraphDef(), (whole,)),))
     if message_type is MetaGraphDef:
         return ModelFile(kind, 0, (_read_meta_graph(data, whole),))
     version, parts = 0, []
@@ -96,7 +96,7 @@ def read_file(data: FileBytes) -> ModelFile:
     return ModelFile(kind, version, tuple(parts))
 
 
-def _read_meta_graph(data: FileBytes, whole: Range) -> Part:
+def _read_meta_graph(data: FileBytes, whole: Range) -> MetaGraphPart:
     graph: list[Range] = []
     rest: list[bytes] = []
     for field in fields(data, *whole):
@@ -104,7 +104,7 @@ def _read_meta_graph(data: FileBytes, whole: Range) -> Part:
             graph.append(Range(field.value, field.end))
         else:
             rest.append(data.read(field.start, field.end))
-    return Part(parse_meta_graph(b"".join(rest)), tuple(graph))
+    return MetaGraphPart(parse_meta_graph(b"".join(rest)), tuple(graph))
 
 
 def _read_text(data: FileBytes, message_type: ModelType) -> ModelFile:
@@ -117,7 +117,7 @@ def _read_text(data: FileBytes, message_type: ModelType) -> ModelFile:
         return ModelFile(ModelKind.SAVED_MODEL, message.saved_model_schema_version, parts)
     if isinstance(message, MetaGraphDef):
         return ModelFile(ModelKind.META_GRAPH, 0, (_part_of(message),))
-    return ModelFile(ModelKind.GRAPH_DEF, 0, (Part(MetaGraphDef(), message),))
+    return ModelFile(ModelKind.GRAPH_DEF, 0, (MetaGraphPart(MetaGraphDef(), message),))
 
 
 def _too_large_a_text(data: FileBytes) -> FreezeError:
@@ -130,11 +130,11 @@ def _too_large_a_text(data: FileBytes) -> FreezeError:
     )
 
 
-def _part_of(meta_graph: MetaGraphDef) -> Part:
+def _part_of(meta_graph: MetaGraphDef) -> MetaGraphPart:
     graph = GraphDef()
     graph.CopyFrom(meta_graph.graph_def)
     meta_graph.ClearField("graph_def")
-    return Part(meta_graph, graph)
+    return MetaGraphPart(meta_graph, graph)
 
 
 def read_nodes(data: FileBytes, graph: GraphDef | tuple[Range, ...]) -> tuple[list[Node], GraphDef]:

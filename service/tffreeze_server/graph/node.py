@@ -58,6 +58,10 @@ class Node(NamedTuple):
         return NodeDef.FromString(self.source) if isinstance(self.source, bytes) else self.source
 
 
+Nodes = Mapping[str, Node]
+"""By name."""
+
+
 def from_node_def(proto: NodeDef) -> Node:
     """Read a node of a GraphDef; inputs written `a:0` become `a`, so that a tensor has one name."""
     inputs = tuple([name[:-2] if name.endswith(":0") else name for name in proto.input])

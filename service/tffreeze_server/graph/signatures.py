@@ -27,7 +27,7 @@ def signatures(meta_graph: MetaGraphDef) -> dict[str, Signature]:
     }
 
 
-def shape_of(shape: TensorShapeProto) -> tuple[int, ...] | None:
+def signature_shape(shape: TensorShapeProto) -> tuple[int, ...] | None:
     """Sizes, -1 where open; None where the rank is unknown."""
     return None if shape.unknown_rank else tuple([max(dim.size, -1) for dim in shape.dim])
 
@@ -39,7 +39,7 @@ def _tensors(infos: Mapping[str, saved_model_pb2.TensorInfo]) -> dict[str, Tenso
 def _components(key: str, info: saved_model_pb2.TensorInfo) -> Iterator[tuple[str, TensorInfo]]:
     """What one key stands for: a tensor, or components by `key/values` and so on, or `key/0` and so on."""
     kind = info.WhichOneof("encoding")
-    shape = shape_of(info.tensor_shape)
+    shape = signature_shape(info.tensor_shape)
     if kind == "coo_sparse":
         rank = None if shape is None else len(shape)
         sparse = info.coo_sparse

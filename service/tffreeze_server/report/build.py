@@ -28,29 +28,29 @@ from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 
-def build_report(model: Model, checkpoint: Checkpoint | None, rewritten: FrozenModel, plan: Plan) -> Report:
+def build_report(model: Model, checkpoint: Checkpoint | None, frozen: FrozenModel, plan: Plan) -> Report:
     """Tell what was made from what.
 
     Args:
         model: What was frozen.
         checkpoint: That values came from; None where none was needed.
-        rewritten: The frozen graph and how it came to be.
+        frozen: The frozen graph and how it came to be.
         plan: How it will be written.
 
     """
-    graph = rewritten.finished.graph
-    dropped = _dropped(model, checkpoint, rewritten)
+    graph = frozen.final.graph
+    dropped = _dropped(model, checkpoint, frozen)
     return Report(
         kind=model.kind,
         tags=tuple(sorted(model.tags)),
         signature_keys=tuple(signature.key for signature in graph.signatures),
-        inputs=_tensors(rewritten.finished.original_inputs, rewritten.finished.inputs),
-        outputs=_tensors(rewritten.finished.original_outputs, rewritten.finished.outputs),
-        variables=_variables(checkpoint, rewritten),
-        kept_variables=rewritten.kept,
-        initializers=_initializers(rewritten),
+        inputs=_tensors(frozen.final.original_inputs, frozen.final.inputs),
+        outputs=_tensors(frozen.final.original_outputs, frozen.final.outputs),
+        variables=_variables(checkpoint, frozen),
+        kept_variables=frozen.kept,
+        initializers=_initializers(frozen),
         dropped=dropped,
-        warnings=warnings_of(model, checkpoint, rewritten, dropped.side_effects),
+        warnings=warnings_of(model, checkpoint, frozen, dropped.side_effects),
         nodes=len(graph.nodes),
         functions=len(graph.functions),
         size_bytes=plan.size_bytes,
@@ -73,10 +73,10 @@ def _tensors(originals: tuple[Endpoint, ...], ends: tuple[Endpoint, ...]) -> tup
     )
 
 
-def _variables(checkpoint: Checkpoint | None, rewritten: FrozenModel) -> tuple[VariableReport, ...]:
-    constants = _constant_names(rewritten.finished.graph)
-    constants |= {old: new for old, new in rewritten.finished.renamed.items() if new in constants}
-    return tuple(_variable(binding, constants, checkpoint) for binding in rewritten.bindings)
+def _variables(checkpoint: Checkpoint | None, frozen: FrozenModel) -> tuple[VariableReport, ...]:
+    constants = _constant_names(frozen.final.graph)
+    constants |= {old: new for old, new in frozen.final.renamed.items() if new in constants}
+    return tuple(_variable(binding, constants, checkpoint) for binding in frozen.bindings)
 
 
 def _variable(binding: Binding, constants: dict[str, str], checkpoint: Checkpoint | None) -> VariableReport:
@@ -113,11 +113,11 @@ def _constant_names(graph: FrozenGraph) -> dict[str, str]:
     return names
 
 
-def _initializers(rewritten: FrozenModel) -> tuple[InitializerReport, ...]:
-    nodes = {node.name: node for node in rewritten.finished.graph.nodes} if rewritten.initializers else {}
+def _initializers(frozen: FrozenModel) -> tuple[InitializerReport, ...]:
+    nodes = {node.name: node for node in frozen.final.graph.nodes} if frozen.initializers else {}
     return tuple(
-        InitializerReport(i.op, i.table, _asset(rewritten.finished.graph, nodes, i.file))
-        for i in rewritten.initializers
+        InitializerReport(i.op, i.table, _asset(frozen.final.graph, nodes, i.file))
+        for i in frozen.initializers
     )
 
 
@@ -129,24 +129,24 @@ def _asset(graph: FrozenGraph, nodes: Mapping[str, Node], tensor: str) -> str:
     return graph.assets.get(node.name, "") if node else ""
 
 
-def _dropped(model: Model, checkpoint: Checkpoint | None, rewritten: FrozenModel) -> DroppedReport:
-    known = {binding.variable.name for binding in rewritten.bindings} | set(rewritten.kept)
+def _dropped(model: Model, checkpoint: Checkpoint | None, frozen: FrozenModel) -> DroppedReport:
+    known = {binding.variable.name for binding in frozen.bindings} | set(frozen.kept)
     everything = variables_of(model.nodes, VARIABLE_OPS).values()
-    kept_functions = {function.proto.signature.name for function in rewritten.finished.graph.functions}
+    kept_functions = {function.proto.signature.name for function in frozen.final.graph.functions}
     return DroppedReport(
-        nodes=rewritten.dropped_nodes,
+        nodes=frozen.dropped_nodes,
         functions=len(model.library.keys() - kept_functions),
         variables=tuple(variable.name for variable in everything if variable.name not in known),
-        checkpoint_keys=_unused_keys(checkpoint, rewritten),
-        side_effects=tuple(node.name for node in rewritten.unused if has_side_effect(node.op)),
+        checkpoint_keys=_unused_keys(checkpoint, frozen),
+        side_effects=tuple(node.name for node in frozen.unused if has_side_effect(node.op)),
     )
 
 
-def _unused_keys(checkpoint: Checkpoint | None, rewritten: FrozenModel) -> tuple[str, ...]:
+def _unused_keys(checkpoint: Checkpoint | None, frozen: FrozenModel) -> tuple[str, ...]:
     if checkpoint is None:
         return ()
-    used = {binding.key for binding in rewritten.bindings} | {OBJECT_GRAPH_KEY}
-    used.update(key for initializer in rewritten.initializers for key in initializer.keys)
+    used = {binding.key for binding in frozen.bindings} | {OBJECT_GRAPH_KEY}
+    used.update(key for initializer in frozen.initializers for key in initializer.keys)
     return tuple(key for key in checkpoint.entries if key not in used)
 
 

@@ -26,25 +26,25 @@ from tffreeze_server.rewrite.rewrite import FrozenModel
 
 
 def warnings_of(
-    model: Model, checkpoint: Checkpoint | None, rewritten: FrozenModel, side_effects: tuple[str, ...]
+    model: Model, checkpoint: Checkpoint | None, frozen: FrozenModel, side_effects: tuple[str, ...]
 ) -> tuple[WarningReport, ...]:
     """Warn of a checkpoint that was not asked for, tables, assets, dropped effects, and ops that differ by run.
 
     Args:
         model: As it was loaded.
         checkpoint: That values came from; None where none was needed.
-        rewritten: The frozen graph and how it came to be.
+        frozen: The frozen graph and how it came to be.
         side_effects: Nodes with an effect that are gone.
 
     """
     return (
         *_checkpoint(model, checkpoint),
-        *_tables(rewritten),
-        *_assets(rewritten.finished.graph),
-        *_random_initializers(rewritten.bindings),
+        *_tables(frozen),
+        *_assets(frozen.final.graph),
+        *_random_initializers(frozen.bindings),
         *_side_effects(side_effects),
-        *_not_renamed(rewritten.finished.refused),
-        *_stateful(model.op_defs, rewritten.finished.graph),
+        *_not_renamed(frozen.final.refused),
+        *_stateful(model.op_defs, frozen.final.graph),
     )
 
 
@@ -57,9 +57,9 @@ def _checkpoint(model: Model, checkpoint: Checkpoint | None) -> Iterator[Warning
         )
 
 
-def _tables(rewritten: FrozenModel) -> Iterator[WarningReport]:
-    tables = {node.name for node in rewritten.finished.graph.nodes if node.op in TABLE_OPS}
-    for initializer in rewritten.initializers:
+def _tables(frozen: FrozenModel) -> Iterator[WarningReport]:
+    tables = {node.name for node in frozen.final.graph.nodes if node.op in TABLE_OPS}
+    for initializer in frozen.initializers:
         is_table = initializer.table in tables
         code = WarningCode.TABLE_NEEDS_INITIALIZER if is_table else WarningCode.RESOURCE_NEEDS_INITIALIZER
         kind = "table" if is_table else "resource"
@@ -69,7 +69,7 @@ def _tables(rewritten: FrozenModel) -> Iterator[WarningReport]:
             "run it once before the outputs.",
             initializer.op,
         )
-    for table in rewritten.empty_tables:
+    for table in frozen.empty_tables:
         yield WarningReport(
             WarningCode.EMPTY_TABLE,
             f"Nothing in the model fills the table {table!r}: its contents were kept elsewhere, for one in "

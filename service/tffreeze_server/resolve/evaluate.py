@@ -15,7 +15,7 @@ from types import MappingProxyType
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import shape_proto
-from tffreeze_server.graph.node import Node, TensorValue, node_of, split_tensor
+from tffreeze_server.graph.node import Node, Nodes, TensorValue, node_of, split_tensor
 from tffreeze_server.graph.ops import (
     DEFAULT_OPS,
     FOLDABLE_OPS,
@@ -36,7 +36,7 @@ from tffreeze_server.resolve.small_tensor import (
     read_small,
     to_value,
 )
-from tffreeze_server.resolve.trace import FlatGraph, VariableKey, Variables, data_inputs
+from tffreeze_server.resolve.trace import VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.tensor_pb2 import DT_BOOL, DT_INT32, TensorProto
 
@@ -78,7 +78,7 @@ class Evaluator:
 
     """
 
-    flat: FlatGraph
+    flat: Nodes
     assets: Mapping[str, str]
     variable: Callable[[VariableKey, str], TensorValue]
     is_set: Callable[[VariableKey], bool]

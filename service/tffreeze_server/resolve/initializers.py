@@ -15,12 +15,12 @@ from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.inline import Inliner, nodes_run_by
 from tffreeze_server.graph.model import Model
-from tffreeze_server.graph.node import Node, TensorValue, join_tensor, new_node, node_of, split_tensor
+from tffreeze_server.graph.node import Node, Nodes, TensorValue, join_tensor, new_node, node_of, split_tensor
 from tffreeze_server.graph.ops import ASSIGN_OPS, CALLS, CONDITIONAL_OPS, is_random, is_write
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.saver_nodes import readers_of
 from tffreeze_server.resolve.evaluate import Evaluator
-from tffreeze_server.resolve.trace import FlatGraph, VariableKey, Variables, data_inputs
+from tffreeze_server.resolve.trace import VariableKey, Variables, data_inputs
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
 _MAX_NESTEDCONDITIONAL_OPS = 20
@@ -44,7 +44,7 @@ class Initializers:
 
     """
 
-    flat: FlatGraph
+    flat: Nodes
     assignments: Mapping[VariableKey, tuple[Node, ...]]
     restored: RestoredValue
     assets: Mapping[str, str]
@@ -177,7 +177,7 @@ def read_initializers(
     return found
 
 
-def _with_calls(flat: FlatGraph, calls: Mapping[str, Node]) -> dict[str, Node]:
+def _with_calls(flat: Nodes, calls: Mapping[str, Node]) -> dict[str, Node]:
     """The graph with conditionals replaced by calls; the calls' names make room for the bodies' names."""
     kept = [node for node in flat.values() if node.name not in calls]
     return {node.name: _reading(node, calls) for node in [*kept, *calls.values()]}
@@ -198,7 +198,7 @@ def _renamed(tensor: str, calls: Mapping[str, Node]) -> str:
     return join_tensor(calls[name].name, split_tensor(tensor)[1])
 
 
-def _assignments(model: Model, flat: FlatGraph) -> dict[VariableKey, tuple[Node, ...]]:
+def _assignments(model: Model, flat: Nodes) -> dict[VariableKey, tuple[Node, ...]]:
     """What sets a variable, by variable: assignments, other writes, calls of functions that write."""
     found: dict[VariableKey, list[Node]] = {}
     variables = Variables(flat)

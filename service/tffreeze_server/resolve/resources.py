@@ -14,9 +14,9 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.flatten.tables import Tables
 from tffreeze_server.graph.effects import Effects, State, state_of
 from tffreeze_server.graph.model import Saver
-from tffreeze_server.graph.node import Node, TensorValue
+from tffreeze_server.graph.node import Node, Nodes, TensorValue
 from tffreeze_server.resolve.restore_ops import CheckpointTensor, RestoreReader
-from tffreeze_server.resolve.trace import FlatGraph, Origins, data_inputs
+from tffreeze_server.resolve.trace import Origins, data_inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class _Import:
 
 
 def resource_contents(
-    tables: Tables, saver: Saver | None, graph: FlatGraph, checkpoint: Checkpoint | None, effects: Effects
+    tables: Tables, saver: Saver | None, graph: Nodes, checkpoint: Checkpoint | None, effects: Effects
 ) -> tuple[ResourceContents, ...]:
     """What fills those resources that only the checkpoint has the contents of.
 
@@ -87,7 +87,7 @@ def resource_contents(
     return tuple(contents)
 
 
-def _imports(graph: FlatGraph, saver: Saver, effects: Effects) -> dict[State, _Import]:
+def _imports(graph: Nodes, saver: Saver, effects: Effects) -> dict[State, _Import]:
     """The tables and other resources that a saver restores."""
     found: dict[State, _Import] = {}
     reader, origins = RestoreReader(graph, saver), Origins(graph)

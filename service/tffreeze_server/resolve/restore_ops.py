@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.model import Saver
-from tffreeze_server.graph.node import Node, node_of
+from tffreeze_server.graph.node import Node, Nodes, node_of
 from tffreeze_server.graph.ops import ASSIGN_OPS, FILENAME_OPS, RESTORE_INPUTS, SAME_FILENAME_OPS
 from tffreeze_server.resolve.small_tensor import checked_shape
-from tffreeze_server.resolve.trace import FlatGraph, Origins, VariableKey, Variables, data_inputs
+from tffreeze_server.resolve.trace import Origins, VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
 
 
@@ -42,7 +42,7 @@ class CheckpointTensor:
     reshaped: bool = False
 
 
-def restored_by(flat: FlatGraph, saver: Saver) -> dict[VariableKey, CheckpointTensor | FreezeError]:
+def restored_by(flat: Nodes, saver: Saver) -> dict[VariableKey, CheckpointTensor | FreezeError]:
     """What a saver restores each variable from.
 
     Args:
@@ -100,7 +100,7 @@ class RestoreReader:
 
     """
 
-    def __init__(self, flat: FlatGraph, saver: Saver) -> None:
+    def __init__(self, flat: Nodes, saver: Saver) -> None:
         self._flat = flat
         self._saver = saver
         self._origins = Origins(flat)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.node import Node, split_tensor
+from tffreeze_server.graph.node import Node, Nodes, split_tensor
 from tffreeze_server.graph.ops import SAME_VALUE_OPS, SWITCH_OPS, VARIABLE_OPS
 from tffreeze_server.graph.variables import variable_key
 
 VariableKey = tuple[str, str]
 """Container and name, as `variable_key` gives them."""
-
-FlatGraph = Mapping[str, Node]
 
 _SAME_VARIABLE = SAME_VALUE_OPS | SWITCH_OPS
 
@@ -26,7 +22,7 @@ class Origins:
 
     """
 
-    def __init__(self, flat: FlatGraph, through: frozenset[str] = SAME_VALUE_OPS) -> None:
+    def __init__(self, flat: Nodes, through: frozenset[str] = SAME_VALUE_OPS) -> None:
         self._flat = flat
         self._through = through
         self._known: dict[str, tuple[Node, int]] = {}
@@ -60,7 +56,7 @@ class Origins:
 class Variables:
     """Which variable a handle or ref is."""
 
-    def __init__(self, flat: FlatGraph) -> None:
+    def __init__(self, flat: Nodes) -> None:
         self._origins = Origins(flat, _SAME_VARIABLE)
 
     def of(self, tensor: str) -> VariableKey | None:

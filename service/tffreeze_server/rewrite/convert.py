@@ -65,7 +65,7 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a pass is, for messages: the graph, or a body and how it is reached.
 
     Attributes:
@@ -79,7 +79,7 @@ class Place:
 
     nodes: Mapping[str, Node]
     roots: tuple[str, ...]
-    within: Place | None = None
+    within: Location | None = None
     caller: str = ""
     has_frames: bool = False
 
@@ -90,15 +90,15 @@ class Place:
         return (*outer, *(path_to(self.nodes, self.roots, node) or (node,)))
 
 
-class Functions(Protocol):
+class BodyMaker(Protocol):
     """Makes function bodies for the handles they are given (`specialise.py`)."""
 
     def called(
-        self, node: Node, given: Mapping[int, Handle], place: Place
+        self, node: Node, given: Mapping[int, Handle], location: Location
     ) -> tuple[Node, Mapping[str, Handle]]:
         """A node of `CALLS`, or a call by name, on bodies made for what it is given; its results that are handles."""
 
-    def named(self, node: Node, place: Place) -> Node:
+    def named(self, node: Node, location: Location) -> Node:
         """Any other node, the functions it names made free of variables and kept."""
 
 
@@ -108,28 +108,30 @@ class Converter:
 
     Attributes:
         bindings: The variables to freeze; every other one is left as it is.
-        outputs: The model's functions and op definitions.
-        functions: Makes the function bodies.
+        registry: The model's functions and op definitions.
+        bodies: Makes the function bodies.
 
     """
 
     bindings: Bindings
     registry: OpRegistry
-    functions: Functions
+    bodies: BodyMaker
 
-    def convert(self, nodes: Iterable[Node], place: Place, arguments: Mapping[str, Handle]) -> Conversion:
+    def convert(
+        self, nodes: Iterable[Node], location: Location, arguments: Mapping[str, Handle]
+    ) -> Conversion:
         """Convert nodes that are in order.
 
         Args:
             nodes: Each after its inputs.
-            place: Where they are.
+            location: Where they are.
             arguments: Of a function body: those arguments that are variables.
 
         Raises:
             FreezeError: REACHABLE_WRITE, UNSUPPORTED_OP, MALFORMED_MODEL.
 
         """
-        work = _Pass(self, place, Conversion({}, dict(arguments)))
+        work = _Pass(self, location, Conversion({}, dict(arguments)))
         for node in nodes:
             work.node(node)
         work.check_merges()
@@ -138,10 +140,10 @@ class Converter:
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """One pass: the converter, the place and what is done so far."""
+    """One pass: the converter, the location and what is done so far."""
 
     converter: Converter
-    place: Place
+    location: Location
     done: Conversion
     constants: dict[tuple[str, str], str] = field(default_factory=dict)
     merges: list[Node] = field(default_factory=list)
@@ -154,13 +156,13 @@ class _Pass:
         elif node.op in CALLS or node.op in self.converter.registry.library:
             # A function is given the value of a buffer, as any op is that does not ask for the buffer.
             given = {k: handle for k, handle in given.items() if not handle.is_ref}
-            call, results = self.converter.functions.called(node, given, self.place)
+            call, results = self.converter.bodies.called(node, given, self.location)
             self._put(call)
             self.done.handles.update(results)
         elif given:
             self._user(node, given)
         else:
-            self._put(self.converter.functions.named(node, self.place))
+            self._put(self.converter.bodies.named(node, self.location))
 
     def _put(self, *nodes: Node) -> None:
         for node in nodes:
@@ -168,7 +170,7 @@ class _Pass:
 
     def _free(self, name: str) -> str:
         """A name that no node here has."""
-        while name in self.done.nodes or name in self.place.nodes:
+        while name in self.done.nodes or name in self.location.nodes:
             name += "_"
         return name
 
@@ -183,7 +185,7 @@ class _Pass:
             value.dtype, value.shape, ROLES[node.op] is Role.REF, (binding.variable.name,)
         )
         # In a loop or branch, what it waits for says where it runs; such a node cannot share the constant.
-        waits = tuple([i for i in node.inputs if i.startswith("^")]) if self.place.has_frames else ()
+        waits = tuple([i for i in node.inputs if i.startswith("^")]) if self.location.has_frames else ()
         first = node.name if waits else self.constants.setdefault(key, node.name)
         if first == node.name:
             self._put(rewrite_ops.constant(node, binding)._replace(inputs=waits))
@@ -210,7 +212,7 @@ class _Pass:
 
     def _in_frame(self, made: Node, node: Node, handle: Handle) -> tuple[Node, ...]:
         """Where there are loops or branches, a node made without inputs waits for the value: it runs where that is."""
-        if made.inputs or not self.place.has_frames or node.inputs[0].startswith("^"):
+        if made.inputs or not self.location.has_frames or node.inputs[0].startswith("^"):
             return (made,)
         pivot = new_node(
             self._free(f"{made.name}/input"), "Identity", (node.inputs[0],), {"T": type_attr(handle.dtype)}
@@ -246,7 +248,7 @@ class _Pass:
 
     def _cannot(self, node: Node, handle: Handle) -> FreezeError:
         variable = handle.variables[0]
-        way = shown(self.place.path(node.name))
+        way = shown(self.location.path(node.name))
         if is_write(node.op):
             return FreezeError(
                 Reason.REACHABLE_WRITE,

@@ -18,18 +18,18 @@ _END_STEPS, _END_BYTES = 45, 800
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class EndpointMap:
     """What is known of inputs and outputs once the graph is flat.
 
     Attributes:
-        asked: What the caller wants.
+        endpoints: What the caller chose.
         flat: What that reaches.
         registry: Knows the outputs of ops.
         init_ops: Nodes to run once before the outputs.
 
     """
 
-    asked: Endpoints
+    endpoints: Endpoints
     flat: FlatGraph
     registry: OpRegistry
     init_ops: tuple[str, ...]
@@ -37,7 +37,7 @@ class Ends:
     def original_outputs(self, nodes: Mapping[str, Node]) -> tuple[Endpoint, ...]:
         """Outputs as the model names them; those asked for by name with all they give in the converted graph."""
         named = []
-        for name in self.asked.named:
+        for name in self.endpoints.named:
             node = self.flat.nodes[node_of(self.flat.tensors[name])]
             types = self._types(nodes.get(node.name, node)) or self._types(node)
             if name == node.name and len(types) > 1:
@@ -48,20 +48,20 @@ class Ends:
             else:
                 index = split_tensor(self.flat.tensors[name])[1]
                 named.append(Endpoint("", name, name, types[index] if index < len(types) else 0, None))
-        return (*self.asked.outputs, *named)
+        return (*self.endpoints.outputs, *named)
 
     def original_inputs(self) -> tuple[Endpoint, ...]:
         """Inputs as the model names them: of the signatures and where it was cut, or else all Placeholders."""
         origin = {new: old for old, new in self.flat.tensors.items()}
         placeholders = [n for n in self.flat.nodes.values() if n.op in PLACEHOLDER_OPS]
-        if self.asked.signatures:
-            cuts = {self.flat.tensors[t] for t in self.flat.cuts} - {e.tensor for e in self.asked.inputs}
+        if self.endpoints.signatures:
+            cuts = {self.flat.tensors[t] for t in self.flat.cuts} - {e.tensor for e in self.endpoints.inputs}
             placeholders = [n for n in placeholders if n.name in cuts]
         found = tuple(
             Endpoint("", n.name, origin.get(n.name, n.name), self._types(n)[0], _placeholder_shape(n))
             for n in placeholders
         )
-        return (*self.asked.inputs, *found)
+        return (*self.endpoints.inputs, *found)
 
     def moved(self, endpoint: Endpoint) -> Endpoint:
         """An end of the model as an end of the flat graph."""

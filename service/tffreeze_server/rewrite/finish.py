@@ -11,7 +11,7 @@ from tffreeze_server.graph.model import Model, Signature, TensorInfo
 from tffreeze_server.graph.node import Node, full_tensor_name, node_of, with_attrs
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rewrite import clean
-from tffreeze_server.rewrite.endpoint_map import Ends
+from tffreeze_server.rewrite.endpoint_map import EndpointMap
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
 from tffreeze_server.rewrite.rename_io import Refusal, apply_names, plan_names
 from tffreeze_server.tensors.dtypes import STRING
@@ -47,7 +47,7 @@ def finish(
     options: FreezeOptions,
     nodes: Mapping[str, Node],
     functions: tuple[FrozenFunction, ...],
-    ends: Ends,
+    endpoint_map: EndpointMap,
 ) -> FinalGraph:
     """Name, place and pack what was converted.
 
@@ -56,12 +56,12 @@ def finish(
         options: Whether to rename inputs and outputs, and to clear devices.
         nodes: By name, in order.
         functions: What is left of the library.
-        ends: Inputs, outputs, and what must run before.
+        endpoint_map: Inputs, outputs, and what must run before.
 
     """
-    originals = ends.original_inputs(), ends.original_outputs(nodes)
-    inputs = tuple(ends.moved(e) for e in originals[0])
-    outputs = tuple(ends.typed(ends.moved(e), nodes) for e in originals[1])
+    originals = endpoint_map.original_inputs(), endpoint_map.original_outputs(nodes)
+    inputs = tuple(endpoint_map.moved(e) for e in originals[0])
+    outputs = tuple(endpoint_map.typed(endpoint_map.moved(e), nodes) for e in originals[1])
     nodes, assets = _with_assets(model, nodes)
     renamed: Mapping[str, str] = {}
     refused: tuple[Refusal, ...] = ()
@@ -80,8 +80,8 @@ def finish(
         tuple(nodes.values()),
         functions,
         model.versions,
-        tuple(_signature(s, inputs, outputs) for s in ends.asked.signatures),
-        tuple(renamed.get(op, op) for op in ends.init_ops),
+        tuple(_signature(s, inputs, outputs) for s in endpoint_map.endpoints.signatures),
+        tuple(renamed.get(op, op) for op in endpoint_map.init_ops),
         {renamed.get(name, name): file for name, file in assets.items()},
     )
     return FinalGraph(graph, inputs, outputs, *originals, renamed, refused)

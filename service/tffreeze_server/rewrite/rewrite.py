@@ -21,8 +21,8 @@ from tffreeze_server.graph.variables import Binding, key_of
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve.resolve import Values
 from tffreeze_server.rewrite import clean
-from tffreeze_server.rewrite.convert import Converter, Place
-from tffreeze_server.rewrite.endpoint_map import Ends
+from tffreeze_server.rewrite.convert import Converter, Location
+from tffreeze_server.rewrite.endpoint_map import EndpointMap
 from tffreeze_server.rewrite.fill_tables import fill_tables
 from tffreeze_server.rewrite.finish import FinalGraph, finish
 from tffreeze_server.rewrite.specialise import FunctionMaker
@@ -33,7 +33,7 @@ class FrozenModel:
     """A frozen graph and what is known of how it came to be.
 
     Attributes:
-        finished: The frozen graph and its ends.
+        final: The frozen graph and its ends.
         bindings: The frozen variables and where their values came from.
         kept: The variables that were left as they are.
         initializers: Ops to run once before the outputs.
@@ -44,7 +44,7 @@ class FrozenModel:
 
     """
 
-    finished: FinalGraph
+    final: FinalGraph
     bindings: tuple[Binding, ...]
     kept: tuple[str, ...]
     initializers: tuple[Initializer, ...]
@@ -73,17 +73,19 @@ def rewrite(
     maker = FunctionMaker({key_of(b.variable): b for b in values.bindings}, functions)
     roots = _roots(flat.graph, tables)
     converted = Converter(maker.bindings, functions.registry, maker).convert(
-        tables.nodes.values(), Place(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
+        tables.nodes.values(), Location(tables.nodes, roots, has_frames=has_frames(tables.nodes)), {}
     )
     done = pruned(clean.without_static_waits(converted.nodes.values()), roots)
-    ends = Ends(flat.asked, flat.graph, functions.registry, tuple(i.op for i in tables.initializers))
-    finished = finish(model, options, done, maker.frozen_functions(), ends)
+    endpoint_map = EndpointMap(
+        flat.endpoints, flat.graph, functions.registry, tuple(i.op for i in tables.initializers)
+    )
+    final = finish(model, options, done, maker.frozen_functions(), endpoint_map)
     return FrozenModel(
-        finished,
+        final,
         values.bindings,
         tuple(v.name for v in flat.variables.kept),
-        tuple(_renamed(i, finished.renamed) for i in tables.initializers),
-        tuple(finished.renamed.get(name, name) for name in tables.empty),
+        tuple(_renamed(i, final.renamed) for i in tables.initializers),
+        tuple(final.renamed.get(name, name) for name in tables.empty),
         flat.graph.unused,
         len(model.nodes) - len(_origins(model, done)),
     )

@@ -33,7 +33,7 @@ from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.ops import CALLS, Call
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
-from tffreeze_server.rewrite.convert import Bindings, Converter, Place
+from tffreeze_server.rewrite.convert import Bindings, Converter, Location
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction
 from tffreeze_server.rewrite.rewrite_ops import STALE_ATTRS, Handle
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
@@ -87,10 +87,10 @@ class FunctionMaker:
         return tuple(FrozenFunction(self.library[n], self.values.get(n, {})) for n in sorted(self.library))
 
     def called(
-        self, node: Node, given: Mapping[int, Handle], place: Place
+        self, node: Node, given: Mapping[int, Handle], location: Location
     ) -> tuple[Node, Mapping[str, Handle]]:
-        """See `convert.Functions`."""
-        here = Place({}, (), place, node.name)
+        """See `convert.BodyMaker`."""
+        here = Location({}, (), location, node.name)
         if node.op not in CALLS:
             made = self._make(node.op, node.proto.attr, given, here)
             own = frozenset(a.name for a in self.functions.registry.library[node.op].signature.attr)
@@ -118,8 +118,8 @@ class FunctionMaker:
             changed = _set_types(changed, call, arguments, results)
         return changed, results
 
-    def named(self, node: Node, place: Place) -> Node:
-        """See `convert.Functions`."""
+    def named(self, node: Node, location: Location) -> Node:
+        """See `convert.BodyMaker`."""
         registry = self.functions.registry
         if not registry.library:
             return node
@@ -131,7 +131,7 @@ class FunctionMaker:
                 if f.name not in registry.library and (not f.name or registry.definition(f.name)):
                     made_by_attr[key].append(Specialisation(f.name, ()))
                     continue
-                made = self._make(f.name, f.attr, {}, Place({}, (), place, node.name))
+                made = self._make(f.name, f.attr, {}, Location({}, (), location, node.name))
                 handle = next((h for h in made.results if h), None)
                 if handle is not None:
                     raise _gives(node, f.name, handle)
@@ -139,15 +139,15 @@ class FunctionMaker:
         return _set_functions(node, made_by_attr) if made_by_attr else node
 
     def _make(
-        self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
+        self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], location: Location
     ) -> Specialisation:
         library = self.functions.registry.library
         if name not in library:
             raise FreezeError(
                 Reason.MALFORMED_MODEL,
-                f"The node {place.caller!r} names the function {name!r}, which is not in the model's library. "
+                f"The node {location.caller!r} names the function {name!r}, which is not in the model's library. "
                 f"{nearest(name, library)}",
-                subject=place.caller,
+                subject=location.caller,
             )
         if not given and not self._holds_variables(name):
             self._keep(name)
@@ -158,21 +158,21 @@ class FunctionMaker:
             if key in self._open or len(self._open) >= MAX_DEPTH:
                 raise _too_deep(name, self._open.values())
             self._open[key] = name
-            self._made[key] = self._new(name, own, given, place)
+            self._made[key] = self._new(name, own, given, location)
             del self._open[key]
         return self._made[key]
 
     def _new(
-        self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], place: Place
+        self, name: str, attrs: Mapping[str, AttrValue], given: Mapping[int, Handle], location: Location
     ) -> Specialisation:
         body = self.functions.inliner.body(name, attrs)
         self.functions.inliner.draw(body, "the functions made for variables", Node(name, name, (), NodeDef()))
         if any(k >= len(body.args) for k in given):
             raise FreezeError(
                 Reason.MALFORMED_MODEL,
-                f"The node {place.caller!r} gives more to the function {name!r} than the {len(body.args)} arguments "
+                f"The node {location.caller!r} gives more to the function {name!r} than the {len(body.args)} arguments "
                 "it takes.",
-                subject=place.caller,
+                subject=location.caller,
             )
         writes = [n.name for n in body.nodes.values() if self.functions.effects.changes(n)]
         if writes:
@@ -184,7 +184,7 @@ class FunctionMaker:
         roots = [node_of(t) for t in body.result_tensors] + [n for _, n in body.control_results]
         argument_names = frozenset(a.name for a in body.args)
         ordered = reachable(body.nodes, [*roots, *writes], argument_names)
-        here = Place(ordered, tuple(roots), place.within, place.caller, has_frames(ordered))
+        here = Location(ordered, tuple(roots), location.within, location.caller, has_frames(ordered))
         converter = Converter(self.bindings, self.functions.registry, self)
         done = converter.convert(ordered.values(), here, arguments)
         results = tuple(done.handles.get(t) for t in body.result_tensors)
@@ -334,7 +334,7 @@ def _check_loop(node: Node, arguments: Mapping[int, Handle], body: Specialisatio
             raise FreezeError(
                 Reason.UNSUPPORTED_OP,
                 f"The loop {node.name!r} is given the variable {handle.variables[0]!r} and something that is no "
-                "frozen variable, or one of another type, in the same place, which a constant cannot stand for. "
+                "frozen variable, or one of another type, in the same location, which a constant cannot stand for. "
                 f"Keep the variable (--deny {handle.variables[0]}).",
                 subject=node.name,
             )
