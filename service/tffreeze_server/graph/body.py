@@ -143,7 +143,7 @@ def _arg_def(arg: Arg) -> OpDef.ArgDef:
     return OpDef.ArgDef(name=arg.name, type=cast("DataType", arg.dtype))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _PlainNames:
     """Turns `node:output_arg:index` into `node:k`."""
 
@@ -208,7 +208,7 @@ class _PlainNames:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _FunctionNames:
     """Turns `node:k` into `node:output_arg:index`."""
 

@@ -83,9 +83,9 @@ class _Summary:
 _NOTHING = _Summary(frozenset(), ())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Effects:
-    """Knows what nodes change.
+    """Knows what nodes change. Grows: it keeps what it has found of each function.
 
     Attributes:
         inliner: Knows the model's functions and the definitions of ops.

@@ -131,9 +131,9 @@ def nodes_run_by(nodes: Mapping[str, Node], roots: Iterable[str], inliner: Inlin
     return reachable(flat, [*roots, *writes])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Inliner:
-    """Inlines calls; keeps each body it has made flat.
+    """Inlines calls. Grows: it keeps each body that it has inlined.
 
     Attributes:
         registry: The library and the definitions of all ops.

@@ -31,9 +31,9 @@ _COLLECTIONS = ("variables", "trainable_variables", "local_variables", "model_va
 _PART = re.compile(r"(.*)/part_(\d+)(/.*)?", re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Names:
-    """What names tell.
+    """What names tell. Grows: it keeps what it has found.
 
     Attributes:
         checkpoint: Whose keys count.

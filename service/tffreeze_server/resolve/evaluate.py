@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from tffreeze_server.budget import Budget
@@ -65,9 +66,9 @@ _SAME = SAME_VALUE_OPS | SWITCH_OPS | DEFAULT_OPS
 """Ops whose output, if they give it, is their first input."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Evaluator:
-    """Evaluates tensors of one flat graph.
+    """Evaluates tensors of one flat graph. Grows: it keeps each value that it has computed.
 
     Attributes:
         flat: The graph.
@@ -85,7 +86,6 @@ class Evaluator:
     budget: Budget
     _known: dict[str, TensorValue] = field(default_factory=dict)
     _dead: dict[str, bool] = field(default_factory=dict)
-    _variables: list[Variables] = field(default_factory=list)
 
     def value(self, tensor: str, way: tuple[str, ...] = ()) -> TensorValue:
         """The value of a tensor.
@@ -242,10 +242,12 @@ class Evaluator:
             raise ValueError(f"arithmetic on {dtypes.name_of(value.dtype)} is not done here")
         return read_small(value.data, node_of(tensor), self.budget)
 
+    @cached_property
+    def _variables(self) -> Variables:
+        return Variables(self.flat)
+
     def _variable_key(self, handle: str) -> VariableKey:
-        if not self._variables:
-            self._variables.append(Variables(self.flat))
-        key = self._variables[0].of(handle)
+        key = self._variables.of(handle)
         if key is None:
             raise ValueError("what it reads is no variable")
         return key

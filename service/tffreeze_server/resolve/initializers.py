@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
@@ -31,9 +32,9 @@ RestoredValue = Callable[[VariableKey], TensorValue | None]
 """The value that the restore gives a variable; None where it gives none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Initializers:
-    """The init ops of a model as a flat graph.
+    """The init ops of a model as a flat graph. Grows: it keeps what it has evaluated.
 
     Attributes:
         flat: All that the init ops run.
@@ -50,8 +51,6 @@ class Initializers:
     assets: Mapping[str, str]
     budget: Budget
     _ancestors: dict[str, frozenset[str]] = field(default_factory=dict)
-    _evaluators: list[Evaluator] = field(default_factory=list)
-    _random_nodes: list[set[str]] = field(default_factory=list)
 
     def value(self, key: VariableKey) -> TensorValue | None:
         """The value that a variable is set to; None where it is not set.
@@ -72,28 +71,17 @@ class Initializers:
                 return node.name
         return ""
 
-    @property
+    @cached_property
     def _random(self) -> set[str]:
         """The nodes that give random numbers, and what is made of these or waits for them."""
-        if not self._random_nodes:
-            random = {name for name, node in self.flat.items() if is_random(node.op)}
-            self._random_nodes.append(readers_of(self.flat, random))
-        return self._random_nodes[0]
+        return readers_of(self.flat, {name for name, node in self.flat.items() if is_random(node.op)})
 
-    @property
+    @cached_property
     def evaluator(self) -> Evaluator:
-        """For the tensors of the graph; remembers what it has evaluated."""
-        if not self._evaluators:
-            self._evaluators.append(
-                Evaluator(
-                    self.flat,
-                    self.assets,
-                    self._read,
-                    lambda key: self.restored(key) is not None,
-                    self.budget,
-                )
-            )
-        return self._evaluators[0]
+        """For the tensors of the graph."""
+        return Evaluator(
+            self.flat, self.assets, self._read, lambda key: self.restored(key) is not None, self.budget
+        )
 
     def _last(self, key: VariableKey, assignments: list[Node]) -> TensorValue:
         for node in assignments:

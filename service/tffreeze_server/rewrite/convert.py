@@ -138,7 +138,7 @@ class Converter:
         return work.done
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Pass:
     """One pass: the converter, the location and what is done so far."""
 

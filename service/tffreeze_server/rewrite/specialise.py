@@ -61,9 +61,9 @@ class Specialisation:
     results: tuple[Handle | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class FunctionMaker:
-    """Makes and keeps the functions of a frozen graph.
+    """Makes the functions of a frozen graph. Grows: it keeps each one that it has made.
 
     Attributes:
         bindings: The variables to freeze.
@@ -334,7 +334,7 @@ def _check_loop(node: Node, arguments: Mapping[int, Handle], body: Specialisatio
             raise FreezeError(
                 Reason.UNSUPPORTED_OP,
                 f"The loop {node.name!r} is given the variable {handle.variables[0]!r} and something that is no "
-                "frozen variable, or one of another type, in the same location, which a constant cannot stand for. "
+                "frozen variable, or one of another type, in the same place, which a constant cannot stand for. "
                 f"Keep the variable (--deny {handle.variables[0]}).",
                 subject=node.name,
             )
