@@ -11,10 +11,10 @@ An op that takes a variable and has neither a role nor a call writes it, or does
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 # Rules: families of ops, told by their names.
 
@@ -31,9 +31,8 @@ WRITE_PREFIXES = (
 )
 """Of ops that change the variable they are given; those of them with a role do not."""
 
-_TRAINING = re.compile(
-    r"Summary|^Save|^Restore|^MergeV2Checkpoints|^ShardedFilename|Grad(V\d|Ex)?$|Gradient|^Queue|^Reader"
-)
+_TRAINING_PREFIXES = ("Save", "Restore", "MergeV2Checkpoints", "ShardedFilename", "Queue", "Reader")
+_GRADIENT_ENDS = ("Grad", "GradEx", *(f"GradV{number}" for number in range(10)))
 
 
 def is_write(op: str) -> bool:
@@ -74,7 +73,8 @@ def is_restore(op: str) -> bool:
 
 def is_for_training(op: str) -> bool:
     """Whether an op is there for training, saving or summaries, or feeds a queue."""
-    return _TRAINING.search(op) is not None
+    has_word = "Summary" in op or "Gradient" in op
+    return has_word or op.startswith(_TRAINING_PREFIXES) or op.endswith(_GRADIENT_ENDS)
 
 
 class Role(enum.Enum):
@@ -147,8 +147,7 @@ class Call:
     is_loop: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(NamedTuple):
     """A row of the table.
 
     Attributes:
@@ -165,7 +164,7 @@ class Op:
     name: str
     role: Role | None
     call: Call | None
-    traits: frozenset[Trait]
+    traits: tuple[Trait, ...]
     handle_inputs: slice
     handle_outputs: int
     restore_inputs: int
@@ -184,7 +183,7 @@ def _op(  # noqa: PLR0913  one for each column of the table
     handle_outputs: int = 1,
     restore_inputs: int = 0,
 ) -> Op:
-    return Op(name, role, call, frozenset(traits), handle_inputs, handle_outputs, restore_inputs)
+    return Op(name, role, call, traits, handle_inputs, handle_outputs, restore_inputs)
 
 
 _IF = Call(("then_branch", "else_branch"), 1, ("Tin",), "Tout", "output_shapes")
@@ -329,8 +328,14 @@ TABLE: tuple[Op, ...] = (
 )
 
 
+_BY_TRAIT: dict[Trait, set[str]] = {trait: set() for trait in Trait}
+for _row in TABLE:
+    for _trait in _row.traits:
+        _BY_TRAIT[_trait].add(_row.name)
+
+
 def _with(trait: Trait) -> frozenset[str]:
-    return frozenset(op.name for op in TABLE if trait in op.traits)
+    return frozenset(_BY_TRAIT[trait])
 
 
 ROLES: Mapping[str, Role] = MappingProxyType({op.name: op.role for op in TABLE if op.role})

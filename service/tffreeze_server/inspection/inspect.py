@@ -126,7 +126,7 @@ def _take(sources: Sources, problem: FreezeError | None, options: FreezeOptions)
         flat = flatten(model, choose_outputs(model, options), options, functions)
         variables = flat.variables.frozen
         if problem and flat.needs_checkpoint:
-            raise problem
+            return _Trial(key, variables, problem)
         rewrite(model, flat, resolve(sources, flat), options, functions)
     except FreezeError as error:
         return _Trial(key, variables, error)

@@ -7,6 +7,7 @@ where the checkpoint has it.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -173,9 +174,14 @@ class Sources:
     def initializers(self) -> Initializers:
         """What runs after the restore."""
         init_ops = (*self.model.init_ops, *self.options.initializer_nodes)
-        return read_initializers(
-            self.model, self.nodes, init_ops, self._restored_value, self.functions.inliner
-        )
+        # Weakly, as they live in this object: a cycle would keep the model until the garbage collector runs.
+        sources = weakref.proxy(self)
+
+        def restored(key: VariableKey) -> TensorValue | None:
+            binding = sources.restored(sources.variables[key]) if key in sources.variables else None
+            return binding.value if binding else None
+
+        return read_initializers(self.model, self.nodes, init_ops, restored, self.functions.inliner)
 
     @cached_property
     def first_saver(self) -> SaverAnswers:
@@ -213,10 +219,6 @@ class Sources:
         assert self.checkpoint is not None
         by_name = {name: v for v in self.variables.values() for name in reversed(names_of(v))}
         return Names(self.checkpoint, self.model.meta_graph, by_name)
-
-    def _restored_value(self, key: VariableKey) -> TensorValue | None:
-        binding = self.restored(self.variables[key]) if key in self.variables else None
-        return binding.value if binding else None
 
     def _found(
         self, variable: Variable, checkpoint: Checkpoint
