@@ -27,9 +27,3 @@ def test_each_status_is_one_of_the_contract() -> None:
 def test_each_value_of_a_report_is_in_the_contract(value: StrEnum) -> None:
     """A client reads there what a report may say."""
     assert f"`{value}`" in REPORT
-
-
-@pytest.mark.parametrize("code", WarningCode)
-def test_each_warning_is_in_the_docs(code: WarningCode) -> None:
-    """A user who meets it finds it."""
-    assert f"`{code}`" in (REPO / "docs" / "cli.md").read_text(encoding="utf-8")
