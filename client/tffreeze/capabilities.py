@@ -74,7 +74,7 @@ class Capabilities:
         for name, (lowest, highest) in _BOUNDS.items():
             value = getattr(message.limits, name)
             if not lowest <= value <= highest:
-                raise broken(f"says that {name} is {value}, and {lowest} to {highest} is what it can be")
+                raise broken(f"announced {name} = {value}, which is not in {lowest} to {highest}")
         if not message.deliveries:
             raise broken("knows no delivery")
         names = {number: name for name, number in freeze_service_pb2.Delivery.items()}

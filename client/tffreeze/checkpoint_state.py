@@ -49,7 +49,7 @@ def newest_checkpoint(state: Path) -> PurePosixPath:
         named = windows.name
     path = PurePosixPath(named)
     if not any(path.parts) or ".." in path.parts or "\0" in named:
-        raise _malformed(state, "names no checkpoint in its folder")
+        raise _malformed(state, "names a checkpoint outside of its folder")
     return path
 
 
@@ -58,11 +58,11 @@ def _read(state: Path) -> str:
     try:
         size_bytes = os.fstat(descriptor).st_size
         if size_bytes > MAX_STATE_BYTES:
-            raise _malformed(state, f"is {size_bytes} bytes long, and a list of checkpoints is short")
+            raise _malformed(state, f"is {size_bytes} bytes long, too long for a list of checkpoints")
         text = read_local(descriptor, state, size_bytes, 0).decode()
         message = text_format.Parse(text, _state_class()(), allow_unknown_field=True)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError):
-        raise _malformed(state, "is not the text that names the newest checkpoint") from None
+        raise _malformed(state, "is not a checkpoint state file (text that names the newest checkpoint)") from None
     finally:
         os.close(descriptor)
     path: str = message.model_checkpoint_path

@@ -165,7 +165,7 @@ class Client:
                 raise sender.error
             response = read_message(freeze_service_pb2.InspectResponse, answer)
             if not response.inspection.kind:
-                raise broken("did not say what the model is")
+                raise broken("sent an inspection without the model's kind")
             return Inspection.from_message(response.inspection)
 
         return self._patience(timeout_seconds).run(attempt, watch)

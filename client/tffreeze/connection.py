@@ -63,11 +63,11 @@ class Connection:
             )
         if token is not None and not all("!" <= letter <= "~" for letter in token):
             raise error_for(
-                "INVALID_OPTION", "The token holds what no token can: spaces, or more than ASCII."
+                "INVALID_OPTION", "The token contains spaces or characters that are not ASCII. Check the token file."
             )
         far = next((address for address in addresses if not is_loopback(address)), None)
         if token and tls is None and far and not insecure:
-            message = f"The token would go to {far!r} in plaintext. Give `tls`, or `insecure=True` to send it anyhow."
+            message = f"The token would go to {far!r} in plaintext. Give `tls`, or `insecure=True` to send it anyway."
             raise error_for("INVALID_OPTION", message, far)
         self._addresses = tuple(addresses)
         self._tls = tls
@@ -132,4 +132,4 @@ class Connection:
 
 def client_is_closed() -> TffreezeError:
     """Make the error for a call after `close`."""
-    return error_for("INVALID_OPTION", "The client is closed. Make a new one, or close it later.")
+    return error_for("INVALID_OPTION", "The client is closed. Create a new one, or close it later.")

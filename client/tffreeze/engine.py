@@ -35,7 +35,7 @@ def load(module: str) -> Any:  # noqa: ANN401 - a module
             raise
         raise error_for(
             "ENGINE_NOT_INSTALLED",
-            f"To freeze without a server, or to be one, the package {missing!r} is needed, and it is not installed. "
+            f"The package {missing!r} is not installed. You need it to freeze without a server, or to run one. "
             "Install it with: pip install 'tffreeze[server]'",
             missing,
         ) from None

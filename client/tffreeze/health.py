@@ -26,6 +26,6 @@ def check_health(connection: Connection, timeout_seconds: float) -> str:
     """
     address, status = call_unary(connection, METHOD, iter([b""]), timeout_seconds)
     if status != _SERVING:
-        message = f"The server at {address} takes no calls now: it starts, or is about to end."
+        message = f"The server at {address} does not accept calls: it is starting or shutting down."
         raise error_for("UNAVAILABLE", message, retryable=True)
     return address

@@ -62,7 +62,7 @@ def read_local(descriptor: int, path: Path, length_bytes: int, offset_bytes: int
         while len(data) < length_bytes:
             more = os.pread(descriptor, length_bytes - len(data), offset_bytes + len(data))
             if not more:
-                message = f"The file {str(path)!r} has become shorter while it was read. Freeze it again."
+                message = f"The file {str(path)!r} was truncated while tffreeze read it. Freeze again."
                 raise error_for("FILE_NOT_READABLE", message, path.name)
             data = data + more if data else more
     except OSError as error:

@@ -93,7 +93,7 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
         message = f"The file {file!r} cannot be read: {error.strerror}. Check its permissions and its disk."
         raise error_for("FILE_NOT_READABLE", message, file) from None
     except ValueError:  # what Python raises for names that no file system call takes
-        message = f"There is no model {str(model)!r}, or no file of it: a name cannot hold a zero byte."
+        message = f"There is no model {str(model)!r}: the name of the model, or of one of its files, contains a zero byte."
         raise error_for("MODEL_NOT_FOUND", message, str(model)) from None
     return LocalModel(files, name, location, names["saver"], names["op_list"])
 
@@ -129,7 +129,7 @@ def _add_model(found: dict[str, Path], path: Path, *, own_checkpoint: bool, asse
         folder, name = path, f"model/{_plain(path.resolve().name)}"
         files = [file for file in SAVED_MODEL_FILES if (path / file).is_file()]
         if not files:
-            message = f"The directory {str(path)!r} holds neither saved_model.pb nor saved_model.pbtxt."
+            message = f"The directory {str(path)!r} is not a SavedModel: it contains neither saved_model.pb nor saved_model.pbtxt."
             raise error_for("MODEL_NOT_FOUND", message, path.name)
         found[f"{name}/{files[0]}"] = path / files[0]
     else:

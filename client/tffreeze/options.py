@@ -82,7 +82,7 @@ def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
 
     unknown = arguments.keys() - FreezeArguments.__annotations__.keys() - ModelFiles.__annotations__.keys()
     if unknown:
-        raise TypeError(f"A freeze takes no argument {min(unknown)!r}.")
+        raise TypeError(f"There is no argument {min(unknown)!r}.")
     message = options_pb2.FreezeOptions()
     for key, value in arguments.items():
         if key in ModelFiles.__annotations__ or value is None:
@@ -111,5 +111,5 @@ def _names(value: object) -> list[str]:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, Iterable):
-        raise TypeError(f"{value!r} is no list of names.")
+        raise TypeError(f"{value!r} is not a list of names.")
     return list(value)

@@ -29,7 +29,7 @@ _Message = TypeVar("_Message", bound=Message)
 
 def broken(what: str) -> TffreezeError:
     """Make the error for a server that breaks the contract."""
-    return error_for("INTERNAL", f"The server {what}: it does not keep to the contract tffreeze.v1.")
+    return error_for("INTERNAL", f"The server {what}: it breaks the contract tffreeze.v1.")
 
 
 def read_message(kind: type[_Message], data: bytes) -> _Message:
@@ -40,11 +40,11 @@ def read_message(kind: type[_Message], data: bytes) -> _Message:
 
     """
     if len(data) > _UNCOUNTED_BYTES and not _has_few_fields(kind.DESCRIPTOR, data):
-        raise broken(f"sent a {kind.__name__} of more than {MAX_FIELDS:,} fields, or one cut short")
+        raise broken(f"sent a {kind.__name__} that is truncated or has more than {MAX_FIELDS:,} fields")
     try:
         return kind.FromString(data)
     except (DecodeError, ValueError, RecursionError):
-        raise broken(f"sent {len(data)} bytes that are no {kind.__name__}") from None
+        raise broken(f"sent {len(data)} bytes that are not a {kind.__name__}") from None
 
 
 def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - each protobuf has its own descriptors

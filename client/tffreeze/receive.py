@@ -106,9 +106,9 @@ class Receiver:
         is_early = kind in ("content", "splice", "finished") and self.report is None
         is_late = kind in ("progress", "started") and self.report is not None
         if self.finished or is_early or is_late:
-            raise broken("sent messages in a wrong order")
+            raise broken("sent messages in the wrong order")
         if kind in ("content", "splice") and self._asked.is_spliced is not (kind == "splice"):
-            raise broken("sends the result in another way than was asked for")
+            raise broken("sent the result with another delivery than requested")
 
     def _working(self, progress: freeze_service_pb2.Progress) -> Working:
         received_bytes = min(max(progress.received_bytes, 0), self._upload_bytes)
@@ -130,7 +130,7 @@ class Receiver:
     def _go_to(self, index: int) -> None:
         """Go on with a file; those before it must be whole."""
         if index < self._index or index > len(self._expected):
-            raise broken("sent its files in a wrong order")
+            raise broken("sent files in the wrong order")
         while self._index < index:
             self._end_file()
             self._index += 1
@@ -145,20 +145,20 @@ class Receiver:
             return
         file = self._expected[self._index]
         if self._left_bytes:
-            raise broken(f"sent {self._left_bytes} bytes less than it said")
+            raise broken(f"sent {self._left_bytes} bytes less than announced")
         if file.HasField("crc32c") and file.crc32c != self._crc32c:
             raise error_for(
                 "CHECKSUM_MISMATCH",
-                f"The result has the crc32c {self._crc32c:08x}, and should have {file.crc32c:08x}: it was damaged on "
-                "its way, or a file of the model changed meanwhile. Freeze it again.",
+                f"The result has the crc32c {self._crc32c:08x}, but should have {file.crc32c:08x}: it was damaged in "
+                "transit, or a file of the model changed during the freeze. Freeze again.",
                 file.name,
             )
         own = self._asked.own_file(file.name) if self._index > 0 else None
         if own is not None and crc32c_of(own) != self._crc32c:
             raise error_for(
                 "CHECKSUM_MISMATCH",
-                f"The asset {file.name!r} is not what {str(own.path)!r} holds: it was damaged on its way, or has "
-                "changed meanwhile. Freeze it again.",
+                f"The asset {file.name!r} differs from {str(own.path)!r}: it was damaged in transit, or the file "
+                "changed during the freeze. Freeze again.",
                 file.name,
             )
 
@@ -168,28 +168,28 @@ class Receiver:
         if told == expected:
             return
         if not expected:
-            raise broken("told a sha256 that was not asked for")
+            raise broken("sent a sha256 that was not requested")
         raise error_for(
             "CHECKSUM_MISMATCH",
-            f"The result has the sha256 {self.sha256}, and the server says {told[:32].hex() or 'none'}: it was damaged "
-            "on its way. Freeze it again.",
+            f"The result has the sha256 {self.sha256}, but the server computed {told[:32].hex() or 'none'}: it was damaged "
+            "in transit. Freeze again.",
             self._expected[0].name,
         )
 
     def _chunk(self, file_index: int, data: bytes) -> Iterator[Writing]:
         if not 1 <= len(data) <= MAX_CHUNK_BYTES:
             raise broken(
-                f"sent a piece of {len(data):,} bytes, and 1 to {MAX_CHUNK_BYTES:,} is what it may send"
+                f"sent a piece of {len(data):,} bytes; 1 to {MAX_CHUNK_BYTES:,} are allowed"
             )
         self._go_to(file_index)
         if self._index == len(self._expected):
-            raise broken("sent bytes of a file that it did not announce")
+            raise broken("sent bytes of a file that was not announced")
         yield from self._write(data)
 
     def _write(self, data: bytes) -> Iterator[Writing]:
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
-            raise broken("sent more bytes than it said")
+            raise broken("sent more bytes than announced")
         self._crc32c = google_crc32c.extend(self._crc32c, data)
         if self._digest is not None and self._index == 0:
             self._digest.update(data)
@@ -202,7 +202,7 @@ class Receiver:
 
     def _splice(self, splice: freeze_service_pb2.SpliceSegments) -> Iterator[Writing]:
         if not splice.segments:
-            raise broken("sent pieces of the result without any")
+            raise broken("sent a message without pieces")
         for segment in splice.segments:
             if segment.WhichOneof("segment") == "range":
                 self._go_to(splice.file_index)
@@ -214,12 +214,12 @@ class Receiver:
         end = source.offset_bytes + source.length_bytes
         files = self._asked.files
         if not 0 <= source.file_index < len(files) or source.offset_bytes < 0 or source.length_bytes <= 0:
-            raise broken("asked for bytes of a file that was not declared")
+            raise broken("asked for bytes of a file that the client did not declare")
         file = files[source.file_index]
         if end > file.size_bytes:
-            raise broken(f"asked for bytes after the end of {file.name!r}")
+            raise broken(f"asked for bytes past the end of {file.name!r}")
         if source.length_bytes > self._left_bytes:
-            raise broken("sent more bytes than it said")
+            raise broken("sent more bytes than announced")
         crc32c = 0
         for offset in range(source.offset_bytes, end, COPY_BYTES):
             data = self._read(source.file_index, min(COPY_BYTES, end - offset), offset)
@@ -229,7 +229,7 @@ class Receiver:
             raise error_for(
                 "CHECKSUM_MISMATCH",
                 f"{str(file.path)!r} is damaged: the {source.length_bytes} bytes from {source.offset_bytes} on have "
-                f"the crc32c {crc32c:08x}, and its index says {source.crc32c:08x}. Copy the checkpoint again.",
+                f"the crc32c {crc32c:08x}, but the index has {source.crc32c:08x}. Copy the checkpoint again.",
                 file.path.name,
             )
 

@@ -121,7 +121,7 @@ class RemoteFreeze:
         check_form(self._options, is_path=self._path is not None)
         delivery = self.arguments.get("delivery")
         if delivery not in (None, *_DELIVERIES):
-            raise error_for("INVALID_OPTION", f"There is no delivery {delivery!r}: `content` or `splice`.")
+            raise error_for("INVALID_OPTION", f"There is no delivery {delivery!r}. Choose `content` or `splice`.")
         attempts = Attempts(self.patience, self.stop)
         if delivery:
             yield from self._deliver(delivery, attempts)
@@ -201,7 +201,7 @@ class RemoteFreeze:
             if sender.error is not None:
                 raise sender.error
             if receiver.report is None or not receiver.finished:
-                raise broken("ended its answer before the result was whole")
+                raise broken("ended the call before the result was complete")
         yield Finished(FreezeResult(receiver.report, self._path, receiver.sha256))
 
     def _open_output(self, asked: Asked) -> contextlib.AbstractContextManager[Output]:

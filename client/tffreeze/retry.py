@@ -96,7 +96,7 @@ class Attempts:
             return None
         left_seconds = self._end - time.monotonic()
         if left_seconds <= 0:
-            message = f"It was not done in {self._patience.timeout_seconds:g} seconds."
+            message = f"The call was not finished in {self._patience.timeout_seconds:g} seconds. Allow more time."
             raise error_for("DEADLINE_EXCEEDED", message)
         return left_seconds
 

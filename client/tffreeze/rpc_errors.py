@@ -89,7 +89,7 @@ def error_of_call(error: grpc.RpcError, address: str) -> TffreezeError:
 def _told(code: grpc.StatusCode, text: str, details: _Details) -> TffreezeError:
     """Go by the reason, and by the status where a newer server has made up a reason."""
     if details.reason in CLIENT_ONLY:
-        message = f"The server gave the reason {details.reason}, which only a client has: {text}"
+        message = f"The server sent the reason {details.reason}, which only a client may use: {text}"
         return error_for("INTERNAL", message, details.subject)
     if details.reason in CLASSES:
         return error_for(details.reason, text, details.subject)
@@ -100,9 +100,9 @@ def _untold(code: grpc.StatusCode, text: str, address: str) -> TffreezeError:
     if code is _Code.UNIMPLEMENTED:
         message = f"The server at {address} does not speak tffreeze.v1: {text}"
     elif code is _Code.UNAVAILABLE:
-        message = f"The server at {address} cannot be reached, or has ended: {text}"
+        message = f"The server at {address} cannot be reached: {text}"
     elif code is _Code.DEADLINE_EXCEEDED:
-        message = f"The server at {address} was not done in the time given."
+        message = f"The server at {address} did not finish in the time given. Allow more time."
     else:
         message = f"The call to {address} failed: {code.name}: {text}"
     return error_for(_STATUSES.get(code, ("INTERNAL", ServiceError))[0], message)

@@ -62,5 +62,5 @@ def call_unary(
     finally:
         call.cancel()  # type: ignore[no-untyped-call]  # of a third-party stub
     if len(answers) != 1:
-        raise broken("did not answer once")
+        raise broken("did not send exactly one response")
     return address, answers[0]

@@ -48,7 +48,7 @@ def read_response(message: bytes) -> Content | freeze_service_pb2.FreezeResponse
     content = _content(message)
     response = content or read_message(freeze_service_pb2.FreezeResponse, message)
     if len(message) >= MAX_PIECES_BYTES and (content or response.WhichOneof("message") != "started"):  # type: ignore[union-attr]  # no content, then
-        raise broken(f"sent a message of {len(message):,} bytes, and {MAX_PIECES_BYTES:,} is too many")
+        raise broken(f"sent a message of {len(message):,} bytes; it must be below {MAX_PIECES_BYTES:,}")
     return response
 
 

@@ -66,12 +66,12 @@ def instead_of_model(model: Path) -> str | None:
         return None
     if is_url(model) and not exists(model):
         return (
-            f"{shown_url(model)!r} is a URL, and only files of this machine are read. "
-            "Copy the model here, and give the path of the copy."
+            f"{shown_url(model)!r} is a URL, and tffreeze reads local files only. "
+            "Copy the model to this machine and give the path of the copy."
         )
     if model.name == VARIABLES and is_folder(model) and is_saved_model(model.absolute().parent):
         name = model.absolute().parent.name
-        return f"{VARIABLES!r} is the folder of a SavedModel's variables. Freeze the SavedModel above it: {name!r}."
+        return f"{VARIABLES!r} is the folder of a SavedModel's checkpoint. Freeze the SavedModel above it: {name!r}."
     found = _checkpoint_of(model)
     if found is None:
         return None
@@ -83,8 +83,8 @@ def instead_of_checkpoint(location: Path) -> str | None:
     """Say what a path is that was given as a checkpoint and is something else."""
     if is_url(location) and not exists(location):
         return (
-            f"{shown_url(location)!r} is a URL, and only files of this machine are read. "
-            "Copy all files of the checkpoint here, and give the prefix of the copy."
+            f"{shown_url(location)!r} is a URL, and tffreeze reads local files only. "
+            "Copy all files of the checkpoint to this machine and give the prefix of the copy."
         )
     return None
 
@@ -98,12 +98,12 @@ def _checkpoint_of(path: Path) -> tuple[Path, str] | None:
         return (path, "the prefix of a checkpoint") if is_file(index) else None
     data = _DATA_FILE.fullmatch(path.name)
     if data:
-        return path.with_name(data["prefix"]), "a file of a checkpoint's weights"
+        return path.with_name(data["prefix"]), "a data file of a checkpoint"
     if not _is_table(path):
         return None
     if path.suffix == ".index":
         return path.with_suffix(""), "the index of a checkpoint"
-    return path, "a checkpoint of the first format (V1)"
+    return path, "a V1 checkpoint"
 
 
 def _next_step(prefix: Path) -> str:
@@ -112,7 +112,7 @@ def _next_step(prefix: Path) -> str:
         return f"Freeze the SavedModel above it: {folder.parent.name!r}."
     meta = prefix.with_name(f"{prefix.name}.meta")
     if is_file(meta):
-        return f"The graph that belongs to it is in {meta.name!r}: give that as the model."
+        return f"Its graph is in {meta.name!r}: give that as the model."
     return f"Give the graph as the model, and {prefix.name!r} with --checkpoint."
 
 

@@ -83,7 +83,7 @@ def is_lfs_pointer(descriptor: int) -> bool:
 def _check(descriptor: int, name: str) -> None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise NotReadableError(name, "it is not a regular file", "Give a file, or a copy of it.")
+        raise NotReadableError(name, "it is not a regular file", "Give a regular file, such as a copy of it.")
     try:
         is_pointer = status.st_size < MAX_LFS_POINTER_BYTES and is_lfs_pointer(descriptor)
     except OSError as error:
@@ -91,6 +91,6 @@ def _check(descriptor: int, name: str) -> None:
     if is_pointer:
         raise NotReadableError(
             name,
-            "it is a Git LFS pointer, which only names the file that is meant",
-            "Fetch the file itself with `git lfs pull`.",
+            "it is a Git LFS pointer, not the file itself",
+            "Fetch the file with `git lfs pull`.",
         )

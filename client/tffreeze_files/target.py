@@ -14,7 +14,7 @@ from tffreeze_files.layout import is_url, shown_url
 DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 """What the system says where there is no room: on the disk, in the quota, below the limit of a file's size."""
 
-INPUT = "one of the files that are read"
+INPUT = "one of the input files"
 """What no output may be, for messages."""
 
 
@@ -59,14 +59,14 @@ def check_target(
         if status is None and is_url(path):
             raise refused(
                 shown_url(path),
-                "is a URL, and only files of this machine are written. Copy the file afterwards",
+                "is a URL, and tffreeze writes local files only. Write a local file, then copy it",
             )
         if as_folder:
             _check_folder(path, target, status)
         elif status is not None and stat.S_ISDIR(status.st_mode):
             raise refused(path, "is a folder. Name a file in it")
         if not target.parent.is_dir() and (status is None or stat.S_ISREG(status.st_mode)):
-            raise refused(path, f"would lie in {str(target.parent)!r}, which is not a folder. Make it first")
+            raise refused(path, f"needs the folder {str(target.parent)!r}, which does not exist. Create it first")
         if any(_is_same(target, status, other) for other in inputs):
             raise refused(path, f"is {role}. Choose another path")
     return path if is_special(status) else target
@@ -94,11 +94,11 @@ def output_error(path: Path | str, error: OSError | ValueError) -> OutputError:
         return OutputError("OUTPUT_NOT_WRITABLE", message, shown)
     why = error.strerror or str(error)
     if error.errno in DISK_FULL:
-        message = f"The output {shown!r} does not fit: {why}. Make room, or write it elsewhere."
+        message = f"The output {shown!r} does not fit: {why}. Free some space, or choose another path."
         return OutputError("DISK_FULL", message, shown)
     message = (
         f"The output {shown!r} cannot be written: {why}. "
-        "Choose a path in a folder that exists and that you may write to."
+        "Choose a path in an existing folder that you may write to."
     )
     return OutputError("OUTPUT_NOT_WRITABLE", message, shown)
 
@@ -120,7 +120,7 @@ def _check_folder(path: Path, target: Path, status: os.stat_result | None) -> No
     if status is None:
         return
     if not stat.S_ISDIR(status.st_mode):
-        raise refused(path, "is a file, and a SavedModel is a folder. Choose another path")
+        raise refused(path, "is a file, but a SavedModel is a folder. Choose another path")
     if any(target.iterdir()):
         raise refused(path, "is a folder with files in it. Choose a new one, or empty it first")
 

@@ -156,7 +156,7 @@ def _special(path: Path) -> Iterator[Output]:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
         if not is_special(os.fstat(descriptor)):
             os.close(descriptor)
-            raise refused(path, "was a device or a pipe, and is a file now. Choose another path")
+            raise refused(path, "was a device or a pipe, and now is a file. Choose another path")
     output = Output(path, lambda _: os.dup(descriptor), is_regular=False)
     try:
         yield output

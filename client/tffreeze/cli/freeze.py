@@ -23,29 +23,29 @@ from tffreeze.result import FreezeResult
 
 @click.command("freeze", short_help="Freeze a model into one GraphDef or SavedModel.")
 @model_flags
-@click.option("--clear-devices", is_flag=True, help="Remove device placements, in function bodies too.")
+@click.option("--clear-devices", is_flag=True, help="Remove device placements, also in function bodies.")
 @click.option("--allow", type=names, multiple=True, metavar="V,W", help="Freeze only these variables.")
-@click.option("--deny", type=names, multiple=True, metavar="V,W", help="Leave these variables as they are.")
+@click.option("--deny", type=names, multiple=True, metavar="V,W", help="Keep these variables as variables.")
 @click.option(
     "--moving-average",
     is_flag=True,
-    help="Take VAR/ExponentialMovingAverage instead of VAR where the checkpoint has it.",
+    help="Use VAR/ExponentialMovingAverage instead of VAR if the checkpoint has it.",
 )
-@click.option("--rename-io", is_flag=True, help="Name inputs and outputs after the keys of the signature.")
+@click.option("--rename-io", is_flag=True, help="Name inputs and outputs after the signature's keys.")
 @click.option("--text", "as_text", is_flag=True, help="Write text format instead of binary.")
-@click.option("--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables.")
-@click.option("--fsync", is_flag=True, help="Wait until the file is on disk, as a guard against a power cut.")
-@click.option("--sha256", is_flag=True, help="Tell the sha256 of the result in the summary.")
+@click.option("--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables instead of a GraphDef.")
+@click.option("--fsync", is_flag=True, help="Flush the file to disk, as a guard against a power cut.")
+@click.option("--sha256", is_flag=True, help="Show the sha256 of the result in the summary.")
 @click.option("--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no summary and no progress.")
 @server_flags
 @remote_flags
-@click.option("-o", "--output", required=True, metavar="OUT", help="Where to write; - is stdout.")
+@click.option("-o", "--output", required=True, metavar="OUT", help="Output path; - is stdout.")
 def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Freeze MODEL: turn its variables into constants and keep what its outputs need.
 
-    MODEL is a SavedModel directory, or a file with a MetaGraphDef or GraphDef, binary or text: tffreeze
-    looks what it is. A tensor name (a:0) is as good as the node's (a).
+    MODEL is a SavedModel directory, or a file with a MetaGraphDef or GraphDef, binary or text.
+    tffreeze detects which. You can name a node (a) or its tensor (a:0).
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
       tffreeze freeze saved_model/ --server freeze.example:50051 --tls -o frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
     if stdout.NAME == output == report_file:
-        raise click.UsageError("-o - and --report - both want stdout: write one of them to a file.")
+        raise click.UsageError("-o - and --report - both write to stdout. Write one of them to a file.")
     result = _freeze(output, report_file, quiet, flags)
     if report_file:
         with RaisedSignals():
@@ -74,7 +74,7 @@ def _freeze(output: str, report_file: str | None, quiet: bool, flags: dict[str, 
     server = ServerFlags.take(flags)
     remote = {name: flags.pop(name) for name in ("model_root", "delivery")}
     if not server.server and any(remote.values()):
-        raise click.UsageError("--model-root and --delivery are for servers: name one with --server.")
+        raise click.UsageError("--model-root and --delivery need a server: name it with --server.")
     model = flags.pop("model")
     options = arguments(flags)
     if report_file is not None:
@@ -94,14 +94,14 @@ def _target(output: str, flags: dict[str, Any]) -> Path | stdout.Stdout:
     if output != stdout.NAME:
         return Path(output)
     if flags["as_saved_model"]:
-        raise click.UsageError("A SavedModel is a directory: it cannot be written to stdout.")
+        raise click.UsageError("A SavedModel is a directory and cannot be written to stdout. Give a path with -o.")
     if stdout.binary().isatty() and not flags["as_text"]:
-        raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
+        raise click.UsageError("-o - would write a binary GraphDef to this terminal. Pipe it, or add --text.")
     return stdout.Stdout()
 
 
 def _check_report(report_file: str, output: str, inputs: list[Path], options: FreezeArguments) -> None:
-    """The report may be neither a file that is read nor the output, but a file in the SavedModel's directory."""
+    """Refuse a report that is an input file or the output. It may be a file in the SavedModel's directory."""
     if report_file == stdout.NAME:
         stdout.binary()
         return

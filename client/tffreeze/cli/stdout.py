@@ -1,4 +1,4 @@
-"""Standard output, which may be closed, full, or a pipe that nobody reads any more."""
+"""Standard output: it may be closed, full, or a pipe whose reader is gone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tffreeze.output import as_tffreeze_error
 from tffreeze_files.target import output_error
 
 NAME = "-"
-"""What stands for it on the command line."""
+"""Its name on the command line."""
 
 
 class Stdout:
@@ -23,7 +23,7 @@ class Stdout:
         """Write all of it.
 
         Raises:
-            BrokenPipeError: Whoever read it has gone.
+            BrokenPipeError: The reader has closed the pipe.
             TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
 
         """
@@ -44,10 +44,10 @@ def binary() -> BinaryIO:
 
 
 def write(data: bytes) -> None:
-    """Write bytes, after the text that was written before.
+    """Write bytes, after all text written before.
 
     Raises:
-        BrokenPipeError: Whoever read it has gone.
+        BrokenPipeError: The reader has closed the pipe.
         TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
 
     """
@@ -58,10 +58,10 @@ def write(data: bytes) -> None:
 
 
 def flush() -> None:
-    """Bring to its end what was written; a closed one holds nothing.
+    """Flush it. A closed one needs no flush.
 
     Raises:
-        BrokenPipeError: Whoever read it has gone.
+        BrokenPipeError: The reader has closed the pipe.
         TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
 
     """
@@ -72,7 +72,7 @@ def flush() -> None:
 
 @contextlib.contextmanager
 def failures() -> Iterator[None]:
-    """Raise the client's exception where standard output cannot be written; a broken pipe stays what it is."""
+    """Turn an OSError of standard output into the client's exception, except a broken pipe."""
     try:
         yield
     except BrokenPipeError:
@@ -83,7 +83,7 @@ def failures() -> Iterator[None]:
 
 
 def forget() -> None:
-    """Let the interpreter's last flush go nowhere: it would fail as the ones before did."""
+    """Redirect it to /dev/null, so that the interpreter's last flush does not fail, too."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -188,16 +188,16 @@ def stored_parts(
     """
     text, file = key_text(key), index.file
     if len(record.slices) > MAX_PARTS:
-        raise malformed(file, f"{text!r} has {len(record.slices)} parts", text)
+        raise malformed(file, f"{text!r} has {len(record.slices)} slices, more than {MAX_PARTS}", text)
     for slice_proto in record.slices:
         extents = extents_of(slice_proto)
         box = box_of(file, text, extents, shape)
         encoded = part_key(key, extents)
         if encoded not in index.records:
-            raise malformed(file, f"the part of {text!r} at {list(extents)} is missing", text)
+            raise malformed(file, f"the slice of {text!r} at {list(extents)} is missing", text)
         part = index.record(encoded)
         if part.slices or part.dtype != record.dtype or shape_of(file, text, part.shape) != box.sizes:
-            raise malformed(file, f"the part of {text!r} at {list(extents)} has another type or shape", text)
+            raise malformed(file, f"the slice of {text!r} at {list(extents)} has another dtype or shape", text)
         _check_size(file, text, part, value_size_bytes(file, text, part.dtype, box.sizes))
         yield box, part
 
@@ -206,5 +206,5 @@ def _check_size(file: str, key: str, record: BundleEntryProto, size_bytes: int) 
     """Hold the size that is told against the shape; types without a fixed size may have any."""
     if dtypes.size_bytes_of(record.dtype) and record.size != size_bytes:
         raise malformed(
-            file, f"{key!r} is told to take {record.size} bytes; its shape takes {size_bytes}", key
+            file, f"the entry of {key!r} has {record.size} bytes, but its shape needs {size_bytes}", key
         )

@@ -95,19 +95,19 @@ def _check_header(file: str, header: BundleHeaderProto) -> None:
     if header.endianness != BundleHeaderProto.LITTLE:
         raise FreezeError(
             Reason.BIG_ENDIAN_CHECKPOINT,
-            f"The checkpoint of {file!r} was written on a big-endian machine, so its bytes cannot be used as they "
-            "are. Load it with TensorFlow on this machine and save it again.",
+            f"The checkpoint of {file!r} was written on a big-endian machine, and tffreeze does not swap bytes. "
+            "Load it with TensorFlow on this machine and save it again.",
             subject=file,
         )
     if header.version.min_consumer > VERSION or VERSION in header.version.bad_consumers:
         raise FreezeError(
             Reason.UNSUPPORTED_MODEL,
-            f"The checkpoint of {file!r} says that only readers of format {header.version.min_consumer} and later "
-            f"understand it; this one reads format {VERSION}. Save it again with another TensorFlow.",
+            f"The checkpoint of {file!r} has format {header.version.min_consumer}, and tffreeze reads up to format "
+            f"{VERSION}. Save it again with another TensorFlow.",
             subject=file,
         )
     if header.num_shards < 1:
-        raise malformed(file, f"its header speaks of {header.num_shards} data files")
+        raise malformed(file, f"its header announces {header.num_shards} data files")
 
 
 def _check_places(file: str, num_shards: int, records: Mapping[bytes, bytes]) -> tuple[int, ...]:
@@ -118,7 +118,7 @@ def _check_places(file: str, num_shards: int, records: Mapping[bytes, bytes]) ->
         offset, size, shard_id = record.offset, record.size, record.shard_id
         if not 0 <= shard_id < num_shards or offset < 0 or size < 0:
             text = key_text(key)
-            raise malformed(file, f"{text!r} is said to be at byte {offset} of data file {shard_id}", text)
+            raise malformed(file, f"the entry of {text!r} points to byte {offset} of data file {shard_id}", text)
         if not record.slices:
             places[shard_id].append((offset, offset + size, key))
     for shard_places in places.values():
@@ -130,7 +130,7 @@ def _check_disjoint(file: str, places: Iterable[tuple[int, int, bytes]]) -> None
     for before, after in pairwise(sorted(place for place in places if place[0] < place[1])):
         if after[0] < before[1]:
             first, second = key_text(before[2]), key_text(after[2])
-            raise malformed(file, f"{first!r} and {second!r} are said to share bytes of a data file", first)
+            raise malformed(file, f"the entries of {first!r} and {second!r} overlap in a data file", first)
 
 
 def _parse(file: str, key: bytes, value: bytes) -> BundleEntryProto:

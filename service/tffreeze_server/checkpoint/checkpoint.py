@@ -140,8 +140,8 @@ class Checkpoint(abc.ABC):
             return self.entries[key]
         raise FreezeError(
             Reason.VARIABLE_NOT_IN_CHECKPOINT,
-            f"The checkpoint {self.name!r} holds no tensor {key!r}. {nearest(key, self.entries)} "
-            "Give the checkpoint that belongs to this graph.",
+            f"The checkpoint {self.name!r} has no tensor {key!r}. {nearest(key, self.entries)} "
+            "Give the checkpoint of this graph.",
             subject=key,
         )
 
@@ -152,9 +152,9 @@ def _checked(entry: Entry, region: Region | None) -> Region:
     if not fits(region, entry.shape):
         raise FreezeError(
             Reason.VARIABLE_MISMATCH,
-            f"The slice of {entry.key!r} that starts at {list(region.starts)} with sizes {list(region.sizes)} does "
-            f"not lie in the checkpoint's tensor, whose shape is {list(entry.shape)}. "
-            "Give the checkpoint that belongs to this graph.",
+            f"The slice of {entry.key!r} that starts at {list(region.starts)} with sizes {list(region.sizes)} is "
+            f"outside of the checkpoint's tensor, whose shape is {list(entry.shape)}. "
+            "Give the checkpoint of this graph.",
             subject=entry.key,
         )
     return region
@@ -169,7 +169,7 @@ def shape_of(file: str, key: str, proto: TensorShapeProto) -> tuple[int, ...]:
     """
     shape = tuple(dim.size for dim in proto.dim)
     if proto.unknown_rank or len(shape) > dtypes.MAX_DIMENSIONS or any(size < 0 for size in shape):
-        raise malformed(file, f"the shape of {key!r} is no shape", key)
+        raise malformed(file, f"the shape of {key!r} is invalid", key)
     return shape
 
 
@@ -182,7 +182,7 @@ def value_size_bytes(file: str, key: str, dtype: int, shape: tuple[int, ...]) ->
     """
     if dtypes.is_ref(dtype) and dtypes.is_known(dtype):
         raise malformed(
-            file, f"{key!r} is a reference to {dtypes.name_of(dtypes.base(dtype))}, not a value", key
+            file, f"{key!r} has a ref dtype ({dtypes.name_of(dtypes.base(dtype))}), which has no value", key
         )
     elements = 1
     for size in shape:

@@ -60,7 +60,7 @@ def locate(location: Path) -> Located:
     """
     if "\0" in str(location):
         raise FreezeError(
-            Reason.CHECKPOINT_NOT_FOUND, "A checkpoint's name cannot hold a zero byte. Give its prefix."
+            Reason.CHECKPOINT_NOT_FOUND, "The checkpoint's name contains a zero byte. Give its prefix."
         )
     if _is_folder(location) and is_saved_model(location) and not _exists(location / STATE_FILE):
         location = own_checkpoint(location)
@@ -111,8 +111,8 @@ def _v1_shards(prefix: Path, count: str | None) -> Located | None:
     if len(counts) > 1:
         raise FreezeError(
             Reason.CHECKPOINT_NOT_FOUND,
-            f"There are several checkpoints {prefix.name!r}, in {listed(counts)} files. Give the name of a file of "
-            "the one that is meant.",
+            f"There are several checkpoints {prefix.name!r}, of {listed(counts)} files. Name a file of the one that "
+            "you mean.",
             subject=prefix.name,
         )
     found = {int(match["shard"]): match.string for match in matches if match["count"] == counts[0]}
@@ -122,8 +122,8 @@ def _v1_shards(prefix: Path, count: str | None) -> Located | None:
         name = f"{prefix.name}-{missing or 0:05d}-of-{counts[0]}"
         raise FreezeError(
             Reason.SHARD_NOT_FOUND,
-            f"The checkpoint {prefix.name!r} is {total} files, of which {len(found)} are there and {name!r} is not. "
-            "Copy all its files to one place.",
+            f"The checkpoint {prefix.name!r} has {total} files, of which {len(found)} are here and {name!r} is missing. "
+            "Put all its files into one folder.",
             subject=name,
         )
     return Located(prefix.name, None, tuple(_beside(prefix, found[shard]) for shard in range(total)))
@@ -157,12 +157,12 @@ def _read_state(path: Path) -> str:
     with SourceFiles({STATE_FILE: path}) as files:
         size_bytes = files.size_bytes(STATE_FILE)
         if size_bytes > MAX_STATE_BYTES:
-            raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, and a list of checkpoints is short")
+            raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, too long for a list of checkpoints")
         data = files.pread(STATE_FILE, size_bytes, 0)
     try:
         state = text_format.Parse(data.decode(), CheckpointState(), allow_unknown_field=True)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError):
-        raise malformed(STATE_FILE, "it is not the text that names the newest checkpoint") from None
+        raise malformed(STATE_FILE, "it is not a checkpoint state file (text that names the newest checkpoint)") from None
     return state.model_checkpoint_path
 
 
@@ -174,7 +174,7 @@ def _parts_inside(named: str) -> tuple[str, ...]:
     else:
         parts = PurePosixPath(named).parts
     if not any(parts) or ".." in parts or "\0" in named:
-        raise malformed(STATE_FILE, f"it names {named[:200]!r}, which is no checkpoint in its folder")
+        raise malformed(STATE_FILE, f"it names {named[:200]!r}, which is outside of its folder")
     return parts
 
 
@@ -224,7 +224,7 @@ def _what_is_there(folder: Path) -> str:
     prefixes = _prefixes_in(folder)
     if prefixes:
         return f"Its checkpoints are: {listed(prefixes)}."
-    return f"There is no checkpoint in it; its files: {listed(_names_beside(folder / STATE_FILE)) or 'none'}."
+    return f"It contains no checkpoint; its files: {listed(_names_beside(folder / STATE_FILE)) or 'none'}."
 
 
 def _not_found(location: Path) -> FreezeError:
@@ -236,8 +236,8 @@ def _not_found(location: Path) -> FreezeError:
     if is_saved_model(folder.parent) and not _is_folder(folder):
         return FreezeError(
             Reason.CHECKPOINT_NOT_FOUND,
-            f"The SavedModel {folder.parent.absolute().name!r} has no folder {VARIABLES!r}, which holds its "
-            "checkpoint. Copy that folder too, or give another checkpoint with --checkpoint.",
+            f"The SavedModel {folder.parent.absolute().name!r} has no folder {VARIABLES!r} with its "
+            "checkpoint. Copy this folder too, or give another checkpoint with --checkpoint.",
             subject=name,
         )
     names = _names_beside(location)
@@ -249,7 +249,7 @@ def _not_found(location: Path) -> FreezeError:
         hint = f"Beside it: {nearest(name, prefixes)} Give the prefix of one."
     else:
         hint = (
-            f"Its folder holds no checkpoint; its files: {listed(names) or 'none'}. Give the prefix of one."
+            f"Its folder contains no checkpoint; its files: {listed(names) or 'none'}. Give the prefix of one."
         )
     return FreezeError(
         Reason.CHECKPOINT_NOT_FOUND, f"There is no checkpoint {name!r}. {hint}", subject=name or str(location)

@@ -49,7 +49,7 @@ def box_of(file: str, key: str, extents: Sequence[tuple[int, int]], shape: tuple
         if fits(box, shape):
             return box
     raise malformed(
-        file, f"a part of {key!r} at {list(extents)[:8]} does not lie in its shape {list(shape)}", key
+        file, f"a slice of {key!r} at {list(extents)[:8]} is outside of its shape {list(shape)}", key
     )
 
 
@@ -95,7 +95,7 @@ class Cover(Generic[Stored]):
         highs = [bisect_left(edges, end) for edges, end in zip(self.edges, wanted.ends, strict=True)]
         found = {self.cells[cell] for cell in _cells(self.edges, lows, highs)}
         if -1 in found:
-            raise malformed(self.file, f"parts of {self.key!r} are missing, so it is not whole", self.key)
+            raise malformed(self.file, f"slices of {self.key!r} are missing", self.key)
         return [self.parts[index] for index in sorted(found)]
 
 
@@ -122,7 +122,7 @@ def cover_of(
     ]
     count = math.prod(len(each) - 1 for each in edges)
     if count > MAX_CELLS:
-        raise malformed(file, f"{key!r} is cut into parts in more ways than any partitioner does", key)
+        raise malformed(file, f"{key!r} has more slices than any partitioner makes", key)
     places = [{edge: place for place, edge in enumerate(each)} for each in edges]
     cells = array("i", [-1]) * count
     for index, box in enumerate(boxes):
@@ -130,7 +130,7 @@ def cover_of(
         highs = [place[end] for place, end in zip(places, box.ends, strict=True)]
         for cell in _cells(edges, lows, highs):
             if cells[cell] >= 0:
-                raise malformed(file, f"parts of {key!r} overlap", key)
+                raise malformed(file, f"slices of {key!r} overlap", key)
             cells[cell] = index
     return Cover(file, key, held, edges, cells)
 

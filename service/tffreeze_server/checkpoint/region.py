@@ -102,7 +102,7 @@ def _number(text: str, digits: str) -> int:
 def _bad_spec(text: str) -> FreezeError:
     return FreezeError(
         Reason.MALFORMED_MODEL,
-        f"A restore op of the model asks for the slice {text[:200]!r}, which is none: a slice is the sizes of the "
-        "whole and, for each dimension, 'start,length' or '-', such as '10 4 0,5:-'. Export the model again.",
+        f"A restore op of the model has the invalid slice {text[:200]!r}. A slice is the shape of the whole and, for "
+        "each dimension, 'start,length' or '-', such as '10 4 0,5:-'. Export the model again.",
         subject=text[:200],
     )

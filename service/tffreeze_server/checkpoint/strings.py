@@ -38,8 +38,8 @@ def check_string_bounds(key: str, elements: int, size_bytes: int) -> None:
         raise FreezeError(
             Reason.GRAPH_TOO_LARGE,
             f"The string tensor {key!r} has {elements} elements in {size_bytes} bytes. At most "
-            f"{MAX_STRING_ELEMENTS} elements in {MAX_STRING_TENSOR_BYTES} bytes become a constant. "
-            "Leave the variable out of what is frozen.",
+            f"{MAX_STRING_ELEMENTS} elements in {MAX_STRING_TENSOR_BYTES} bytes can be a constant. "
+            "Keep the variable with --deny.",
             subject=key,
         )
 

@@ -80,10 +80,10 @@ def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int, bud
 
     """
     if size_bytes < FOOTER_BYTES:
-        raise malformed(file, f"it is {size_bytes} bytes long and a table is at least {FOOTER_BYTES}")
+        raise malformed(file, f"it is {size_bytes} bytes long, but a table has at least {FOOTER_BYTES}")
     footer = read(FOOTER_BYTES, size_bytes - FOOTER_BYTES)
     if int.from_bytes(footer[-8:], "little") != MAGIC:
-        raise malformed(file, "it does not end with the magic number of a table; it may have been cut short")
+        raise malformed(file, "it does not end with the magic number of a table; it may be truncated")
     empty = Table(file, size_bytes, max_block_bytes, (), ())
     metaindex, position = _read_handle(empty, footer, 0)
     index, _ = _read_handle(empty, footer, position)
@@ -109,7 +109,7 @@ def items(table: Table, read: Read, budget: Budget) -> Iterator[tuple[bytes, byt
         budget.add_input(handle.size_bytes)
         entries = parse_block(table.file, read_block(table, handle, read), budget)
         if not entries or entries[-1][0] > last_key or (previous is not None and entries[0][0] <= previous):
-            raise malformed(table.file, "its blocks are not in the order of their keys")
+            raise malformed(table.file, "its blocks are not in key order")
         previous = entries[-1][0]
         yield from entries
 
@@ -137,7 +137,7 @@ def read_block(table: Table, handle: BlockHandle, read: Read) -> bytes:
         return block
     if trailer[0] == 1:
         return _unpack_snappy(table, block)
-    raise malformed(table.file, f"a block is compressed in an unknown way ({trailer[0]})")
+    raise malformed(table.file, f"a block has an unknown compression ({trailer[0]})")
 
 
 def _unpack_snappy(table: Table, packed: bytes) -> bytes:
@@ -149,7 +149,7 @@ def _unpack_snappy(table: Table, packed: bytes) -> bytes:
             )
         return bytes(cramjam.snappy.decompress_raw(packed))
     except cramjam.DecompressionError:
-        raise malformed(table.file, "a compressed block cannot be unpacked") from None
+        raise malformed(table.file, "a block cannot be decompressed") from None
 
 
 def parse_block(file: str, block: bytes, budget: Budget) -> list[tuple[bytes, bytes]]:
@@ -203,7 +203,7 @@ def entries_of(file: str, block: bytes) -> Iterator[tuple[bytes, int, int]]:
             raise malformed(file, "an entry of a block is longer than the block")
         following = block[position:start] if key is None else key[:shared] + block[position:start]
         if key is not None and following <= key:
-            raise malformed(file, f"its keys are not in order, or one is there twice, at {following[:200]!r}")
+            raise malformed(file, f"its keys are not in order, or one is repeated, at {following[:200]!r}")
         key = following
         yield key, start, end
 
@@ -223,9 +223,9 @@ def _read_handle(table: Table, data: bytes, position: int) -> tuple[BlockHandle,
     offset_bytes, position = read_varint(table.file, data, position)
     size_bytes, position = read_varint(table.file, data, position)
     if offset_bytes + size_bytes + TRAILER_BYTES > table.size_bytes - FOOTER_BYTES:
-        raise malformed(table.file, "a block is said to lie past its end")
+        raise malformed(table.file, "a block is past the end of the file")
     if size_bytes > table.max_block_bytes:
-        raise malformed(table.file, f"a block is {size_bytes} bytes, more than any index needs")
+        raise malformed(table.file, f"a block of {size_bytes} bytes is too large for an index")
     return BlockHandle(offset_bytes, size_bytes), position
 
 
@@ -234,7 +234,7 @@ def read_varint(file: str, data: bytes | memoryview, position: int) -> tuple[int
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):
-            raise malformed(file, "a number runs past the end of its block")
+            raise malformed(file, "a number is truncated")
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift

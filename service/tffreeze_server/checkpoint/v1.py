@@ -90,8 +90,8 @@ def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSlic
     if meta.versions.min_consumer > VERSION or VERSION in meta.versions.bad_consumers:
         raise FreezeError(
             Reason.UNSUPPORTED_MODEL,
-            f"The checkpoint file {file!r} says that only readers of format {meta.versions.min_consumer} and later "
-            f"understand it; this one reads format {VERSION}. Save it again with another TensorFlow.",
+            f"The checkpoint file {file!r} has format {meta.versions.min_consumer}, and tffreeze reads up to format "
+            f"{VERSION}. Save it again with another TensorFlow.",
             subject=file,
         )
     return opened, meta
@@ -171,7 +171,7 @@ def _read_strings(box: Region, value: Decoded, files: SourceFiles) -> list[bytes
     runs = list(value_runs(value, STRING_VAL, files))
     check_string_bounds(value.key, len(runs), sum(map(len, runs)))
     if len(runs) != box.elements:
-        told = f"the value of {value.key!r} has {len(runs)} strings and its shape {box.elements}"
+        told = f"the value of {value.key!r} has {len(runs)} strings, but its shape has {box.elements} elements"
         raise malformed(value.table.file, told, value.key)
     return [bytes(run) for run in runs]
 
@@ -207,11 +207,11 @@ def _entry(key: str, holdings: Sequence[_Holding]) -> Entry:
     for holding in holdings:
         if holding.meta.type != first.type or shape_of(holding.table.file, key, holding.meta.shape) != shape:
             raise malformed(
-                holding.table.file, f"{key!r} has another type or shape in it than in {file!r}", key
+                holding.table.file, f"{key!r} has another dtype or shape in this file than in {file!r}", key
             )
     parts = sum(len(holding.meta.slice) for holding in holdings)
     if parts > MAX_PARTS:
-        raise malformed(file, f"{key!r} has {parts} parts", key)
+        raise malformed(file, f"{key!r} has {parts} slices, more than {MAX_PARTS}", key)
     sliced = parts > 1 or any(
         box_of(holding.table.file, key, extents_of(part), shape) != whole(shape)
         for holding in holdings

@@ -107,7 +107,7 @@ class Decoded(Assembled):
         else:
             size_bytes = sum(map(_count_varints, runs)) * dtypes.size_bytes_of(self.dtype)
         if size_bytes != self.length_bytes:
-            told = f"the value of {self.key!r} has {size_bytes} bytes and its shape takes {self.length_bytes}"
+            told = f"the value of {self.key!r} has {size_bytes} bytes, but its shape needs {self.length_bytes}"
             raise malformed(self.table.file, told, self.key)
         return runs
 
@@ -155,7 +155,7 @@ def _fields(file: str, message: memoryview, wanted: int) -> Iterator[memoryview]
         else:
             raise malformed(file, "a value cannot be parsed")
         if position > len(message):
-            raise malformed(file, "a value is cut short")
+            raise malformed(file, "a value is truncated")
         if tag >> 3 == wanted:
             yield message[start:position]
 

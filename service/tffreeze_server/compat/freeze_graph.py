@@ -263,8 +263,8 @@ def _freeze_to_file(flags: Flags) -> FreezeResult:
     if _is_bare(flags) and not (result.report.variables or result.report.kept_variables):
         raise FreezeError(
             Reason.INVALID_OPTION,
-            "No variables were found in this model. It is likely that it was frozen before: a graph cannot "
-            "be frozen twice. `tffreeze freeze` passes such a graph through.",
+            "This model has no variables. It may be frozen already; as in TensorFlow's tool, this is an error. "
+            "`tffreeze freeze` accepts such a graph.",
         )
     if flags.output_graph:
         write_file(result.plan, Path(flags.output_graph))
@@ -283,20 +283,20 @@ def _inputs(source: ModelSource) -> list[Path]:
 def _check(flags: Flags) -> None:
     if flags.checkpoint_version not in (1, 2):
         raise FreezeError(
-            Reason.INVALID_OPTION, f"--checkpoint_version must be 1 or 2, and is {flags.checkpoint_version}."
+            Reason.INVALID_OPTION, f"--checkpoint_version must be 1 or 2, not {flags.checkpoint_version}."
         )
     if not (flags.input_graph or flags.input_meta_graph or flags.input_saved_model_dir):
         raise FreezeError(
             Reason.INVALID_OPTION,
-            "There is nothing to freeze: give --input_graph, --input_meta_graph or --input_saved_model_dir.",
+            "There is no model: give --input_graph, --input_meta_graph or --input_saved_model_dir.",
         )
     if not flags.input_saved_model_dir and not flags.input_checkpoint:
         raise FreezeError(
-            Reason.CHECKPOINT_NEEDED, "No checkpoint was given: name it with --input_checkpoint."
+            Reason.CHECKPOINT_NEEDED, "There is no checkpoint: give it with --input_checkpoint."
         )
     if not _split(flags.output_node_names):
         raise FreezeError(
-            Reason.OUTPUTS_NEEDED, "You need to supply the name of a node to --output_node_names."
+            Reason.OUTPUTS_NEEDED, "There are no outputs: name nodes with --output_node_names."
         )
 
 

@@ -62,12 +62,12 @@ def write_directory(  # noqa: PLR0913  what to write, where, and how: none belon
 def _check_asset(name: str, source: Path) -> None:
     if name.startswith("/") or ".." in name.split("/") or not name:
         raise FreezeError(
-            Reason.MALFORMED_MODEL, f"The asset {name!r} would lie outside of its folder.", subject=name
+            Reason.MALFORMED_MODEL, f"The asset {name!r} is outside of the folder `assets`. The model was edited: export it again.", subject=name
         )
     if not source.is_file():
         raise FreezeError(
             Reason.MALFORMED_MODEL,
-            f"The model needs the asset {name!r}, and its folder of assets does not hold it. "
+            f"The model needs the asset {name!r}, and its folder `assets` does not contain it. "
             "Copy the whole SavedModel, `assets` included.",
             subject=name,
         )

@@ -54,7 +54,7 @@ class EscapedText(Assembled):
         if crc != self.crc32c:
             raise FreezeError(
                 Reason.CHECKSUM_MISMATCH,
-                f"The value of {self.name!r} changed while it was read. Freeze it again.",
+                f"The value of {self.name!r} changed while tffreeze read it. Freeze again.",
                 subject=self.name,
             )
 

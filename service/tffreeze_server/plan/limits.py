@@ -51,8 +51,8 @@ def check_constant(node: NodeDef) -> None:
     if shape is not None and not can_be_constant(tensor.dtype, shape):
         raise FreezeError(
             Reason.MALFORMED_MODEL,
-            f"The constant {node.name!r} has the shape {list(shape)} of {name_of(tensor.dtype)}, which is no shape of "
-            "a value, or larger than any memory. The model was edited: export it again.",
+            f"The constant {node.name!r} has the shape {list(shape)} of {name_of(tensor.dtype)}, which is invalid or "
+            "too large for any memory. The model was edited: export it again.",
             subject=node.name,
         )
 
@@ -72,10 +72,10 @@ def _check(graph: FrozenGraph, size: int) -> None:
         return
     raise FreezeError(
         Reason.GRAPH_TOO_LARGE,
-        f"The frozen graph would be {size:,} bytes, and a protobuf message ends at {MAX_PROTO_BYTES:,} "
-        f"(2 GiB), whatever reads it. {_largest(graph)} "
-        "Leave large variables as variables (--deny), or freeze parts of the model by asking for other "
-        "outputs (--signature, --output-nodes).",
+        f"The frozen graph would have {size:,} bytes, but a protobuf message has at most {MAX_PROTO_BYTES:,} "
+        f"(2 GiB). {_largest(graph)} "
+        "Keep large variables with --deny, or freeze the model in parts: choose fewer outputs with --signature "
+        "or --output-nodes.",
     )
 
 
@@ -83,7 +83,7 @@ def _largest(graph: FrozenGraph) -> str:
     sized = [(name, _value_bytes(value)) for name, value in constants(graph)]
     sized.sort(key=lambda item: (-item[1], item[0]))
     if not sized:
-        return "It has no large constants: it is the nodes themselves."
+        return "It has no large constants: the nodes themselves are too many."
     shown = ", ".join(f"{name!r} ({size:,} bytes)" for name, size in sized[:_MAX_CONSTANTS_IN_MESSAGE])
     return f"Its largest constants are {shown}."
 

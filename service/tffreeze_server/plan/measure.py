@@ -121,8 +121,8 @@ def _with_crcs(
 def _needs_data(file: str) -> FreezeError:
     return FreezeError(
         Reason.WEIGHTS_NEEDED,
-        f"The file {file!r} stays with you, and this freeze must read it: a value is put together from "
-        "slices, decoded, or has no checksum in the index, or text was asked for. "
-        "Send the data files too, or freeze where they are.",
+        f"The data file {file!r} was not uploaded, and this freeze must read it: a value is assembled from "
+        "slices, must be decoded, or has no checksum in the index, or you asked for text format. "
+        "Upload the data files, too, or freeze without a server.",
         subject=file,
     )

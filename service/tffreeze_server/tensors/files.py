@@ -48,8 +48,8 @@ class SourceFiles:
             except (KeyError, FileNotFoundError):
                 raise FreezeError(
                     Reason.SHARD_NOT_FOUND,
-                    f"The file {file!r} holds weights of this model, and is not there. "
-                    "Copy all files of the checkpoint (every .data-… and the .index) to one place.",
+                    f"The file {file!r} with weights of this model is missing. "
+                    "Put all files of the checkpoint (every .data-… and the .index) into one folder.",
                     subject=file,
                 ) from None
             except NotReadableError as error:
@@ -93,7 +93,7 @@ class SourceFiles:
             if not part:
                 raise FreezeError(
                     Reason.MALFORMED_CHECKPOINT,
-                    f"The file {file!r} ends {length_bytes} bytes before a tensor does: it was cut short. "
+                    f"The file {file!r} ends {length_bytes} bytes before the end of a tensor: it was truncated. "
                     "Copy the checkpoint again.",
                     subject=file,
                 )

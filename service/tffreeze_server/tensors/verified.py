@@ -64,6 +64,6 @@ def _mismatch(data: FileRange, name: str, crc: int) -> FreezeError:
         Reason.CHECKSUM_MISMATCH,
         f"The value of {name!r} is damaged: bytes {data.offset_bytes:,} to "
         f"{data.offset_bytes + data.length_bytes:,} of the file {data.file!r} have the crc32c {crc:08x}, "
-        f"and {data.crc32c:08x} is what was stated for them. Copy the file again from where it was made.",
+        f"but the index has {data.crc32c:08x}. Copy the file again from its source.",
         subject=name,
     )
