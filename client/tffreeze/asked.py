@@ -1,7 +1,7 @@
-"""What was asked for, and whether it is what the server says it will send.
+"""The request, and the check that the server announces what was requested.
 
-A server is believed only where it says what it must say. Nothing is opened, and no room is taken, before all of
-`started` has been held against the request.
+The server is not trusted. Nothing is opened and no space is allocated before all of `started` has been checked
+against the request.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from tffreeze.parse import broken
 from tffreeze.v1 import freeze_service_pb2
 
 MAX_RESULT_BYTES = (1 << 31) - 1
-"""Where a protobuf message ends."""
+"""The limit of a protobuf message."""
 
 MAX_ASSETS = 10_000
 MAX_NAME_PARTS = 16
 MAX_PART_BYTES = 255
-"""Of a name in UTF-8: what file systems take."""
+"""Of one part of a name in UTF-8, as file systems limit it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, as a result is held against it.
+    """A request that results are checked against.
 
     Attributes:
         spec: As it was sent.
-        files: The caller's files, as declared; none where the model lies with the server.
+        files: The caller's files, as declared; empty for a model root.
 
     """
 
@@ -37,11 +37,11 @@ class Asked:
 
     @property
     def is_spliced(self) -> bool:
-        """Whether the result comes as pieces of the caller's own files."""
+        """Whether the result is assembled from the caller's own files."""
         return self.spec.delivery == freeze_service_pb2.DELIVERY_SPLICE
 
     def check(self, started: freeze_service_pb2.FreezeStarted) -> None:
-        """Refuse what was not asked for.
+        """Refuse what was not requested.
 
         Raises:
             ServiceError: INTERNAL.
@@ -79,7 +79,7 @@ class Asked:
                 raise broken(f"sent an asset {asset.name!r} that is not the model's")
 
     def own_file(self, asset: str) -> LocalFile | None:
-        """The caller's own file that an asset must be; None where the model lies with the server."""
+        """The caller's own file that an asset must equal; None for a model root."""
         model = self.spec.source.model
         files = {file.name: file for file in self.files}
         folder = model.rpartition("/")[0] if model in files else model
@@ -87,7 +87,7 @@ class Asked:
 
 
 def _check_first(started: freeze_service_pb2.FreezeStarted) -> None:
-    """Hold the first file against the report, and against what is possible."""
+    """Check the first file against the report and the size limit."""
     first, report = started.files[0], started.report
     if not 0 <= first.size_bytes <= MAX_RESULT_BYTES:
         raise broken(f"announced {first.size_bytes:,} bytes, but a protobuf message is at most 2 GiB")
@@ -105,7 +105,7 @@ def _is_asset(name: str) -> bool:
 
 
 def _check_apart(names: Sequence[str]) -> None:
-    """Names are different where case does not count, too, and none is a folder of another."""
+    """Refuse names that differ only in case, and a name that is a folder of another."""
     folded = {name.casefold() for name in names}
     folders = {name[:at] for name in folded for at, letter in enumerate(name) if letter == "/"}
     if len(folded) < len(names) or folded & folders:

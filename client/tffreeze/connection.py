@@ -16,22 +16,22 @@ from tffreeze.errors import TffreezeError, error_for
 from tffreeze.loopback import is_loopback
 
 MAX_RESPONSE_BYTES = 64 << 20
-"""Chunks are small; a report grows with the number of variables, and this is the one of some hundred thousand."""
+"""Enough for the report of some hundred thousand variables; chunks are much smaller."""
 
 _IDENTITY_ONLY = 1
-"""The bit of what is not compressed: a kilobyte of gzip can become a gigabyte, and our servers send none."""
+"""Accept uncompressed messages only: a kilobyte of gzip can become a gigabyte."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How to speak TLS. All are PEM.
+    """TLS files, as PEM bytes.
 
     Attributes:
-        root_certificates: Whom to trust; None: whom the system's gRPC trusts.
-        certificate: The client's own chain, for mutual TLS.
-        private_key: Its key.
+        root_certificates: CA certificates to trust. None: gRPC's default.
+        certificate: The client's certificate chain, for mutual TLS.
+        private_key: Its private key.
 
     """
 
@@ -41,13 +41,13 @@ class Tls:
 
 
 class Connection:
-    """Channels to one or more servers, opened when first used; calls go round them.
+    """Channels to one or more servers, opened when first used. Calls rotate.
 
     Args:
         addresses: Such as `localhost:50051`, `dns:///freeze.example:50051` or `unix:///run/tffreeze.sock`.
         tls: None: plaintext.
-        token: A bearer token; goes over TLS or to this machine only.
-        insecure: Send the token in plaintext to other machines too.
+        token: A bearer token. It is sent over TLS or to this machine only.
+        insecure: Allow sending the token in plaintext to other machines.
 
     Raises:
         RequestError: INVALID_OPTION.
@@ -63,7 +63,8 @@ class Connection:
             )
         if token is not None and not all("!" <= letter <= "~" for letter in token):
             raise error_for(
-                "INVALID_OPTION", "The token contains spaces or characters that are not ASCII. Check the token file."
+                "INVALID_OPTION",
+                "The token contains spaces or characters that are not ASCII. Check the token file.",
             )
         far = next((address for address in addresses if not is_loopback(address)), None)
         if token and tls is None and far and not insecure:
@@ -78,7 +79,7 @@ class Connection:
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     def next_channel(self) -> tuple[str, grpc.Channel]:
-        """The address whose turn it is, and its channel.
+        """The next address in rotation, and its channel.
 
         Raises:
             RequestError: INVALID_OPTION: the client is closed.
@@ -93,7 +94,7 @@ class Connection:
             return address, self._channels[address]
 
     def begin(self, call: Callable[[], _T]) -> _T:
-        """Begin a call on a channel that another thread may have closed meanwhile.
+        """Start a call on a channel that another thread may have closed.
 
         Raises:
             RequestError: INVALID_OPTION: the client is closed.
@@ -101,13 +102,13 @@ class Connection:
         """
         try:
             return call()
-        except ValueError:  # what gRPC raises for a closed channel
+        except ValueError:  # gRPC raises it for a closed channel
             if self._is_closed:
                 raise client_is_closed() from None
             raise
 
     def close(self) -> None:
-        """Close all channels; calls that are on their way are cancelled, and there are no further ones."""
+        """Close all channels, cancel running calls and refuse further ones."""
         with self._lock:
             self._is_closed = True
             for channel in self._channels.values():
@@ -122,7 +123,7 @@ class Connection:
             ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
         ]
         if is_loopback(address):
-            options.append(("grpc.enable_http_proxy", 0))  # what stays on this machine goes through no other
+            options.append(("grpc.enable_http_proxy", 0))  # a call to this machine must not use a proxy
         if self._tls is None:
             return grpc.insecure_channel(address, options)
         tls = self._tls

@@ -1,7 +1,7 @@
-"""Asking a server whether it takes calls: `grpc.health.v1.Health/Check`.
+"""Health check of a server: `grpc.health.v1.Health/Check`.
 
-The two messages are small enough to be read by hand, which saves the client a dependency: the request may be
-empty (the server as a whole), the response has one field, `status = 1`, and SERVING is 1.
+The two messages are parsed by hand, which saves a dependency: the request is empty (the whole server), and the
+response has one field, `status = 1`, where SERVING is 1.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _SERVING = b"\x08\x01"
 
 
 def check_health(connection: Connection, timeout_seconds: float) -> str:
-    """Ask the server whose turn it is.
+    """Check the next server in rotation.
 
     Returns:
         Its address.
 
     Raises:
-        UnavailableError: It cannot be reached, or does not take calls now.
+        UnavailableError: It cannot be reached, or does not accept calls.
 
     """
     address, status = call_unary(connection, METHOD, iter([b""]), timeout_seconds)

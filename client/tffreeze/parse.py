@@ -1,7 +1,7 @@
-"""From the bytes that a server sent to a message of the contract.
+"""Parsing messages of a server.
 
-An empty message takes two bytes on the wire and a hundred in memory: 64 MiB could become 4 GB. So the fields of a
-larger message are counted before protobuf reads it.
+An empty message takes two bytes on the wire and a hundred in memory, so 64 MiB could become 4 GB. So the fields of a
+large message are counted before protobuf parses it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from google.protobuf.message import DecodeError, Message
 from tffreeze.errors import TffreezeError, error_for
 
 MAX_FIELDS = 2_000_000
-"""Of one message: a report has about ten for each variable."""
+"""Fields of one message. A report has about ten for each variable."""
 
 _UNCOUNTED_BYTES = 1 << 20
-"""A message up to this size is small whatever is in it."""
+"""A message up to this size is small in memory, too, whatever it contains."""
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
@@ -36,7 +36,7 @@ def read_message(kind: type[_Message], data: bytes) -> _Message:
     """Read a message.
 
     Raises:
-        ServiceError: INTERNAL: it is none, or has too many fields.
+        ServiceError: INTERNAL: it cannot be parsed, or has too many fields.
 
     """
     if len(data) > _UNCOUNTED_BYTES and not _has_few_fields(kind.DESCRIPTOR, data):
@@ -48,9 +48,9 @@ def read_message(kind: type[_Message], data: bytes) -> _Message:
 
 
 def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - each protobuf has its own descriptors
-    """Walk through a message and those in it; False where there is no way through it, too."""
+    """Count the fields of a message and of nested ones; also False if it cannot be parsed."""
     left = MAX_FIELDS
-    outer = [(descriptor, 0, len(data))]  # as deep as the contract's messages are
+    outer = [(descriptor, 0, len(data))]  # no deeper than the contract's messages
     try:
         while outer:
             message, position, end = outer.pop()
@@ -68,7 +68,7 @@ def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - eac
                         message, end = inner, after
                         continue
                     if field is not None and field.type not in _TEXT:
-                        left -= length  # at most so many numbers are packed in it
+                        left -= length  # it may hold that many packed numbers
                     position = after
                 elif tag & 7 == _VARINT:
                     _, position = _varint(data, position)
@@ -76,7 +76,7 @@ def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - eac
                     position += _FIXED_BYTES[tag & 7]
                 if left < 0 or position > end:
                     return False
-    except (LookupError, ValueError):  # cut short, or a group, of which the contract has none
+    except (LookupError, ValueError):  # truncated, or a group, which the contract does not use
         return False
     return True
 

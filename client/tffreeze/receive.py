@@ -1,8 +1,8 @@
-"""From the messages of a server to a result that is whole and right, or an error.
+"""From the messages of a server to a complete and correct result, or an error.
 
-No gRPC in here: whoever has messages gives them to `Receiver.take`, in order. Nothing in them is believed:
-what is announced is held against what was asked for, ranges are checked before anything is copied, every range and
-every file against its crc32c.
+There is no gRPC here: the caller passes messages to `Receiver.take`, in order. The server is not trusted: what it
+announces is checked against the request, ranges are checked before anything is copied, and each range and each file
+is checked against its crc32c.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 TELL_BYTES = 1 << 20
-"""After how many bytes it is told again how far it is."""
+"""Bytes between two progress events."""
 
 MAX_CHUNK_BYTES = 1 << 20
-"""The most that a server may send in one piece: `Limits.max_content_chunk_bytes`."""
+"""The largest piece that a server may send: `Limits.max_content_chunk_bytes`."""
 
 
 class Receiver:
-    """Writes a result as its messages come; closes what it opened.
+    """Writes a result as its messages arrive. Closes the files that it opened.
 
     Args:
-        output: Where it goes.
-        asked: What was asked for.
-        upload_bytes: How many of their bytes are sent.
-        sha256: Whether the sha256 of the first file is wanted.
+        output: Where the result goes.
+        asked: The request.
+        upload_bytes: Size of the upload.
+        sha256: Whether to compute the sha256 of the first file.
 
     Attributes:
-        report: What was frozen from what; None until the server has told.
-        finished: Whether the result is whole.
+        report: What was frozen from what; None until the server has sent it.
+        finished: Whether the result is complete.
 
     """
 
@@ -72,15 +72,15 @@ class Receiver:
 
     @property
     def sha256(self) -> str | None:
-        """The sha256 of the first file in hex, where it is wanted."""
+        """The sha256 of the first file in hex; None if not requested."""
         return self._digest.hexdigest() if self._digest else None
 
     def take(self, response: Content | freeze_service_pb2.FreezeResponse) -> Iterator[FreezeEvent]:
-        """Go on with one message, as far as the iterator is asked for what happens.
+        """Process one message while the caller iterates over its events.
 
         Raises:
             ServiceError: INTERNAL: the server breaks the contract.
-            ModelFileError: CHECKSUM_MISMATCH, FILE_NOT_READABLE: a local file is not what it was.
+            ModelFileError: CHECKSUM_MISMATCH, FILE_NOT_READABLE: a local file has changed.
             OSError: The output cannot be written.
 
         """
@@ -102,7 +102,7 @@ class Receiver:
             self._finish(response.finished)
 
     def _check_order(self, kind: str | None) -> None:
-        """First progress, then `started`, then the pieces, then `finished`, then nothing."""
+        """Check the order: progress, `started`, pieces, `finished`, nothing more."""
         is_early = kind in ("content", "splice", "finished") and self.report is None
         is_late = kind in ("progress", "started") and self.report is not None
         if self.finished or is_early or is_late:
@@ -128,7 +128,7 @@ class Receiver:
         self.finished = True
 
     def _go_to(self, index: int) -> None:
-        """Go on with a file; those before it must be whole."""
+        """Switch to a file; those before it must be complete."""
         if index < self._index or index > len(self._expected):
             raise broken("sent files in the wrong order")
         while self._index < index:
@@ -137,7 +137,7 @@ class Receiver:
             if self._index < len(self._expected):
                 file = self._expected[self._index]
                 self._left_bytes, self._crc32c = file.size_bytes, 0
-                # Room is taken for what has a limit: an asset may be as large as the server says.
+                # Allocate space only for the first file: an asset has no size limit but the server's word.
                 self._output.begin(file.name, file.size_bytes if self._index == 0 else 0)
 
     def _end_file(self) -> None:
@@ -163,7 +163,7 @@ class Receiver:
             )
 
     def _check_sha256(self, told: bytes) -> None:
-        """Compare with the server's: it has one where it was asked for, and has seen the weights."""
+        """Compare with the server's sha256. It sends one if requested, and if it has seen the weights."""
         expected = self._digest.digest() if self._digest and self._asked.spec.want_sha256 else b""
         if told == expected:
             return
@@ -171,16 +171,14 @@ class Receiver:
             raise broken("sent a sha256 that was not requested")
         raise error_for(
             "CHECKSUM_MISMATCH",
-            f"The result has the sha256 {self.sha256}, but the server computed {told[:32].hex() or 'none'}: it was damaged "
-            "in transit. Freeze again.",
+            f"The result has the sha256 {self.sha256}, but the server computed {told[:32].hex() or 'none'}: it was "
+            "damaged in transit. Freeze again.",
             self._expected[0].name,
         )
 
     def _chunk(self, file_index: int, data: bytes) -> Iterator[Writing]:
         if not 1 <= len(data) <= MAX_CHUNK_BYTES:
-            raise broken(
-                f"sent a piece of {len(data):,} bytes; 1 to {MAX_CHUNK_BYTES:,} are allowed"
-            )
+            raise broken(f"sent a piece of {len(data):,} bytes; 1 to {MAX_CHUNK_BYTES:,} are allowed")
         self._go_to(file_index)
         if self._index == len(self._expected):
             raise broken("sent bytes of a file that was not announced")

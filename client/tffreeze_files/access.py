@@ -1,9 +1,8 @@
-"""The one way to the files of a model: who looks at a file, lists a folder or opens a file does it here.
+"""The only way to access the files of a model: all code that stats, lists or opens them does it here.
 
-A freeze on the caller's own machine reads any path (`LocalFiles`). A server that freezes for others says for the
-time of a freeze where files may be read (`using`): then no stage can read anything else, whatever path it makes up.
-`tests/fences` holds that the engine has no other way to a file. Where files may be read holds for one thread: a
-thread that is started later reads any path.
+A local freeze may read any path (`LocalFiles`). A server restricts which files a freeze may read (`using`): then no
+stage can read anything else, whatever path it computes. `tests/fences` checks that the engine has no other access to
+files. The restriction applies to one thread; threads that it starts are not restricted.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-"""How a file is opened for reading: without waiting for the other end of a pipe."""
+"""Flags to open a file for reading, without blocking on a FIFO."""
 
 
 class ImpossibleNameError(OSError):
@@ -27,20 +26,20 @@ class ImpossibleNameError(OSError):
 
 
 class RefusedError(Exception):
-    """A path that may not be read, whether or not something is there."""
+    """A path that must not be read, whether or not it exists."""
 
 
 class Files(Protocol):
-    """Somewhere to read files. Each method raises OSError where the system refuses, RefusedError where it does."""
+    """Access to files. Each method raises OSError if the system refuses, RefusedError if the access itself refuses."""
 
     def open(self, path: Path) -> int:
-        """Open a path for reading, without waiting; the caller closes the descriptor."""
+        """Open a path for reading, without blocking; the caller closes the descriptor."""
 
     def status(self, path: Path) -> os.stat_result:
-        """Look at a file or folder, links followed."""
+        """Stat a file or folder, following links."""
 
     def names(self, folder: Path, max_names: int) -> list[str]:
-        """List the first `max_names` names in a folder, in no order."""
+        """List the first `max_names` names in a folder, in any order."""
 
 
 class LocalFiles:
@@ -52,7 +51,7 @@ class LocalFiles:
             return os.open(path, OPEN_FLAGS)
 
     def status(self, path: Path) -> os.stat_result:
-        """Look at a file or folder."""
+        """Stat a file or folder."""
         with possible_name():
             return path.stat()
 
@@ -69,7 +68,7 @@ _FILES: ContextVar[Files] = ContextVar("files", default=_LOCAL)
 
 @contextlib.contextmanager
 def using(files: Files) -> Iterator[None]:
-    """Have this thread read files only through `files`."""
+    """Restrict this thread to reading files through `files`."""
     token = _FILES.set(files)
     try:
         yield
@@ -78,41 +77,41 @@ def using(files: Files) -> Iterator[None]:
 
 
 def open_path(path: Path) -> int:
-    """Open a path for reading. For all that is no folder: `reader.open_regular`.
+    """Open a path for reading. To open a file, use `reader.open_regular`.
 
     Raises:
         OSError: It cannot be opened.
-        RefusedError: It may not be read.
+        RefusedError: It must not be read.
 
     """
     return _FILES.get().open(path)
 
 
 def status(path: Path) -> os.stat_result:
-    """Look at a file or folder, links followed.
+    """Stat a file or folder, following links.
 
     Raises:
-        OSError: It is not there, or cannot be looked at.
+        OSError: It does not exist, or access is denied.
 
     """
     return _FILES.get().status(path)
 
 
 def names_in(folder: Path, max_names: int) -> list[str]:
-    """List the first `max_names` names in a folder, in no order.
+    """List the first `max_names` names in a folder, in any order.
 
     Raises:
-        OSError: It is not there, or cannot be listed.
+        OSError: It does not exist, or cannot be listed.
 
     """
     return _FILES.get().names(folder, max_names)
 
 
 def kind_of(path: Path) -> int:
-    """The file type bits of what is at `path` (`stat.S_IFDIR`, `stat.S_IFREG`, ...); 0 where nothing is.
+    """The file type bits of `path` (`stat.S_IFDIR`, `stat.S_IFREG`, ...); 0 if it does not exist.
 
     Raises:
-        OSError: That cannot be known.
+        OSError: The system does not tell.
 
     """
     try:
@@ -122,17 +121,17 @@ def kind_of(path: Path) -> int:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file is there; False where that cannot be known. For hints, not for decisions."""
+    """Whether this is a regular file; False if the system does not tell. For hints, not for decisions."""
     return _is(path, stat.S_IFREG)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; False where that cannot be known. For hints, not for decisions."""
+    """Whether this is a folder; False if the system does not tell. For hints, not for decisions."""
     return _is(path, stat.S_IFDIR)
 
 
 def exists(path: Path) -> bool:
-    """Whether something is there; False where that cannot be known. For hints, not for decisions."""
+    """Whether the path exists; False if the system does not tell. For hints, not for decisions."""
     return _is(path, None)
 
 
@@ -146,7 +145,7 @@ def _is(path: Path, kind: int | None) -> bool:
 
 @contextlib.contextmanager
 def possible_name() -> Iterator[None]:
-    """Turn the ValueError for a name that no file can have (a zero byte in it) into an ImpossibleNameError."""
+    """Turn the ValueError for an impossible file name (one with a zero byte) into an ImpossibleNameError."""
     try:
         yield
     except UnicodeError:

@@ -1,7 +1,7 @@
-"""How the files of a model lie beside each other, and what a path is that leads to something else than was asked for.
+"""How the files of a model are laid out, and what a path is if it is not what the caller should have given.
 
-The client asks these questions of the caller's files, the engine of the files it was given. Nothing but names and the
-last bytes of a file are looked at.
+The client asks this about the caller's files, the engine about the files that it was given. Only names and the last
+bytes of a file are read.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from tffreeze_files.access import RefusedError, exists, is_file, is_folder
 from tffreeze_files.reader import NotReadableError, open_regular
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
-"""In the order of TensorFlow's loader (tensorflow/cc/saved_model/reader.cc)."""
+"""In the order in which TensorFlow's loader tries them (tensorflow/cc/saved_model/reader.cc)."""
 
 VARIABLES = "variables"
-"""A SavedModel's checkpoint is the prefix of this name in its folder of this name."""
+"""A SavedModel's checkpoint has the prefix variables/variables."""
 
 _TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
 """The last bytes of a checkpoint's index, and of a V1 checkpoint (tensorflow/core/lib/io/format.h)."""
@@ -32,7 +32,7 @@ def is_url(path: Path) -> bool:
 
 
 def shown_url(path: Path) -> str:
-    """Write a URL as it was given: a path has one slash where it has two."""
+    """Restore a URL's second slash, which `Path` drops."""
     return str(path).replace(":/", "://", 1)
 
 
@@ -42,12 +42,12 @@ def is_saved_model(folder: Path) -> bool:
 
 
 def own_checkpoint(saved_model: Path) -> Path:
-    """Give the prefix of a SavedModel's checkpoint."""
+    """Return the prefix of a SavedModel's checkpoint."""
     return saved_model / VARIABLES / VARIABLES
 
 
 def checkpoint_beside(model: Path) -> Path | None:
-    """Give the prefix of the checkpoint that a `Saver` wrote together with this `.meta` file; None: there is none."""
+    """Return the prefix of the checkpoint that a `Saver` wrote with this `.meta` file; None if there is none."""
     prefix = model.with_suffix("")
     if model.suffix != ".meta" or not prefix.name:
         return None
@@ -56,10 +56,10 @@ def checkpoint_beside(model: Path) -> Path | None:
 
 
 def instead_of_model(model: Path) -> str | None:
-    """Say what a path is that was given as a model and is something else; None where nothing is known of it.
+    """Explain what a path is, if it was given as a model and is something else; None if it cannot say.
 
     Args:
-        model: What was given; it need not exist.
+        model: The given path; it need not exist.
 
     """
     if "\0" in str(model):
@@ -80,7 +80,7 @@ def instead_of_model(model: Path) -> str | None:
 
 
 def instead_of_checkpoint(location: Path) -> str | None:
-    """Say what a path is that was given as a checkpoint and is something else."""
+    """Explain what a path is, if it was given as a checkpoint and is something else; None if it cannot say."""
     if is_url(location) and not exists(location):
         return (
             f"{shown_url(location)!r} is a URL, and tffreeze reads local files only. "
@@ -90,7 +90,7 @@ def instead_of_checkpoint(location: Path) -> str | None:
 
 
 def _checkpoint_of(path: Path) -> tuple[Path, str] | None:
-    """The prefix of the checkpoint that a path belongs to, and what the path is."""
+    """The prefix of the checkpoint that a path belongs to, and a description of the path."""
     if not path.name:
         return None
     if not exists(path):
@@ -117,7 +117,7 @@ def _next_step(prefix: Path) -> str:
 
 
 def _is_table(path: Path) -> bool:
-    """Whether a file ends as checkpoints of both formats do: as a LevelDB table."""
+    """Whether a file ends like a LevelDB table, as checkpoints of both formats do."""
     try:
         descriptor = open_regular(path, path.name)
     except (FileNotFoundError, NotReadableError, RefusedError):

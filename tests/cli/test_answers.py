@@ -166,7 +166,7 @@ def test_no_file_that_is_read_is_an_output(freezer: Any, file: str, way: str, mo
     if way == "link":
         output = models / "out.pb"
         output.hardlink_to(folder / file)
-    with pytest.raises(tffreeze.RequestError, match="one of the files that are read") as caught:
+    with pytest.raises(tffreeze.RequestError, match="one of the input files") as caught:
         freezer.freeze(folder, output=output, **options)
     assert "OUTPUT_NOT_WRITABLE" == caught.value.reason
     assert before == (folder / file).read_bytes()

@@ -251,7 +251,7 @@ def test_an_output_is_none_of_the_files_that_are_read(tmp_path: Path) -> None:
     for name in ("graph.pbtxt", "model"):
         before = (tmp_path / name).read_bytes()
         graph, checkpoint, output = (str(tmp_path / file) for file in ("graph.pbtxt", "model", name))
-        with pytest.raises(OSError, match="one of the files that are read"):
+        with pytest.raises(OSError, match="one of the input files"):
             freeze_graph(graph, "", False, checkpoint, "y", "", "", output, True, "")
         assert before == (tmp_path / name).read_bytes()
 

@@ -33,7 +33,12 @@ from tffreeze.result import FreezeResult
 )
 @click.option("--rename-io", is_flag=True, help="Name inputs and outputs after the signature's keys.")
 @click.option("--text", "as_text", is_flag=True, help="Write text format instead of binary.")
-@click.option("--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables instead of a GraphDef.")
+@click.option(
+    "--saved-model",
+    "as_saved_model",
+    is_flag=True,
+    help="Write a SavedModel without variables instead of a GraphDef.",
+)
 @click.option("--fsync", is_flag=True, help="Flush the file to disk, as a guard against a power cut.")
 @click.option("--sha256", is_flag=True, help="Show the sha256 of the result in the summary.")
 @click.option("--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
@@ -94,7 +99,9 @@ def _target(output: str, flags: dict[str, Any]) -> Path | stdout.Stdout:
     if output != stdout.NAME:
         return Path(output)
     if flags["as_saved_model"]:
-        raise click.UsageError("A SavedModel is a directory and cannot be written to stdout. Give a path with -o.")
+        raise click.UsageError(
+            "A SavedModel is a directory and cannot be written to stdout. Give a path with -o."
+        )
     if stdout.binary().isatty() and not flags["as_text"]:
         raise click.UsageError("-o - would write a binary GraphDef to this terminal. Pipe it, or add --text.")
     return stdout.Stdout()

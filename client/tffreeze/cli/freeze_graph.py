@@ -28,7 +28,9 @@ def _true(value: str | bool) -> bool:
 @click.option("--input_graph", default="", help="GraphDef file.")
 @click.option("--input_saver", default="", help="SaverDef file.")
 @click.option("--input_checkpoint", default="", help="Checkpoint.")
-@click.option("--checkpoint_version", type=int, default=2, help="1 or 2. Not needed: detected from the files.")
+@click.option(
+    "--checkpoint_version", type=int, default=2, help="1 or 2. Not needed: detected from the files."
+)
 @click.option("--output_graph", default="", help="Path of the frozen GraphDef.")
 @click.option(
     "--input_binary",
@@ -56,9 +58,7 @@ def _true(value: str | bool) -> bool:
 @click.option("--variable_names_denylist", default="", help="Keep these variables, comma separated.")
 @click.option("--input_meta_graph", default="", help="MetaGraphDef file.")
 @click.option("--input_saved_model_dir", default="", help="SavedModel directory.")
-@click.option(
-    "--saved_model_tags", default="serve", help="Tags of the MetaGraph, comma separated."
-)
+@click.option("--saved_model_tags", default="serve", help="Tags of the MetaGraph, comma separated.")
 def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Freeze a graph, with the flags of TensorFlow's freeze_graph script.
 

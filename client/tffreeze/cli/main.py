@@ -46,7 +46,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. (click would exit with 1 on a broken pipe.)"""
+        """Run the command; click alone would exit with 1 on a broken pipe."""
         try:
             result = super().invoke(ctx)
             stdout.flush()

@@ -37,7 +37,10 @@ def server_flags(command: _Command) -> _Command:
                 help="Server to use, such as localhost:50051; may be repeated: calls rotate.",
             ),
             click.option(
-                "--token-file", type=FILE, metavar="F", help=f"File with the token. Default: ${TOKEN_VARIABLE}."
+                "--token-file",
+                type=FILE,
+                metavar="F",
+                help=f"File with the token. Default: ${TOKEN_VARIABLE}.",
             ),
             click.option("--tls", is_flag=True, help="Use TLS; implied by the next three."),
             click.option("--tls-ca", type=FILE, metavar="F", help="CA certificates to trust, PEM."),
@@ -45,8 +48,12 @@ def server_flags(command: _Command) -> _Command:
                 "--tls-cert", type=FILE, metavar="F", help="Your client certificate, PEM (mutual TLS)."
             ),
             click.option("--tls-key", type=FILE, metavar="F", help="Its private key, PEM."),
-            click.option("--insecure", is_flag=True, help="Allow sending the token to another machine in plaintext."),
-            click.option("--timeout", type=float, metavar="SECONDS", help="Time limit for the call and its retries."),
+            click.option(
+                "--insecure", is_flag=True, help="Allow sending the token to another machine in plaintext."
+            ),
+            click.option(
+                "--timeout", type=float, metavar="SECONDS", help="Time limit for the call and its retries."
+            ),
         ]
     ):
         command = decorator(command)

@@ -1,12 +1,12 @@
-"""V1 checkpoints: one table, or several, that hold index and values alike.
+"""V1 checkpoints: one or several tables with both index and values.
 
-The empty key of each table holds a `SavedTensorSliceMeta`: for each tensor its name, shape, type and the
-boxes that this file has; each box has a value under an encoded key (`ordered_code`), even where it is the
-whole tensor (tensorflow/core/util/tensor_slice_reader.cc). A sharded checkpoint is several such files,
-each with its own tensors or boxes of them.
+The empty key of each table holds a `SavedTensorSliceMeta`: for each tensor its name, shape, type and the slices in
+this file. Each slice has a value under an encoded key (`ordered_code`), even if it is the whole tensor
+(tensorflow/core/util/tensor_slice_reader.cc). A sharded checkpoint has several such files, each with other tensors or
+slices.
 
-To open a file is to read its first block, which may hold its first tensor too; to read a value is to hold
-its block in memory. So, other than with V2, memory grows with the largest tensor.
+Opening a file reads its first block, which may contain its first tensor. Reading a value holds its block in memory.
+So memory grows with the largest tensor, unlike with V2.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ VERSION = 1
 """TF_CHECKPOINT_VERSION in tensorflow/core/public/version.h."""
 
 MAX_BLOCK_BYTES = (1 << 31) + (1 << 20)
-"""A block ends once it has 256 KiB, so it may hold one value of up to 2 GiB beside small ones."""
+"""A block ends after 256 KiB, so it may hold one value of up to 2 GiB beside small ones."""
 
 META_KEY = b""
 
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
-    """What one file says of a tensor."""
+    """The metadata of a tensor in one file."""
 
     table: table.Table
     meta: SavedSliceMeta
@@ -56,9 +56,9 @@ def open_v1(name: str, paths: Sequence[Path], budget: Budget) -> V1Checkpoint:
     """Open a V1 checkpoint.
 
     Args:
-        name: What the caller calls it.
+        name: The last part of its prefix.
         paths: All its files.
-        budget: Of the freeze.
+        budget: The budget of the freeze.
 
     Raises:
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, UNSUPPORTED_MODEL (a newer format) or
@@ -79,7 +79,7 @@ def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSlic
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
         opened = table.open_table(file, files.size_bytes(file), read, MAX_BLOCK_BYTES, budget)
         found = table.find(opened, META_KEY, read)
-        # Unpacked it may be larger than it stands in the file.
+        # Decompressed, it may be larger than in the file.
         budget.add_input(min(len(found or b""), opened.blocks[0].size_bytes) if found is not None else 0)
     try:
         meta = parse(SavedTensorSlices, bytes(found or b"")).meta
@@ -98,13 +98,13 @@ def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSlic
 
 
 class V1Checkpoint(Checkpoint):
-    """An opened V1 checkpoint. Each value is decoded when it is written, one in memory at a time.
+    """An opened V1 checkpoint. Values are decoded when they are written, one in memory at a time.
 
     Args:
-        name: What the caller calls it.
+        name: The last part of its prefix.
         files: Its files by name.
-        holdings: What each file says of each tensor.
-        budget: What strings are drawn from.
+        holdings: The metadata of each tensor in each file.
+        budget: The budget for strings.
 
     """
 
@@ -153,7 +153,7 @@ class V1Checkpoint(Checkpoint):
         return self._covers[entry.key]
 
     def _stored(self, entry: Entry) -> list[tuple[Region, Decoded]]:
-        """Give each stored box of a tensor and its value."""
+        """Return each stored slice of a tensor: its box and its value."""
         stored: list[tuple[Region, Decoded]] = []
         for holding in self._holdings[entry.key]:
             file = holding.table.file
@@ -171,13 +171,15 @@ def _read_strings(box: Region, value: Decoded, files: SourceFiles) -> list[bytes
     runs = list(value_runs(value, STRING_VAL, files))
     check_string_bounds(value.key, len(runs), sum(map(len, runs)))
     if len(runs) != box.elements:
-        told = f"the value of {value.key!r} has {len(runs)} strings, but its shape has {box.elements} elements"
+        told = (
+            f"the value of {value.key!r} has {len(runs)} strings, but its shape has {box.elements} elements"
+        )
         raise malformed(value.table.file, told, value.key)
     return [bytes(run) for run in runs]
 
 
 class _Entries(Mapping[str, Entry]):
-    """The tensors of a V1 checkpoint, each looked at when first asked for."""
+    """The tensors of a V1 checkpoint, each checked at first access."""
 
     def __init__(self, name: str, holdings: Mapping[str, Sequence[_Holding]]) -> None:
         self._name = name
@@ -201,7 +203,7 @@ class _Entries(Mapping[str, Entry]):
 
 
 def _entry(key: str, holdings: Sequence[_Holding]) -> Entry:
-    """Read and check what the files say of one tensor."""
+    """Read and check the metadata of one tensor in all files."""
     file, first = holdings[0].table.file, holdings[0].meta
     shape = shape_of(file, key, first.shape)
     for holding in holdings:

@@ -1,4 +1,4 @@
-"""The size a protobuf message may have, checked before any work."""
+"""The size limit of a protobuf message, checked before any work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_CONSTANTS_IN_MESSAGE = 5
 
 
 def check_weights_size(graph: FrozenGraph) -> None:
-    """Refuse a graph whose constants alone pass the limit.
+    """Refuse a graph whose constants alone exceed the limit.
 
     Raises:
         FreezeError: GRAPH_TOO_LARGE.
@@ -28,7 +28,7 @@ def check_weights_size(graph: FrozenGraph) -> None:
 
 
 def check_encoded_size(graph: FrozenGraph, segments: Iterable[Segment]) -> None:
-    """Refuse an encoded graph that passes the limit.
+    """Refuse an encoded graph that exceeds the limit.
 
     Raises:
         FreezeError: GRAPH_TOO_LARGE.
@@ -38,7 +38,7 @@ def check_encoded_size(graph: FrozenGraph, segments: Iterable[Segment]) -> None:
 
 
 def check_constant(node: NodeDef) -> None:
-    """Refuse a constant of the model's own that nobody can load: one value may stand for any number of elements.
+    """Refuse a constant of the model that nobody can load: one value may stand for any number of elements.
 
     Raises:
         FreezeError: MALFORMED_MODEL.
@@ -58,7 +58,7 @@ def check_constant(node: NodeDef) -> None:
 
 
 def constants(graph: FrozenGraph) -> Iterator[tuple[str, TensorValue]]:
-    """Give the name and value of each constant held by reference, function bodies too."""
+    """Yield the name and value of each constant held by reference, also in function bodies."""
     for node in graph.nodes:
         if node.value is not None:
             yield node.name, node.value

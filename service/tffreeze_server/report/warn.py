@@ -1,4 +1,4 @@
-"""What a user should know of a frozen graph though it was made."""
+"""Warnings: what to know about a successful freeze."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tffreeze_server.rewrite.rewrite import Rewritten
 def warnings_of(
     model: Model, rewritten: Rewritten, side_effects: tuple[str, ...]
 ) -> tuple[WarningReport, ...]:
-    """Warn of a checkpoint that was not asked for, tables, assets, dropped effects, and ops that differ by run.
+    """Warn about a checkpoint that was found, tables, assets, dropped side effects, and stateful ops.
 
     Args:
-        model: As it was loaded.
-        rewritten: The frozen graph and how it came to be.
-        side_effects: Nodes with an effect that are gone.
+        model: The loaded model.
+        rewritten: The frozen graph and its origins.
+        side_effects: Side-effecting nodes that were dropped.
 
     """
     return (

@@ -1,4 +1,4 @@
-"""The source files of a freeze, opened when first read: the edge to the file system."""
+"""The source files of a freeze, opened when first read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SourceFiles:
 
     Args:
         paths: The path for each file name that a `FileRange` may hold.
-        opener: Opens a path. A server gives one that opens nothing but what a planner found.
+        opener: Opens a path. A server's opener opens only the files that a planner found.
 
     """
 
@@ -66,7 +66,7 @@ class SourceFiles:
         return os.fstat(self.descriptor(file)).st_size
 
     def close(self, file: str) -> None:
-        """Close `file`, if it is open: nothing more of it is wanted soon."""
+        """Close `file` if it is open."""
         if file in self._descriptors:
             os.close(self._descriptors.pop(file))
 
@@ -74,7 +74,7 @@ class SourceFiles:
         """Read exactly `length_bytes` of `file` from `offset_bytes` on.
 
         Raises:
-            FreezeError: MALFORMED_CHECKPOINT where the file ends before that; FILE_NOT_READABLE.
+            FreezeError: MALFORMED_CHECKPOINT if the file is too short; FILE_NOT_READABLE.
 
         """
         try:
@@ -86,7 +86,7 @@ class SourceFiles:
         return data
 
     def _rest(self, file: str, length_bytes: int, offset_bytes: int) -> bytes:
-        """A read may be short long before the end of a file (signals, network file systems): go on."""
+        """Continue a short read, which can happen before the end of a file (signals, network file systems)."""
         parts: list[bytes] = []
         while length_bytes:
             part = os.pread(self.descriptor(file), length_bytes, offset_bytes)
