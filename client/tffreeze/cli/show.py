@@ -51,8 +51,8 @@ def say(line: str, stream: TextIO | None, *, label: str = "", colour: str | None
     """Write one line.
 
     Names in models and messages of servers are untrusted text: control characters are escaped.
-    A stream that was closed when the program started is None: the line is dropped. If stderr fails, the line is dropped, too; the exit code still
-    tells the error.
+    A stream that was closed when the program started is None: the line is dropped. If stderr fails, the line
+    is dropped, too; the exit code still tells the error.
 
     Args:
         line: The text; what cannot be shown or encoded is escaped.
