@@ -505,5 +505,5 @@ CASES = (
     Case(121, sliced_strings, TOO_COMPLEX, size=4_000),
     Case(122, object_paths, TOO_COMPLEX, size=8_000, small=1600),
     Case(123, packed_entries, Reason.VARIABLE_NOT_IN_CHECKPOINT, size=20_000),
-    Case(124, small_nodes, None, size=10_000, small=1_300),
+    Case(124, small_nodes, None, size=10_000),
 )

@@ -229,7 +229,7 @@ CASES = (
     Case(200, long_names, Reason.OUTPUT_NOT_FOUND, size=4_500),
     Case(201, partitioned, None, size=2_000),
     Case(202, parts_restored, None, size=2_000),
-    Case(203, long_way_to_restore, None, size=2_000, small=500),
+    Case(203, long_way_to_restore, None, size=2_000),
     Case(204, reads_that_wait, None, size=9_000),
     Case(205, specialised, None, size=8_000),
     Case(206, kept_writes, None, size=5_000),
