@@ -67,7 +67,7 @@ def check_target(
             raise refused(path, "is a folder. Name a file in it")
         if not target.parent.is_dir() and (status is None or stat.S_ISREG(status.st_mode)):
             raise refused(
-                path, f"needs the folder {str(target.parent)!r}, which does not exist. Create it first"
+                path, f"needs the folder {str(target.parent)!r}, and there is none. Create it first"
             )
         if any(_is_same(target, status, other) for other in inputs):
             raise refused(path, f"is {role}. Choose another path")

@@ -104,7 +104,9 @@ def _variables(inspection: Inspection, write: Write) -> None:
     else:
         found = sum(variable.status == "FOUND" for variable in variables)
         total = sum(variable.size_bytes for variable in variables)
-        write(f"variables: {len(variables):,} ({found:,} found in the checkpoint), {size(total)}")
+        has_checkpoint = all(variable.status != "NO_CHECKPOINT" for variable in variables)
+        where = f"{found:,} found in the checkpoint" if has_checkpoint else "no checkpoint given"
+        write(f"variables: {len(variables):,} ({where}), {size(total)}")
     _listed(variables, write)
     if inspection.needs and unneeded:
         write(f"  not needed: {count(unneeded, 'more variable')}")
