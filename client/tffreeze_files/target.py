@@ -66,9 +66,7 @@ def check_target(
         elif status is not None and stat.S_ISDIR(status.st_mode):
             raise refused(path, "is a folder. Name a file in it")
         if not target.parent.is_dir() and (status is None or stat.S_ISREG(status.st_mode)):
-            raise refused(
-                path, f"needs the folder {str(target.parent)!r}, and there is none. Create it first"
-            )
+            raise refused(path, f"would be in {str(target.parent)!r}, which is not a folder. Create it first")
         if any(_is_same(target, status, other) for other in inputs):
             raise refused(path, f"is {role}. Choose another path")
     return path if is_special(status) else target

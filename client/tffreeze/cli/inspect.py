@@ -118,7 +118,7 @@ def _variables(inspection: Inspection, write: Write) -> None:
 def _need(need: NeedInspection, write: Write) -> None:
     """Such as `serving_default: 320 variables, 102.5 MB, all found`."""
     total = len(need.variables)
-    name = need.signature_key or "the outputs asked for"
+    name = need.signature_key or "the given outputs"
     if not total:
         write(f"  {name}: none")
         return
