@@ -41,6 +41,11 @@ def is_saved_model(folder: Path) -> bool:
     return any(is_file(folder / file) for file in SAVED_MODEL_FILES)
 
 
+def saved_model_above(path: Path) -> Path | None:
+    """Find the SavedModel that a path leads into; None if there is none. The result is as relative as the path."""
+    return next((folder for folder in path.parents if is_saved_model(folder)), None)
+
+
 def named_inside(state: str) -> PurePosixPath | None:
     """Parse the path in a `checkpoint` state file as a path below its folder; None if it is not one.
 

@@ -286,3 +286,25 @@ def test_freeze_graph_names_its_own_flags(arguments: list[str], says: str, not_s
         *arguments,
     )
     assert (2, True, False) == (done.code, says in done.err, not_says in done.err)
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize(
+    ("model", "step"),
+    [
+        ("digits/variables/variables", "next: give the SavedModel digits."),
+        ("digits/variables", "next: give the SavedModel digits."),
+        ("nothing", "next: give a SavedModel directory, or a GraphDef or MetaGraphDef file."),
+    ],
+)
+def test_a_next_step_names_the_model_as_it_was_typed(model: str, step: str) -> None:
+    """A relative path stays relative."""
+    assert step in run("freeze", model, "-o", "x.pb").err.splitlines()
+
+
+def test_the_next_command_can_be_run(models: Path) -> None:
+    """It holds the model as it was typed, quoted for a shell."""
+    (models / "digits").rename(models / "my digits")
+    shown = run("freeze", "my digits", "--signature", "predict", "-o", "x.pb").err.splitlines()
+    step = "next: `tffreeze inspect 'my digits'` lists the signatures; choose with --signature KEY."
+    assert step in shown

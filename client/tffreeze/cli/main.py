@@ -7,6 +7,7 @@ import importlib
 import io
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -17,6 +18,7 @@ from tffreeze.cli.show import show_error, show_unexpected
 from tffreeze.errors import TffreezeError
 from tffreeze.interrupts import end_at_once
 from tffreeze.output import as_tffreeze_error
+from tffreeze_files.layout import saved_model_above
 from tffreeze_files.target import DISK_FULL, output_error
 
 COMMANDS = {
@@ -54,17 +56,20 @@ class Commands(click.Group):
             stdout.forget()
             raise SystemExit(exit_codes.BROKEN_PIPE) from None
         except TffreezeError as error:
-            show_error(error, partial(_with_model, ctx.obj or {}))
+            show_error(error, partial(_with_paths, ctx.obj or {}, error.reason))
             raise SystemExit(exit_codes.exit_code(error)) from None
         return result
 
 
-def _with_model(params: dict[str, Any], text: str) -> str:
-    """Put the model as it was typed into a next step; one of a server needs more than its path."""
+def _with_paths(params: dict[str, Any], reason: str, text: str) -> str:
+    """Put paths as they were typed into a next step. A model of a server needs more than its path."""
     if not params.get("model") or params.get("model_root"):
         return text
     import shlex  # noqa: PLC0415 - only an error needs it
 
+    above = saved_model_above(Path(params["model"])) if reason == "MODEL_NOT_FOUND" else None
+    if above is not None:
+        return f"give the SavedModel {shlex.quote(str(above))}."
     return text.replace("MODEL", shlex.quote(params["model"]))
 
 
