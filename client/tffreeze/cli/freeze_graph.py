@@ -14,7 +14,7 @@ import click
 
 from tffreeze import embedded
 from tffreeze.cli.exit_codes import exit_code
-from tffreeze.cli.show import show_error, show_report
+from tffreeze.cli.show import show_error, show_report, with_model
 from tffreeze.errors import TffreezeError
 from tffreeze.interrupts import RaisedSignals
 
@@ -77,7 +77,8 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
         with RaisedSignals():
             report = embedded.freeze_graph(**flags)
     except TffreezeError as error:
-        show_error(error, embedded.freeze_graph_words)
+        model = flags["input_meta_graph"] or flags["input_saved_model_dir"] or flags["input_graph"]
+        show_error(error, lambda text: with_model(embedded.freeze_graph_words(text), model or "MODEL"))
         sys.exit(exit_code(error))
     if flags["output_graph"]:
         show_report(report, flags["output_graph"], sys.stdout)

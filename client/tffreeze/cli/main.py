@@ -14,7 +14,7 @@ import click
 
 from tffreeze import __version__
 from tffreeze.cli import exit_codes, stdout
-from tffreeze.cli.show import show_error, show_unexpected
+from tffreeze.cli.show import show_error, show_unexpected, with_model
 from tffreeze.errors import TffreezeError
 from tffreeze.interrupts import end_at_once
 from tffreeze.output import as_tffreeze_error
@@ -65,12 +65,10 @@ def _with_paths(params: dict[str, Any], reason: str, text: str) -> str:
     """Put paths as they were typed into a next step. A model of a server needs more than its path."""
     if not params.get("model") or params.get("model_root"):
         return text
-    import shlex  # noqa: PLC0415 - only an error needs it
-
     above = saved_model_above(Path(params["model"])) if reason == "MODEL_NOT_FOUND" else None
     if above is not None:
-        return f"give the SavedModel {shlex.quote(str(above))}."
-    return text.replace("MODEL", shlex.quote(params["model"]))
+        return with_model("give the SavedModel MODEL.", str(above))
+    return with_model(text, params["model"])
 
 
 def _epilog() -> str:

@@ -74,6 +74,13 @@ def say(line: str, stream: TextIO | None, *, label: str = "", colour: str | None
         click.echo(text, file=stream, color=False if os.environ.get("NO_COLOR") else None)
 
 
+def with_model(text: str, model: str) -> str:
+    """Put the model's path, quoted for a shell, into a next step."""
+    import shlex  # noqa: PLC0415 - only an error needs it
+
+    return text.replace("MODEL", shlex.quote(model))
+
+
 def show_error(error: TffreezeError, in_own_words: Callable[[str], str] = str) -> None:
     """Print an error on stderr: message, reason and next step; `in_own_words` adapts the latter."""
     say(error.message, sys.stderr, label="error:", colour="red")
