@@ -334,13 +334,13 @@ def _field(number: int, data: bytes) -> bytes:
 
 
 BYTES = {
-    "no message": Lie("content", _before("started", b"\xff" * 9), "INTERNAL", "no FreezeResponse"),
-    "half a message": Lie("content", _before("started", b"\x12\x7f\x01"), "INTERNAL", "no FreezeResponse"),
+    "no message": Lie("content", _before("started", b"\xff" * 9), "INTERNAL", "not a FreezeResponse"),
+    "half a message": Lie("content", _before("started", b"\x12\x7f\x01"), "INTERNAL", "not a FreezeResponse"),
     "no UTF-8": Lie(
         "content",
         _before("started", _field(2, _field(2, _field(1, b"\xff")))),
         "INTERNAL",
-        "no FreezeResponse",
+        "not a FreezeResponse",
     ),
     "millions of files": Lie(
         "content", lambda _: [_field(2, _field(2, b"") * 2_000_001)], "INTERNAL", "more than 2,000,000 fields"
