@@ -1,8 +1,8 @@
 """From the bytes that a server sent to a message of the contract.
 
 An empty message takes two bytes on the wire and a hundred in memory: 64 MiB could become 4 GB. So the fields of a
-larger message are counted before protobuf reads it. The server decides how long that takes, so the walk is quick: at
-most half a second on a machine of 2020, as what is known of a message is looked up once, and varints of one byte take no call.
+larger message are counted before protobuf reads it. The server decides how long that takes, so the walk is quick:
+half a second for as many fields as are allowed, whatever they are.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def read_message(kind: type[_Message], data: bytes) -> _Message:
 def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - each protobuf has its own descriptors
     """Walk through a message and those in it; False where there is no way through it, too."""
     left = MAX_FIELDS
-    outer = []  # as deep as the contract's messages are
-    inside, position, end = _inside(descriptor), 0, len(data)
+    outer = [(_inside(descriptor), 0, len(data))]  # as deep as the contract's messages are
     try:
-        while True:
+        while outer:
+            inside, position, end = outer.pop()
             while position < end:
                 tag = data[position]
                 position += 1
@@ -94,11 +94,9 @@ def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - eac
                     position += _FIXED_BYTES[tag & 7]
                 if left < 0 or position > end:
                     return False
-            if not outer:
-                return left >= 0
-            inside, position, end = outer.pop()
     except (LookupError, AttributeError):  # cut short, no varint, or a group, of which the contract has none
         return False
+    return True
 
 
 @functools.cache
