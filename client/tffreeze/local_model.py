@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_file import LocalFile, open_local
-from tffreeze.options import FreezeArguments, StrPath
+from tffreeze.options import FreezeArguments, StrPath, check_utf8
 from tffreeze_files.layout import (
     SAVED_MODEL_FILES,
     checkpoint_beside,
@@ -82,6 +82,7 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
     Raises:
         NotFoundError: MODEL_NOT_FOUND or CHECKPOINT_NOT_FOUND.
         ModelFileError: FILE_NOT_READABLE.
+        RequestError: INVALID_OPTION: the name of a file is not UTF-8.
 
     """
     found: dict[str, Path] = {}
@@ -95,6 +96,7 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
     except ValueError:  # what Python raises for names that no file system call takes
         message = f"There is no model {str(model)!r}, or no file of it: a name cannot hold a zero byte."
         raise error_for("MODEL_NOT_FOUND", message, str(model)) from None
+    check_utf8(*found)
     return LocalModel(files, name, location, names["saver"], names["op_list"])
 
 
@@ -212,7 +214,7 @@ def _belongs(name: str, prefix: str) -> bool:
 
 def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
     """Every file below a folder, by the name it will have."""
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_raise_unless_missing):
         folders.sort()
         for file in sorted(files):
             path = Path(parent, file)
@@ -220,9 +222,14 @@ def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
                 yield f"{name}/{path.relative_to(folder).as_posix()}", path
 
 
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
 def _plain(name: str) -> str:
     """A name that the contract allows: it is only shown."""
-    return re.sub(r"[\\\0]", "_", name) or "model"
+    return re.sub(r"[\\\0\ud800-\udfff]", "_", name) or "model"
 
 
 def _local_file(name: str, path: Path) -> LocalFile:
