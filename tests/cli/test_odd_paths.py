@@ -90,7 +90,7 @@ def test_a_path_that_names_no_file_is_wrong_usage(arguments: list[str], says: st
 def test_a_saved_model_may_end_in_a_slash(tmp_path: Path) -> None:
     """It is a folder."""
     run = tffreeze("freeze", DIGITS, "--saved-model", "-q", "-o", "new/", cwd=tmp_path)
-    assert (0, ["saved_model.pb"]) == (run.code, os.listdir(tmp_path / "new"))
+    assert (0, ["saved_model.pb"]) == (run.code, [path.name for path in (tmp_path / "new").iterdir()])
 
 
 @pytest.mark.parametrize(

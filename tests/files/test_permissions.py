@@ -37,6 +37,12 @@ def _shared(folder: Path, mode: int) -> Path:
     return shared
 
 
+def _write(target: Path, *, as_folder: bool) -> None:
+    with open_output(target, as_folder=as_folder) as output:
+        output.begin("saved_model.pb", 5)
+        output.write(b"after")
+
+
 def test_a_folder_that_cannot_be_listed_takes_files(folder: Path) -> None:
     """One that may only be entered and written to; the second time a file is replaced."""
     target = _shared(folder, 0o733) / "x.pb"
@@ -44,9 +50,7 @@ def test_a_folder_that_cannot_be_listed_takes_files(folder: Path) -> None:
     for data in (b"first", b"second"):
         write_whole(target, data)
         assert data == target.read_bytes()
-    with open_output(target.with_name("model"), as_folder=True) as output:
-        output.begin("saved_model.pb", 1)
-        output.write(b"1")
+    _write(target.with_name("model"), as_folder=True)
     os.seteuid(0)
     assert {"x.pb", "model"} == {path.name for path in target.parent.iterdir()}
 
@@ -62,9 +66,7 @@ def test_what_another_user_left_stays(as_folder: bool, folder: Path) -> None:
     os.mkfifo(ours)
     if not as_folder:
         (shared / "out").write_bytes(b"before")
-    with open_output(shared / "out", as_folder=as_folder) as output:
-        output.begin("saved_model.pb", 5)
-        output.write(b"after")
+    _write(shared / "out", as_folder=as_folder)
     assert {theirs.name, "out"} == {path.name for path in shared.iterdir()}
 
 
@@ -80,12 +82,8 @@ def test_what_may_not_be_written_has_a_reason(
         target.chmod(0o777)
         os.chown(target, SOMEBODY_ELSE, -1)
     os.seteuid(SOMEBODY)
-    with (
-        pytest.raises(OutputError, match="that you may write to") as raised,
-        open_output(target, as_folder=as_folder) as output,
-    ):
-        output.begin("saved_model.pb", 5)
-        output.write(b"after")
+    with pytest.raises(OutputError, match="that you may write to") as raised:
+        _write(target, as_folder=as_folder)
     os.seteuid(0)
     assert "OUTPUT_NOT_WRITABLE" == raised.value.reason
     assert (["out"] if is_there else []) == [path.name for path in target.parent.iterdir()]
