@@ -188,6 +188,7 @@ def _add_named(found: dict[str, Path], location: Path, folder: str) -> bool:
     """Add the files of a checkpoint named by its prefix, its pattern or any of its files; False: there are none."""
     part = _PART.fullmatch(location.name)
     prefixes = {location.name, part["prefix"]} if part else {location.name}
+    prefixes -= {".", ".."}  # folders, not names of files
     added = [_add_parts(found, location.with_name(prefix), folder) for prefix in sorted(prefixes)]
     return any(added)
 
