@@ -61,9 +61,9 @@ AREAS = {
     ),
     "server": Area((SERVER,), (), ("tests/rpc", "tests/server", "tests/contract", "tests/deploy")),
     "client": Area(
-        ("client/tffreeze",),
+        ("client/tffreeze", "client/tffreeze_files"),
         ("client/tffreeze/v1",),
-        ("tests/client", "tests/cli", "tests/contract", "tests/rpc"),
+        ("tests/files", "tests/peers", "tests/client", "tests/contract", "tests/cli"),
     ),
 }
 
@@ -264,7 +264,7 @@ def measure(tree: Tree, area: Area) -> Coverage:
     data.unlink(missing_ok=True)
     os.environ["COVERAGE_FILE"] = str(data)
     folders = [folder for folder in area.tests if (REPOSITORY / folder).exists()]
-    sources = [f"--cov={folder}" for folder in ("client/tffreeze", "service/tffreeze_server")]
+    sources = [f"--cov={folder}" for folder in ("client", "service/tffreeze_server")]
     tree.pytest(
         *folders, *sources, "--cov-context=test", "--cov-report=", "--maxfail=1000", f"--junitxml={durations}"
     )

@@ -130,6 +130,7 @@ _HOMES = {
     "inspection": (
         "AssetInspection",
         "Inspection",
+        "NeedInspection",
         "ObstacleInspection",
         "SaverInspection",
         "SignatureInspection",

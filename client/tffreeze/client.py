@@ -24,7 +24,7 @@ from tffreeze.output import Target
 from tffreeze.parse import broken, read_message
 from tffreeze.remote import RemoteArguments, RemoteFreeze, model_source
 from tffreeze.result import FreezeResult, FrozenBytes
-from tffreeze.retry import Patience, Stop
+from tffreeze.retry import Patience, Stop, check_timeout
 from tffreeze.send import Sender
 from tffreeze.unary import call_unary
 from tffreeze.v1 import freeze_service_pb2
@@ -198,6 +198,7 @@ class Client:
 
     def _patience(self, timeout_seconds: float | None) -> Patience:
         chosen = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        check_timeout(chosen)
         return Patience(chosen, self._max_attempts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,20 @@ from tffreeze._version import __version__
 from tffreeze.allocator import keep_freed_megabytes
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.loopback import is_loopback
+from tffreeze.options import check_utf8
 
 MAX_RESPONSE_BYTES = 64 << 20
 """Enough for the report of some hundred thousand variables; chunks are much smaller."""
 
 _IDENTITY_ONLY = 1
 """Accept uncompressed messages only: a kilobyte of gzip can become a gigabyte."""
+
+_URL = re.compile(r"https?:", re.IGNORECASE)
+_PORT = re.compile(r"^(?!unix)(?:.*[^:])?:([0-9]+)$", re.DOTALL)
+_MAX_PORT = (1 << 16) - 1
+_MAX_PORT_DIGITS = 5
+_WITH_COMMAS = ("ipv4:", "ipv6:", "unix:", "unix-abstract:")
+"""Schemes whose addresses may hold commas."""
 
 _T = TypeVar("_T")
 
@@ -66,6 +75,10 @@ class Connection:
                 "INVALID_OPTION",
                 "The token contains spaces or characters that are not ASCII. Check the token file.",
             )
+        for address in addresses:
+            _check_address(address)
+        if tls is not None:
+            _check_tls(tls)
         far = next((address for address in addresses if not is_loopback(address)), None)
         if token and tls is None and far and not insecure:
             message = f"The token would go to {far!r} in plaintext. Give `tls`, or `insecure=True` to send it anyway."
@@ -129,6 +142,37 @@ class Connection:
         tls = self._tls
         credentials = grpc.ssl_channel_credentials(tls.root_certificates, tls.private_key, tls.certificate)
         return grpc.secure_channel(address, credentials, options)
+
+
+def _check_address(address: str) -> None:
+    """Refuse what gRPC would take for something else, or look up as the name of a host, again and again."""
+    check_utf8(address)
+    port = _PORT.search(address)
+    if not address or any(map(str.isspace, address)) or _URL.match(address):
+        why = "is no address"
+    elif "," in address and not address.startswith(_WITH_COMMAS):
+        why = "is more than one address: give each by itself"
+    elif port and (len(port[1]) > _MAX_PORT_DIGITS or int(port[1]) > _MAX_PORT):
+        why = f"has the port {port[1]}, and {_MAX_PORT} is the highest"
+    else:
+        return
+    raise error_for("INVALID_OPTION", f"{address!r} {why}. An address is such as `localhost:50051`.", address)
+
+
+def _check_tls(tls: Tls) -> None:
+    """Refuse what is not PEM. gRPC only logs that, and ends the process where a certificate has no key."""
+    for name, data, mark in (
+        ("root_certificates", tls.root_certificates, b"-----BEGIN CERTIFICATE-----"),
+        ("certificate", tls.certificate, b"-----BEGIN CERTIFICATE-----"),
+        ("private_key", tls.private_key, b"PRIVATE KEY-----"),
+    ):
+        if data is not None and mark not in data:
+            raise error_for(
+                "INVALID_OPTION", f"The `{name}` of TLS is not PEM: it has no {mark.decode()!r}.", name
+            )
+    if (tls.certificate is None) is not (tls.private_key is None):
+        message = "A client's certificate is of no use without its private key, nor the key alone: give both, or none."
+        raise error_for("INVALID_OPTION", message)
 
 
 def client_is_closed() -> TffreezeError:

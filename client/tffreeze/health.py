@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tffreeze.connection import Connection
 from tffreeze.errors import error_for
+from tffreeze.retry import check_timeout
 from tffreeze.unary import call_unary
 
 METHOD = "/grpc.health.v1.Health/Check"
@@ -21,9 +22,11 @@ def check_health(connection: Connection, timeout_seconds: float) -> str:
         Its address.
 
     Raises:
-        UnavailableError: It cannot be reached, or does not accept calls.
+        RequestError: INVALID_OPTION: the time is none.
+        UnavailableError: It cannot be reached, or does not take calls now.
 
     """
+    check_timeout(timeout_seconds)
     address, status = call_unary(connection, METHOD, iter([b""]), timeout_seconds)
     if status != _SERVING:
         message = f"The server at {address} does not accept calls: it is starting or shutting down."

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_file import LocalFile, open_local
-from tffreeze.options import FreezeArguments, StrPath
+from tffreeze.options import FreezeArguments, StrPath, check_utf8
 from tffreeze_files.layout import (
     SAVED_MODEL_FILES,
     checkpoint_beside,
@@ -82,6 +82,7 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
     Raises:
         NotFoundError: MODEL_NOT_FOUND or CHECKPOINT_NOT_FOUND.
         ModelFileError: FILE_NOT_READABLE.
+        RequestError: INVALID_OPTION: the name of a file is not UTF-8.
 
     """
     found: dict[str, Path] = {}
@@ -97,6 +98,7 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
             f"There is no model {str(model)!r}: its name, or the name of one of its files, has a zero byte."
         )
         raise error_for("MODEL_NOT_FOUND", message, str(model)) from None
+    check_utf8(*found)
     return LocalModel(files, name, location, names["saver"], names["op_list"])
 
 
@@ -188,6 +190,7 @@ def _add_named(found: dict[str, Path], location: Path, folder: str) -> bool:
     """Add the files of a checkpoint named by its prefix, its pattern or any of its files; False if there are none."""
     part = _PART.fullmatch(location.name)
     prefixes = {location.name, part["prefix"]} if part else {location.name}
+    prefixes -= {".", ".."}  # folders, not names of files
     added = [_add_parts(found, location.with_name(prefix), folder) for prefix in sorted(prefixes)]
     return any(added)
 
@@ -213,8 +216,8 @@ def _belongs(name: str, prefix: str) -> bool:
 
 
 def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
-    """Yield every file below a folder, with its name in the upload."""
-    for parent, folders, files in os.walk(folder):
+    """Every file below a folder, by the name it will have."""
+    for parent, folders, files in os.walk(folder, onerror=_raise_unless_missing):
         folders.sort()
         for file in sorted(files):
             path = Path(parent, file)
@@ -222,9 +225,14 @@ def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
                 yield f"{name}/{path.relative_to(folder).as_posix()}", path
 
 
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
 def _plain(name: str) -> str:
-    """Make a name that the contract allows. It is used in messages only."""
-    return re.sub(r"[\\\0]", "_", name) or "model"
+    """A name that the contract allows: it is only shown."""
+    return re.sub(r"[\\\0\ud800-\udfff]", "_", name) or "model"
 
 
 def _local_file(name: str, path: Path) -> LocalFile:

@@ -75,7 +75,8 @@ def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
     """Convert the options to the contract's message. It does not contain the model's files.
 
     Raises:
-        TypeError: For an unknown keyword argument.
+        RequestError: INVALID_OPTION: a name is not UTF-8.
+        TypeError: For a keyword argument that there is not.
 
     """
     from tffreeze.v1 import model_pb2, options_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
@@ -89,11 +90,29 @@ def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
             continue
         if key == "tags":
             message.tags.CopyFrom(model_pb2.TagSet(tags=sorted(_names(value))))
-        elif isinstance(value, bool) or key in ("restore_op", "filename_tensor"):
+        elif isinstance(value, bool):
+            setattr(message, key, value)
+        elif key in ("restore_op", "filename_tensor"):
+            check_utf8(value)
             setattr(message, key, value)
         else:
             getattr(message, key).extend(_names(value))
     return message
+
+
+def check_utf8(*names: object) -> None:
+    """Check names that go into a message. Bytes of a command line or a folder that are no UTF-8 are surrogates.
+
+    Raises:
+        RequestError: INVALID_OPTION.
+
+    """
+    for name in names:
+        try:
+            str(name).encode()
+        except UnicodeEncodeError:
+            message = f"{str(name)!r} is not UTF-8, as every name in a request is. Rename it."
+            raise error_for("INVALID_OPTION", message, str(name)) from None
 
 
 def check_form(arguments: FreezeArguments, *, is_path: bool) -> None:
@@ -109,7 +128,9 @@ def check_form(arguments: FreezeArguments, *, is_path: bool) -> None:
 
 def _names(value: object) -> list[str]:
     if isinstance(value, str):
-        return [value]
+        value = [value]
     if not isinstance(value, Iterable):
-        raise TypeError(f"{value!r} is not a list of names.")
-    return list(value)
+        raise TypeError(f"{value!r} is no list of names.")
+    names = list(value)
+    check_utf8(*names)
+    return names

@@ -1,11 +1,14 @@
 """Parsing messages of a server.
 
-An empty message takes two bytes on the wire and a hundred in memory, so 64 MiB could become 4 GB. So the fields of a
-large message are counted before protobuf parses it.
+An empty message takes two bytes on the wire and a hundred in memory: 64 MiB could become 4 GB. So the fields of a
+larger message are counted before protobuf reads it. The server decides how long that takes, so the walk is quick:
+half a second for as many fields as are allowed, whatever they are.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -21,7 +24,14 @@ _UNCOUNTED_BYTES = 1 << 20
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
-_MAX_VARINT_BYTES = 10
+_MAX_VARINT_BYTES = 5
+"""Of a tag or a length, as protobuf's parsers have it (protobuf.dev/programming-guides/encoding): both have 32 bits."""
+
+_LONG_COST = 2
+"""A tag or a length of several bytes takes as long as so many further fields, and counts as them."""
+
+_VARINT_BYTES = re.compile(rb"[\x80-\xff]{0,9}[\x00-\x7f]")
+_NUMBERS = object()
 _TEXT = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 
 _Message = TypeVar("_Message", bound=Message)
@@ -50,45 +60,61 @@ def read_message(kind: type[_Message], data: bytes) -> _Message:
 def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - each protobuf has its own descriptors
     """Count the fields of a message and of nested ones; also False if it cannot be parsed."""
     left = MAX_FIELDS
-    outer = [(descriptor, 0, len(data))]  # no deeper than the contract's messages
+    outer = [(_inside(descriptor), 0, len(data))]  # as deep as the contract's messages are
     try:
         while outer:
-            message, position, end = outer.pop()
+            inside, position, end = outer.pop()
             while position < end:
+                tag = data[position]
+                position += 1
+                if tag >= 0x80:
+                    tag, position = _varint(data, position - 1)
+                    left -= _LONG_COST
                 left -= 1
-                tag, position = _varint(data, position)
                 if tag & 7 == _LENGTH:
-                    length, position = _varint(data, position)
-                    field = message.fields_by_number.get(tag >> 3)
-                    inner, after = field and field.message_type, position + length
-                    if left < 0 or after > end:
+                    length = data[position]
+                    position += 1
+                    if length >= 0x80:
+                        length, position = _varint(data, position - 1)
+                        left -= _LONG_COST
+                    after = position + length
+                    if after > end:
                         return False
-                    if inner is not None:
-                        outer.append((message, after, end))
-                        message, end = inner, after
+                    inner = inside.get(tag)
+                    if inner is _NUMBERS:
+                        left -= length  # at most so many are packed in it
+                    elif inner is not None and length:
+                        outer.append((inside, after, end))
+                        inside, end = _inside(inner), after
                         continue
-                    if field is not None and field.type not in _TEXT:
-                        left -= length  # it may hold that many packed numbers
                     position = after
                 elif tag & 7 == _VARINT:
-                    _, position = _varint(data, position)
+                    position = _VARINT_BYTES.match(data, position).end()  # type: ignore[union-attr]  # see below
                 else:
                     position += _FIXED_BYTES[tag & 7]
                 if left < 0 or position > end:
                     return False
-    except (LookupError, ValueError):  # truncated, or a group, which the contract does not use
+    except (LookupError, AttributeError):  # cut short, no varint, or a group, of which the contract has none
         return False
     return True
 
 
+@functools.cache
+def _inside(descriptor: Any) -> dict[int, Any]:  # noqa: ANN401 - as above
+    """By the tag of a field: the descriptor of its messages, or `_NUMBERS`; without fields of text."""
+    return {
+        field.number << 3 | _LENGTH: field.message_type or _NUMBERS
+        for field in descriptor.fields
+        if field.type not in _TEXT
+    }
+
+
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    number = data[position]
-    if number < 0x80:
-        return number, position + 1
+    """A tag or a length, and where it ends; a LookupError where it is longer than any."""
     number = 0
     for index in range(_MAX_VARINT_BYTES):
         byte = data[position + index]
         number |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
             return number, position + index + 1
-    raise ValueError("no varint")
+    raise LookupError("no varint")

@@ -19,7 +19,7 @@ from tffreeze.events import Finished, FreezeEvent, Started, Writing
 from tffreeze.local_file import LocalFile
 from tffreeze.local_model import find_model, input_files
 from tffreeze.memory import MemoryOutput
-from tffreeze.options import FreezeArguments, StrPath, check_form, options_message
+from tffreeze.options import FreezeArguments, StrPath, check_form, check_utf8, options_message
 from tffreeze.output import Output, Target, check_output, open_output
 from tffreeze.parse import broken
 from tffreeze.receive import Receiver
@@ -233,6 +233,7 @@ def model_source(
         local = find_model(model, options)
         return local.source(with_weights=with_weights), local.files
     given = {part: options.get(part) for part in ("checkpoint", "saver", "op_list")}
+    check_utf8(model_root, *(os.fspath(cast(StrPath, path)) for path in (model, *given.values()) if path))
     source = model_pb2.ModelSource(model_root=model_root, model=os.fspath(model))
     for part, path in given.items():
         if path:

@@ -18,6 +18,9 @@ MAX_DELAY_SECONDS = 10.0
 MAX_RETRY_AFTER_SECONDS = 60.0
 """The longest delay that a server may ask for. If it asks for more, there is no further attempt."""
 
+MAX_TIMEOUT_SECONDS = 366 * 24 * 3600
+"""gRPC takes a deadline after the end of its calendar for one that is over."""
+
 _T = TypeVar("_T")
 
 
@@ -72,6 +75,19 @@ class Patience:
                 return attempt(left_seconds)
             except TffreezeError as error:
                 attempts.wait_after(error)
+
+
+def check_timeout(timeout_seconds: float | None) -> None:
+    """Refuse a time that none could be done in, or that is none.
+
+    Raises:
+        RequestError: INVALID_OPTION.
+
+    """
+    if timeout_seconds is not None and not 0 < timeout_seconds <= MAX_TIMEOUT_SECONDS:
+        bounds = f"more than 0 and at most {MAX_TIMEOUT_SECONDS:,} seconds"
+        message = f"A timeout is {bounds}, and this one is {timeout_seconds:g}."
+        raise error_for("INVALID_OPTION", message)
 
 
 class Attempts:

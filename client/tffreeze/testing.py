@@ -76,7 +76,7 @@ class _Server:
 
     async def stop(self) -> None:
         if self._server is not None:
-            await self._server.stop(0)
+            await self._server.stop(None)  # at once
         if self._service is not None:
             await self._service.close()
 

@@ -23,7 +23,7 @@ _TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
 """The last bytes of a checkpoint's index, and of a V1 checkpoint (tensorflow/core/lib/io/format.h)."""
 
 _URL = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+:/")
-_DATA_FILE = re.compile(r"(?P<prefix>.+)\.data-\d{5,}-of-\d{5,}", re.DOTALL)
+_DATA_ENDING = re.compile(r"\.data-[0-9]{5,}-of-[0-9]{5,}\Z")
 
 
 def is_url(path: Path) -> bool:
@@ -65,9 +65,9 @@ def own_checkpoint(saved_model: Path) -> Path:
 
 
 def checkpoint_beside(model: Path) -> Path | None:
-    """Return the prefix of the checkpoint that a `Saver` wrote with this `.meta` file; None if there is none."""
-    prefix = model.with_suffix("")
-    if model.suffix != ".meta" or not prefix.name:
+    """Give the prefix of the checkpoint that a `Saver` wrote together with this `.meta` file; None: there is none."""
+    prefix = _before(model, ".meta")
+    if prefix is None:
         return None
     is_there = is_file(prefix.with_name(f"{prefix.name}.index")) or _is_table(prefix)
     return prefix if is_there else None
@@ -114,14 +114,22 @@ def _checkpoint_of(path: Path) -> tuple[Path, str] | None:
     if not exists(path):
         index = path.with_name(f"{path.name}.index")
         return (path, "the prefix of a checkpoint") if is_file(index) else None
-    data = _DATA_FILE.fullmatch(path.name)
-    if data:
-        return path.with_name(data["prefix"]), "a data file of a checkpoint"
+    ending = _DATA_ENDING.search(path.name)
+    prefix = _before(path, ending[0]) if ending else None
+    if prefix is not None:
+        return prefix, "a file of a checkpoint's weights"
     if not _is_table(path):
         return None
-    if path.suffix == ".index":
-        return path.with_suffix(""), "the index of a checkpoint"
-    return path, "a V1 checkpoint"
+    prefix = _before(path, ".index")
+    if prefix is not None:
+        return prefix, "the index of a checkpoint"
+    return path, "a checkpoint of the first format (V1)"
+
+
+def _before(path: Path, ending: str) -> Path | None:
+    """A path without an ending of its name; None where it does not end so, or is nothing but that and dots."""
+    name = path.name.removesuffix(ending)
+    return None if name in (path.name, "", ".", "..") else path.with_name(name)
 
 
 def _next_step(prefix: Path) -> str:

@@ -12,13 +12,17 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 from pathlib import Path
 
 NEW_FILE_MODE = 0o666
 """The umask applies, as for any new file."""
 
 _O_TMPFILE: int = getattr(os, "O_TMPFILE", 0)
-# The errors of file systems and kernels without O_TMPFILE; old kernels read it as O_DIRECTORY.
+_O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)
+"""Opens a folder that may be written to and not listed, too."""
+
+# What file systems and kernels without O_TMPFILE answer; old kernels take it for O_DIRECTORY.
 _NO_TMPFILE = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
 _NAME = re.compile(r"\.tffreeze-[0-9a-f]{16}\.part")
 
@@ -119,15 +123,20 @@ def _remove_unlocked(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder, unless it has been renamed."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a file or a folder; one that has been renamed is gone already.
+
+    Nothing but a folder is given to `rmtree`, which opens what it is given: a FIFO would have it wait for ever.
+    """
     with contextlib.suppress(OSError):
-        path.unlink()
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def _link(descriptor: int, path: Path) -> None:
-    """Give the open file a name. open(2) documents this use of /proc for O_TMPFILE."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Give the open file a name: open(2) states this use of /proc for O_TMPFILE."""
+    folder = os.open(path.parent, _O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # Without a directory's descriptor Python calls link(2), which does not follow the symlink in /proc.
         os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder, follow_symlinks=True)

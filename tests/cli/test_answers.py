@@ -210,6 +210,17 @@ def test_a_report_is_neither_the_output_nor_an_input(report: str, models: Path) 
     assert not (models / "out.pb").exists()
 
 
+@pytest.mark.parametrize(
+    "report", ["out", "out/", "digits/saved_model.pb", "digits/variables/variables.index"]
+)
+def test_a_report_beside_a_saved_model_is_no_input(report: str, models: Path) -> None:
+    """Nor the directory itself."""
+    before = (models / "digits" / "saved_model.pb").read_bytes()
+    done = run("freeze", "digits", "--saved-model", "-o", "out", "--report", report, cwd=models)
+    assert (2, False) == (done.code, (models / "out").exists())
+    assert before == (models / "digits" / "saved_model.pb").read_bytes()
+
+
 def test_a_report_can_be_in_the_saved_model(models: Path) -> None:
     """In the directory that appears."""
     done = run("freeze", "digits", "--saved-model", "-o", "out", "--report", "out/r.json", "-q", cwd=models)

@@ -19,7 +19,21 @@ def names(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
+class _Model(click.Path):
+    """A path that is not empty. An unset variable of a shell would mean the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - as click has it
+        """Take it as it is: it may be below a model root of a server."""
+        if not value:
+            self.fail("it is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 FILE = click.Path(dir_okay=False)
+"""A file of this machine."""
+
+ANYWHERE = click.Path(readable=False)
+"""A path here, or below a model root of a server: nothing is looked at."""
 
 
 def _keep_as_typed(ctx: click.Context, param: click.Parameter, value: str) -> str:  # noqa: ARG001 - as click calls it
@@ -32,15 +46,17 @@ def model_flags(command: _Command) -> _Command:
     """Add the model, and the flags that say how to read it."""
     for decorator in reversed(
         [
-            click.argument("model", type=click.Path(), callback=_keep_as_typed),
+            click.argument("model", type=_Model(readable=False), callback=_keep_as_typed),
             click.option(
                 "--checkpoint",
                 metavar="P",
-                type=click.Path(),
-                help="Checkpoint: its prefix, any of its files, its directory, or a SavedModel. "
+                type=ANYWHERE,
+                help="A checkpoint: its prefix, any of its files, the directory it is in, or a SavedModel. "
                 "Default: the SavedModel's own, or the one beside a .meta file.",
             ),
-            click.option("--saver", metavar="F", type=FILE, help="File with a SaverDef, binary or text."),
+            click.option(
+                "--saver", metavar="F", type=ANYWHERE, help="A file with a SaverDef, binary or text."
+            ),
             click.option(
                 "--restore-op", metavar="OP", help="Use this restore op instead of the model's own."
             ),
@@ -79,8 +95,8 @@ def model_flags(command: _Command) -> _Command:
             click.option(
                 "--op-list",
                 metavar="F",
-                type=FILE,
-                help="File with an OpList, binary or text: ops that neither the model nor TensorFlow defines.",
+                type=ANYWHERE,
+                help="A file with an OpList, binary or text: ops that neither the model nor TensorFlow defines.",
             ),
         ]
     ):

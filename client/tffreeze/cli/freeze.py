@@ -62,6 +62,8 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
       tffreeze freeze saved_model/ -o - | gzip > frozen.pb.gz
       tffreeze freeze saved_model/ --server freeze.example:50051 --tls -o frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
+    output = _out(output, "-o", is_folder=bool(flags["as_saved_model"]))
+    report_file = None if report_file is None else _out(report_file, "--report")
     if stdout.NAME == output == report_file:
         raise click.UsageError("-o - and --report - both write to stdout. Write one of them to a file.")
     result = _freeze(output, report_file, quiet, flags)
@@ -72,6 +74,17 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
         is_taken = stdout.NAME in (output, report_file)
         shown = "stdout" if output == stdout.NAME else output
         show_report(result.report, shown, stdout_or_stderr(is_taken), result.sha256)
+
+
+def _out(path: str, flag: str, *, is_folder: bool = False) -> str:
+    """Take a path to write to as it is meant: `-` for every name of standard output."""
+    if not path:
+        raise click.UsageError(f"{flag} is empty: name a file, or - for stdout.")
+    if path.endswith("/") and not is_folder:
+        raise click.UsageError(
+            f"{flag} {path} is the name of a folder: name a file. (--saved-model writes a folder.)"
+        )
+    return stdout.NAME if stdout.is_meant(path) else path
 
 
 def _freeze(output: str, report_file: str | None, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
@@ -117,4 +130,4 @@ def _check_report(report_file: str, output: str, inputs: list[Path], options: Fr
     inside = Path(os.path.realpath(report)).parent == Path(os.path.realpath(output))
     if not (inside and options.get("as_saved_model")):
         check_output(report, inputs)
-        check_output(report, others, role="the output")
+        check_output(report, others, role="where the frozen graph goes")

@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from tffreeze import embedded
+from tffreeze.cli import stdout
 from tffreeze.cli.exit_codes import exit_code
-from tffreeze.cli.show import show_error, show_report, with_model
+from tffreeze.cli.show import show_error, show_report, stdout_or_stderr, with_model
 from tffreeze.errors import TffreezeError
 from tffreeze.interrupts import RaisedSignals
 
@@ -81,4 +82,5 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
         show_error(error, lambda text: with_model(embedded.freeze_graph_words(text), model or "MODEL"))
         sys.exit(exit_code(error))
     if flags["output_graph"]:
-        show_report(report, flags["output_graph"], sys.stdout)
+        is_taken = stdout.is_meant(flags["output_graph"])
+        show_report(report, flags["output_graph"], stdout_or_stderr(is_taken))

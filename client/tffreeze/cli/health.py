@@ -32,9 +32,10 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
     values = ServerFlags.take(flags)
     servers = values.server or (DEFAULT_SERVER,)
     connection = Connection(servers, values.tls_files(), values.token(), insecure=values.insecure)
+    timeout_seconds = DEFAULT_TIMEOUT_SECONDS if values.timeout is None else values.timeout
     try:
         for _ in servers:
-            address = check_health(connection, values.timeout or DEFAULT_TIMEOUT_SECONDS)
+            address = check_health(connection, timeout_seconds)
             say(f"{address}: serving", sys.stdout)
     finally:
         connection.close()

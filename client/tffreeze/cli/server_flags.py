@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "TFFREEZE_TOKEN"  # noqa: S105 - a name, no secret
 
+MAX_FILE_BYTES = 8 << 20
+"""Of a token or of certificates: all that a system trusts are a quarter of a megabyte."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _NAMES = ("server", "token_file", "tls", "tls_ca", "tls_cert", "tls_key", "insecure", "timeout")
@@ -137,9 +140,16 @@ def client(flags: ServerFlags) -> Client:
 
 
 def _read(file: str) -> bytes:
+    """All of a small file, or of a pipe, such as `<(command)` is; a device may have no end."""
     try:
-        return Path(file).read_bytes()
+        with Path(file).open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise error_for(
             "INVALID_OPTION", f"The file {file!r} cannot be read: {error.strerror}.", file
         ) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise error_for(
+            "INVALID_OPTION", f"The file {file!r} is longer than any token or certificates.", file
+        )
+    return data

@@ -124,7 +124,9 @@ def show_report(report: Report, output: str, stream: TextIO | None, sha256: str 
     if averages:
         write(f"  {averages} of them from their moving averages")
     if report.kept_variables:
-        write(f"kept as variables: {', '.join(report.kept_variables[:MAX_LINES])}")
+        more = len(report.kept_variables) - MAX_LINES
+        shown = [*report.kept_variables[:MAX_LINES], *([f"… and {more} more"] if more > 0 else [])]
+        write(f"kept as variables: {', '.join(shown)}")
     dropped = report.dropped
     write(
         f"dropped: {count(dropped.nodes, 'node')}, {count(dropped.functions, 'function')}, "

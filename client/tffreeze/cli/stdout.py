@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from tffreeze.errors import error_for
@@ -14,6 +16,20 @@ from tffreeze_files.target import output_error
 
 NAME = "-"
 """Its name on the command line."""
+
+
+def is_meant(path: str) -> bool:
+    """Whether a path is standard output: `-`, or a name of the same pipe, file or terminal, such as /dev/stdout.
+
+    /dev/null is not: whatever else goes there, nothing gets in its way.
+    """
+    if path == NAME:
+        return True
+    try:
+        ours, found = os.fstat(sys.stdout.fileno()), Path(path).stat()
+    except (OSError, ValueError, AttributeError):  # closed, no file, no such path
+        return False
+    return os.path.samestat(ours, found) and (not stat.S_ISCHR(found.st_mode) or sys.stdout.isatty())
 
 
 class Stdout:
