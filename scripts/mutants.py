@@ -225,14 +225,13 @@ def survivors(area: Area, printed: str) -> list[Mutant]:
 
 def _compiles(mutant: Mutant) -> bool:
     try:
-        ast.parse(_changed(mutant))
+        ast.parse(_changed(mutant, (REPOSITORY / mutant.file).read_bytes()))
     except SyntaxError:
         return False
     return True
 
 
-def _changed(mutant: Mutant) -> bytes:
-    source = (REPOSITORY / mutant.file).read_bytes()
+def _changed(mutant: Mutant, source: bytes) -> bytes:
     return source[: mutant.start] + mutant.new.encode() + source[mutant.end :]
 
 
@@ -374,7 +373,7 @@ def _tells(arguments: list[str], mutant: Mutant, tree: Tree) -> bool:
     original = file.read_bytes()
     broken: list[str] = []
     while True:
-        file.write_bytes(_changed(mutant))
+        file.write_bytes(_changed(mutant, original))
         try:
             failed = tree.failing(*arguments, *(f"--deselect={test}" for test in broken))
         finally:
