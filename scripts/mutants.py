@@ -63,8 +63,8 @@ AREAS = {
     "engine": Area(
         ("service/tffreeze_server",),
         (SERVER, "service/tffreeze_server/tfproto"),
-        tuple(f"tests/{name}" for name in "graph checkpoint resolve rewrite emit inspection hostile".split()),
-        ("tests/cli", "tests/conformance"),
+        tuple(f"tests/{name}" for name in "graph checkpoint resolve rewrite emit inspection".split()),
+        ("tests/hostile", "tests/cli", "tests/conformance"),
     ),
     "server": Area(
         (SERVER,),
