@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from checkpoint.bundle_writer import block_bytes, outcome, table_bytes, table_of_blocks, varint, with_trailer
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
+from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.tensors import crc32c
 
@@ -29,7 +30,7 @@ def items_of(data: bytes, max_block_bytes: int = 1 << 20) -> list[tuple[bytes, b
     opened = table.open_table("t.index", len(data), read, max_block_bytes, Budget())
     found = list(table.items(opened, read, Budget()))
     for key, value in found:
-        assert value == bytes(table.find(opened, key, read) or b"")
+        assert value == bytes(Lookup(opened).find(key, read) or b"")
     return found
 
 
@@ -61,7 +62,7 @@ def test_a_key_that_is_not_there_is_not_found() -> None:
     data = table_bytes(ENTRIES[1:])
     read = lambda length, offset: data[offset : offset + length]  # noqa: E731
     opened = table.open_table("t", len(data), read, 1 << 20, Budget())
-    assert [None] * 4 == [table.find(opened, key, read) for key in (b"", b"a", b"a/bb", b"zz")]
+    assert [None] * 4 == [Lookup(opened).find(key, read) for key in (b"", b"a", b"a/bb", b"zz")]
 
 
 def test_a_table_cut_at_any_byte_is_refused() -> None:

@@ -92,15 +92,19 @@ def words_of_training(folder: Path, **loader: str) -> tuple[ModelSource, list[in
         insert = table.insert(tf.constant(["two", "six"]), tf.constant([22, 66], tf.int64), name="insert")
         signature = tf1.saved_model.predict_signature_def({"word": word}, {"number": number})
         builder = tf1.saved_model.Builder(str(folder / "model"))
-        more = {key: insert for key in loader}
+        more = dict.fromkeys(loader, insert)
         builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature}, **more)
         builder.save()
     loaded = tf.saved_model.load(str(folder / "model")).signatures["serving_default"]
-    return ModelSource(folder / "model"), loaded(tf.constant(["one", "two", "six"]))["number"].numpy().tolist()
+    return ModelSource(folder / "model"), loaded(tf.constant(["one", "two", "six"]))[
+        "number"
+    ].numpy().tolist()
 
 
 @pytest.mark.parametrize(
-    ("loader", "expected"), [({}, [1, 2, -1]), ({"main_op": "insert"}, [1, 22, 66])], ids=["training", "loader"]
+    ("loader", "expected"),
+    [({}, [1, 2, -1]), ({"main_op": "insert"}, [1, 22, 66])],
+    ids=["training", "loader"],
 )
 def test_an_insert_counts_where_a_loader_runs_it(
     tmp_path: Path, loader: dict[str, str], expected: list[int]
