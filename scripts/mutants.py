@@ -339,15 +339,21 @@ def measure(tree: Tree, area: Area) -> Coverage:
             for line in numbits_to_nums(numbits):
                 found.setdefault((os.path.relpath(path, tree.folder), line), []).append(test)
     return Coverage(
-        {place: sorted(set(tests), key=lambda t: seconds.get(t, 0.0)) for place, tests in found.items()}
+        {
+            place: sorted((t for t in set(tests) if t in seconds), key=lambda t: seconds[t])
+            for place, tests in found.items()
+        }
     )
 
 
 def _seconds(durations: Path) -> dict[str, float]:
+    """How long each test took that passed."""
     import xml.etree.ElementTree as ET
 
     found = {}
     for case in ET.parse(durations).iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            continue
         file = case.get("classname", "").replace(".", "/") + ".py"
         found[f"{file}::{case.get('name')}"] = float(case.get("time", 0))
     return found
@@ -359,7 +365,7 @@ def is_noticed(mutant: Mutant, tree: Tree, area: Area, coverage: Coverage, given
     runs = [tests] if tests else []
     if not given.quick:
         runs += [[*folders_of(area.tests), *DEAR], folders_of(area.dear)]
-    return any(_tells(run, mutant, tree) for run in runs)
+    return any(_tells(run, mutant, tree, are_sound=run is tests) for run in runs)
 
 
 def folders_of(names: Iterable[str]) -> list[str]:
@@ -367,8 +373,8 @@ def folders_of(names: Iterable[str]) -> list[str]:
     return [name for name in names if (REPOSITORY / name).exists()]
 
 
-def _tells(arguments: list[str], mutant: Mutant, tree: Tree) -> bool:
-    """Whether some tests tell a mutant from the code."""
+def _tells(arguments: list[str], mutant: Mutant, tree: Tree, *, are_sound: bool) -> bool:
+    """Whether some tests tell a mutant from the code; those that have passed on the code are sound."""
     file = tree.folder / mutant.file
     original = file.read_bytes()
     broken: list[str] = []
@@ -380,7 +386,7 @@ def _tells(arguments: list[str], mutant: Mutant, tree: Tree) -> bool:
             file.write_bytes(original)
         if failed is None:
             return False
-        if not failed or tree.failing(failed) is None:
+        if are_sound or not failed or tree.failing(failed) is None:
             return True
         broken.append(failed)
 

@@ -184,7 +184,7 @@ def _decode_varints(value: Decoded, run: memoryview) -> Iterator[bytes]:
         if sys.byteorder == "big":
             elements.byteswap()
         yield elements.tobytes()
-        start = max(end, start + 1)
+        start = end
 
 
 def _tag(field: int) -> bytes:
