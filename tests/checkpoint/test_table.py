@@ -184,3 +184,22 @@ def test_a_changed_block_is_a_checksum_mismatch() -> None:
     block[3] ^= 1
     refused(table_of_blocks([(b"k", bytes(block))]), Reason.CHECKSUM_MISMATCH)
     assert crc32c.unmask(int.from_bytes(block[-4:], "little")) != crc32c.extend(0, bytes(block[:-4]))
+
+
+def test_a_key_that_ends_a_block_and_begins_the_next() -> None:
+    """Keys increase from block to block, too."""
+    blocks = [
+        (b"a", with_trailer(block_bytes([(b"a", b"1")]))),
+        (b"b", with_trailer(block_bytes([(b"a", b"2")]))),
+    ]
+    assert "not in the order of their keys" in refused(table_of_blocks(blocks))
+
+
+def test_what_entries_draw() -> None:
+    """A block of more than a megabyte draws for each of its entries once."""
+    entries = [(f"{n:08}".encode(), bytes(100)) for n in range(20_000)]
+    budget = Budget(10_000_000)
+    assert entries == table.parse_block("t", block_bytes(entries), budget)
+    size_bytes = 20_000 * (700 + 3 * 8 + 100)
+    assert size_bytes == budget.size_bytes
+    assert 0 <= 8 * 20_000 + (size_bytes >> 8) - budget.steps < 100
