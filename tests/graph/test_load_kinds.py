@@ -269,6 +269,16 @@ def test_a_saver_from_a_file_goes_first(tmp_path: Path) -> None:
         assert ["y", "save/restore_all"] == [saver.restore_op for saver in model.savers]
 
 
+def test_a_filename_tensor_given_is_the_first_savers(tmp_path: Path) -> None:
+    """Those after it keep their own."""
+    path = written(tmp_path / "m", meta_graph())
+    saver = written(tmp_path / "saver", SaverDef(restore_op_name="y", filename_tensor_name="x:0"))
+    model = load(ModelSource(path, saver=saver), FreezeOptions(filename_tensor="y"))
+    assert [("y", "y:0"), ("save/restore_all", "save/Const:0")] == [
+        (saver.restore_op, saver.filename_tensor) for saver in model.savers
+    ]
+
+
 def test_a_restore_op_given_stands_alone(tmp_path: Path) -> None:
     """--restore-op and --filename-tensor are used, with or without `:0`."""
     path = written(tmp_path / "m", meta_graph())
