@@ -147,3 +147,15 @@ def test_an_insert_of_a_loader_without_what_was_restored(tmp_path: Path, given: 
         )
     expected = Reason.VARIABLE_NOT_IN_CHECKPOINT if given else Reason.CHECKPOINT_NEEDED
     assert (expected, "t") == (caught.value.reason, caught.value.subject)
+
+
+def test_warnings_of_ops_with_state(tmp_path: Path) -> None:
+    """A table and what fills it have warnings of their own; any other op with state has one by its name."""
+    fill = op("fill", "InitializeTableV2", "t", "keys", "values", attrs=KINDS)
+    frozen = freeze_text(model("HashTableV2", fill), tmp_path, "y")
+    assert {"TABLE_NEEDS_INITIALIZER"} == codes(frozen)
+    text = """node { name: "y" op: "PyFunc" attr { key: "token" value { s: "t" } } attr { key: "Tin" value { list {} } }
+      attr { key: "Tout" value { list { type: DT_FLOAT } } } }"""
+    (warning,) = freeze_text(text, tmp_path, "y").report.warnings
+    assert ("STATEFUL_OP", "y") == (warning.code, warning.subject)
+    assert "'PyFunc'" in warning.message
