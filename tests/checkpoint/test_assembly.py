@@ -128,9 +128,7 @@ def test_a_column_is_not_read_an_element_at_a_time(tmp_path: Path) -> None:
     assert max(reads) <= assembly.MAX_SPAN_BYTES
 
 
-def test_a_box_that_stands_in_one_run_is_read_in_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_box_that_stands_in_one_run_is_read_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the window is for boxes that do not."""
     monkeypatch.setattr(assembly, "MAX_WINDOW_BYTES", 64)
     values = os.urandom(3 * 40 * 50)
