@@ -45,3 +45,24 @@ def test_names_are_parsed_once() -> None:
     found = [reader.restored(f"r:{k}" if k else "r") for k in range(VARIABLES)]
     assert [Restored(f"v{k}") for k in range(VARIABLES)] == found
     assert 2 == Counted.parsed
+
+
+def read_file(filename_tensor: str, **files: Node) -> str | None:
+    """The key that a restore op reads from the file `files["f"]`; None where that is not the saver's."""
+    flat = {**files, "names": strings("names", b"v"), "r": new_node("r", "Restore", ("f", "names"), {})}
+    found = RestoreReader(flat, Saver("r", filename_tensor, "the saver")).restored("r")
+    return found.key if isinstance(found, Restored) else None
+
+
+def test_the_file_that_is_read() -> None:
+    """It comes from the saver's filename tensor, wherever on the way that is; names in a circle are no file's."""
+    given, other = new_node("given", "Placeholder", (), {}), new_node("other", "Placeholder", (), {})
+    straight = new_node("f", "Identity", ("given",), {})
+    assert "v" == read_file("given:0", f=straight, given=given, other=other)
+    assert "v" == read_file("f:0", f=straight, given=given)
+    assert "v" == read_file("", f=straight, given=given)
+    assert None is read_file("other:0", f=straight, given=given, other=other)
+    circle = {"f": new_node("f", "Identity", ("g",), {}), "g": new_node("g", "Identity", ("f",), {})}
+    assert None is read_file("given:0", **circle)
+    assert None is read_file("", **circle)
+    assert "v" == read_file("g:0", **circle)
