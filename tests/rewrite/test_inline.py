@@ -105,6 +105,32 @@ def test_in_a_loop_a_constant_of_a_body_knows_its_frame() -> None:
     assert ("Identity", ("e",)) == shape_of(flat)["c/input"]
 
 
+def test_in_a_loop_what_waits_for_a_call_runs_in_its_frame() -> None:
+    """The NoOp of the call's name waits for an input of the call, too, though its body reads none."""
+    nodes = graph(
+        'node { name: "x" op: "Placeholder" } node { name: "e" op: "Enter" input: "x" }'
+        f'node {{ name: "c" input: "e" {CALL} }} node {{ name: "y" op: "Neg" input: "e" input: "^c" }}'
+    )
+
+    flat, _ = inline_calls(nodes, Inliner(outputs(DOUBLE)), frozenset())
+
+    assert ("NoOp", ("^c/check", "^c/mul", "^c/input")) == shape_of(flat)["c"]
+
+
+def test_nodes_of_a_body_that_read_nothing() -> None:
+    """One that gives the same whenever it runs does not wait; any other one waits for what the call waited for."""
+    text = DOUBLE.replace("node_def {", 'node_def { name: "now" op: "Timestamp" } node_def {', 1)
+    nodes = graph(
+        'node { name: "x" op: "Placeholder" } node { name: "w" op: "NoOp" }'
+        f'node {{ name: "c" input: "x" input: "^w" {CALL} }}'
+    )
+
+    flat, _ = inline_calls(nodes, Inliner(outputs(text)), frozenset())
+
+    assert ("Const", ()) == shape_of(flat)["c/two"]
+    assert ("Timestamp", ("^w",)) == shape_of(flat)["c/now"]
+
+
 def test_noinline_is_honoured() -> None:
     """A function marked `_noinline` stays a call."""
     marked = DOUBLE.replace("signature {", 'attr { key: "_noinline" value { b: true } } signature {', 1)
