@@ -259,6 +259,17 @@ def test_names_must_tell_apart(tmp_path: Path, change: object, says: str) -> Non
     assert says in error.message
 
 
+@pytest.mark.parametrize(("unknown", "accepted"), [(1, True), (2, False)])
+def test_fields_of_a_later_tensorflow(tmp_path: Path, unknown: int, accepted: bool) -> None:
+    """A file is of a kind where no more of its fields are unknown there than known."""
+    path = tmp_path / "g"
+    path.write_bytes(b"\x18\x1b" + b"\xe8\x04\x01" * unknown)
+    if accepted:
+        assert "graph_def" == loaded(path).kind
+    else:
+        assert "fit none" in failure(path).message
+
+
 def test_a_saver_from_a_file_goes_first(tmp_path: Path) -> None:
     """--saver FILE, binary or text, stands before the MetaGraph's own."""
     path = written(tmp_path / "m", meta_graph())

@@ -206,3 +206,11 @@ def test_branches_one_of_which_keeps_its_variable(tmp_path: Path) -> None:
     with pytest.raises(FreezeError) as caught:
         frozen_of(handed_on("b"), tmp_path, "y", deny=("w",))
     assert (Reason.UNSUPPORTED_OP, "if") == (caught.value.reason, caught.value.subject)
+
+
+@pytest.mark.parametrize("dtype", ["", 'attr { key: "dtype" value { type: DT_INT32 } }'])
+def test_a_read_of_another_type(tmp_path: Path, dtype: str) -> None:
+    """A read must say the type of its variable."""
+    with pytest.raises(FreezeError) as caught:
+        frozen_of(f'{handle("v")} node {{ name: "y" op: "ReadVariableOp" input: "v" {dtype} }}', tmp_path, "y")
+    assert (Reason.MALFORMED_MODEL, "y") == (caught.value.reason, caught.value.subject)
