@@ -17,7 +17,6 @@ compression, keys may be much larger in memory than in the file: storing them dr
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -113,30 +112,28 @@ def items(table: Table, read: Read, budget: Budget) -> Iterator[tuple[bytes, byt
         yield from entries
 
 
-def find(table: Table, key: bytes, read: Read) -> memoryview | None:
-    """Return the value of a key, or None. It holds one block in memory and makes no copies."""
-    position = bisect.bisect_left(table.last_keys, key)
-    if position == len(table.blocks):
-        return None
-    block = read_block(table, table.blocks[position], read)
-    for found, start, end in entries_of(table.file, block):
-        if found == key:
-            return memoryview(block)[start:end]
-    return None
-
-
 def read_block(table: Table, handle: BlockHandle, read: Read) -> bytes:
-    """Read, check and decompress one block."""
+    """Read, check and unpack one block."""
+    return read_stored(table, handle, read)[0]
+
+
+def read_stored(table: Table, handle: BlockHandle, read: Read) -> tuple[bytes, bool]:
+    """Read, check and unpack one block; also say whether it is packed in the file.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what `read` raises.
+
+    """
     block = read(handle.size_bytes, handle.offset_bytes)
     trailer = read(TRAILER_BYTES, handle.offset_bytes + handle.size_bytes)
     stored = int.from_bytes(trailer[1:], "little")
     if crc32c.unmask(stored) != crc32c.extend(crc32c.extend(0, block), trailer[:1]):
         raise checksum_mismatch(table.file, f"the block at byte {handle.offset_bytes}")
     if trailer[0] == 0:
-        return block
+        return block, False
     if trailer[0] == 1:
-        return _unpack_snappy(table, block)
-    raise malformed(table.file, f"a block has an unknown compression ({trailer[0]})")
+        return _unpack_snappy(table, block), True
+    raise malformed(table.file, f"a block is compressed in an unknown way ({trailer[0]})")
 
 
 def _unpack_snappy(table: Table, packed: bytes) -> bytes:

@@ -21,6 +21,7 @@ from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.assembly import Interleaved, Part
 from tffreeze_server.checkpoint.checkpoint import Checkpoint, Entry, empty_proto, shape_of, value_size_bytes
+from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.parts import MAX_PARTS, Cover, box_of, cover_of, extents_of
 from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
@@ -48,8 +49,13 @@ META_KEY = b""
 class _Holding:
     """The metadata of a tensor in one file."""
 
-    table: table.Table
+    values: Lookup
     meta: SavedSliceMeta
+
+    @property
+    def file(self) -> str:
+        """Its name."""
+        return self.values.table.file
 
 
 def open_v1(name: str, paths: Sequence[Path], budget: Budget) -> V1Checkpoint:
@@ -67,19 +73,20 @@ def open_v1(name: str, paths: Sequence[Path], budget: Budget) -> V1Checkpoint:
     """
     holdings: dict[str, list[_Holding]] = {}
     for path in paths:
-        opened, meta = _read_meta(path, budget)
+        values, meta = _read_meta(path, budget)
         for tensor in meta.tensor:
-            holdings.setdefault(tensor.name, []).append(_Holding(opened, tensor))
+            holdings.setdefault(tensor.name, []).append(_Holding(values, tensor))
     return V1Checkpoint(name, {path.name: path for path in paths}, holdings, budget)
 
 
-def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSliceMeta]:
+def _read_meta(path: Path, budget: Budget) -> tuple[Lookup, SavedTensorSliceMeta]:
     file = path.name
     with SourceFiles({file: path}) as files:
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
         opened = table.open_table(file, files.size_bytes(file), read, MAX_BLOCK_BYTES, budget)
-        found = table.find(opened, META_KEY, read)
-        # Decompressed, it may be larger than in the file.
+        lookup = Lookup(opened)
+        found = lookup.find(META_KEY, read)
+        # Unpacked it may be larger than it stands in the file.
         budget.add_input(min(len(found or b""), opened.blocks[0].size_bytes) if found is not None else 0)
     try:
         meta = parse(SavedTensorSlices, bytes(found or b"")).meta
@@ -94,7 +101,7 @@ def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSlic
             f"{VERSION}. Save it again with another TensorFlow.",
             subject=file,
         )
-    return opened, meta
+    return lookup, meta
 
 
 class V1Checkpoint(Checkpoint):
@@ -156,13 +163,13 @@ class V1Checkpoint(Checkpoint):
         """Return each stored slice of a tensor: its box and its value."""
         stored: list[tuple[Region, Decoded]] = []
         for holding in self._holdings[entry.key]:
-            file = holding.table.file
+            file = holding.file
             for slice_proto in holding.meta.slice:
                 extents = extents_of(slice_proto)
                 box = box_of(file, entry.key, extents, entry.shape)
                 table_key = part_key(entry.key.encode(), extents)
                 length_bytes = box.elements * dtypes.size_bytes_of(entry.dtype)
-                stored.append((box, Decoded(length_bytes, holding.table, table_key, entry.key, entry.dtype)))
+                stored.append((box, Decoded(length_bytes, holding.values, table_key, entry.key, entry.dtype)))
         return stored
 
 
@@ -171,10 +178,8 @@ def _read_strings(box: Region, value: Decoded, files: SourceFiles) -> list[bytes
     runs = list(value_runs(value, STRING_VAL, files))
     check_string_bounds(value.key, len(runs), sum(map(len, runs)))
     if len(runs) != box.elements:
-        told = (
-            f"the value of {value.key!r} has {len(runs)} strings, but its shape has {box.elements} elements"
-        )
-        raise malformed(value.table.file, told, value.key)
+        told = f"the value of {value.key!r} has {len(runs)} strings and its shape {box.elements}"
+        raise malformed(value.file, told, value.key)
     return [bytes(run) for run in runs]
 
 
@@ -203,22 +208,20 @@ class _Entries(Mapping[str, Entry]):
 
 
 def _entry(key: str, holdings: Sequence[_Holding]) -> Entry:
-    """Read and check the metadata of one tensor in all files."""
-    file, first = holdings[0].table.file, holdings[0].meta
+    """Read and check what the files say of one tensor."""
+    file, first = holdings[0].file, holdings[0].meta
     shape = shape_of(file, key, first.shape)
     for holding in holdings:
-        if holding.meta.type != first.type or shape_of(holding.table.file, key, holding.meta.shape) != shape:
-            raise malformed(
-                holding.table.file, f"{key!r} has another dtype or shape in this file than in {file!r}", key
-            )
+        if holding.meta.type != first.type or shape_of(holding.file, key, holding.meta.shape) != shape:
+            raise malformed(holding.file, f"{key!r} has another type or shape in it than in {file!r}", key)
     parts = sum(len(holding.meta.slice) for holding in holdings)
     if parts > MAX_PARTS:
         raise malformed(file, f"{key!r} has {parts} slices, more than {MAX_PARTS}", key)
     sliced = parts > 1 or any(
-        box_of(holding.table.file, key, extents_of(part), shape) != whole(shape)
+        box_of(holding.file, key, extents_of(part), shape) != whole(shape)
         for holding in holdings
         for part in holding.meta.slice
     )
     size_bytes = value_size_bytes(file, key, first.type, shape)
-    shards = tuple(sorted({holding.table.file for holding in holdings}))
+    shards = tuple(sorted({holding.file for holding in holdings}))
     return Entry(key, first.type, shape, size_bytes, sliced, shards)

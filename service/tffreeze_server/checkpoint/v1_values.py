@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.assembly import ReadAt
+from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.checkpoint.problems import malformed
 from tffreeze_server.parse import parse
 from tffreeze_server.tensors import dtypes
@@ -67,8 +68,8 @@ class Decoded(Assembled):
     """A stored value of a V1 checkpoint, decoded when it is read.
 
     Attributes:
-        length_bytes: Size of the decoded value.
-        table: The file's table.
+        length_bytes: Of the decoded value.
+        values: Of the file's table.
         table_key: The value's key in it.
         key: The tensor's key, for messages.
         dtype: Its dtype.
@@ -76,10 +77,15 @@ class Decoded(Assembled):
     """
 
     length_bytes: int
-    table: table.Table
+    values: Lookup
     table_key: bytes
     key: str
     dtype: int
+
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return self.values.table.file
 
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
         """Read the block, check its crc, and yield the value."""
@@ -106,10 +112,8 @@ class Decoded(Assembled):
         else:
             size_bytes = sum(map(_count_varints, runs)) * dtypes.size_bytes_of(self.dtype)
         if size_bytes != self.length_bytes:
-            told = (
-                f"the value of {self.key!r} has {size_bytes} bytes, but its shape needs {self.length_bytes}"
-            )
-            raise malformed(self.table.file, told, self.key)
+            told = f"the value of {self.key!r} has {size_bytes} bytes and its shape takes {self.length_bytes}"
+            raise malformed(self.file, told, self.key)
         return runs
 
 
@@ -131,8 +135,8 @@ def value_runs(value: Decoded, field: int, files: SourceFiles) -> Iterator[memor
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what reading raises.
 
     """
-    file = value.table.file
-    found = table.find(value.table, value.table_key, lambda length, offset: files.pread(file, length, offset))
+    file = value.file
+    found = value.values.find(value.table_key, lambda length, offset: files.pread(file, length, offset))
     if found is None:
         raise malformed(file, f"the value of {value.key!r} is missing", value.key)
     for slice_ in _fields(file, found, _DATA):
@@ -175,13 +179,11 @@ def _decode_varints(value: Decoded, run: memoryview) -> Iterator[bytes]:
             proto = parse(TensorProto, _tag(field) + _varint(len(window)) + window)
             elements = array.array(element, getattr(proto, name))
         except (DecodeError, OverflowError):
-            raise malformed(
-                value.table.file, f"the value of {value.key!r} cannot be parsed", value.key
-            ) from None
+            raise malformed(value.file, f"the value of {value.key!r} cannot be parsed", value.key) from None
         if sys.byteorder == "big":
             elements.byteswap()
         yield elements.tobytes()
-        start = max(end, start + 1)
+        start = end
 
 
 def _tag(field: int) -> bytes:

@@ -47,7 +47,7 @@ def check_constant(node: NodeDef) -> None:
     if node.op != "Const" or "value" not in node.attr:
         return
     tensor = node.attr["value"].tensor
-    shape = read_shape(tensor.tensor_shape)
+    shape = read_shape(tensor.tensor_shape, node.name)
     if shape is not None and not can_be_constant(tensor.dtype, shape):
         raise FreezeError(
             Reason.MALFORMED_MODEL,
