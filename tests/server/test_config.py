@@ -141,7 +141,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b"prot = 1", "'port'"),
+        (b"ports = 1", "Did you mean 'port'"),
         (b"port = true", "--port True (from"),
         (b"port = 1.5", "--port 1.5 (from"),
         (b"[port]", "--port {} (from"),
