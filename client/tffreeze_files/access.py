@@ -2,8 +2,9 @@
 
 A freeze on the caller's own machine reads any path (`LocalFiles`). A server that freezes for others says for the
 time of a freeze where files may be read (`using`): then no stage can read anything else, whatever path it makes up.
-`tests/fences` holds that the engine has no other way to a file. Where files may be read holds for one thread: a
-thread that is started later reads any path.
+`tests/fences` holds that the engine has no other way to a file. Where files may be read holds for the whole process,
+whichever thread reads: so such a server makes one freeze at a time in a process, and no file is read there between
+two of them (`NoFiles`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -62,19 +62,38 @@ class LocalFiles:
             return [entry.name for entry in islice(entries, max_names)]
 
 
-_LOCAL = LocalFiles()
+class NoFiles:
+    """No file, by any path."""
 
-_FILES: ContextVar[Files] = ContextVar("files", default=_LOCAL)
+    def open(self, path: Path) -> int:
+        """Refuse."""
+        raise _refused(path)
+
+    def status(self, path: Path) -> os.stat_result:
+        """Refuse."""
+        raise _refused(path)
+
+    def names(self, folder: Path, max_names: int) -> list[str]:  # noqa: ARG002 - as `Files` has it
+        """Refuse."""
+        raise _refused(folder)
+
+
+def _refused(path: Path) -> RefusedError:
+    return RefusedError(f"This process reads files only for a freeze, and {str(path)!r} is read for none.")
+
+
+_in_use: list[Files] = [LocalFiles()]
+"""The last one is where this process reads files."""
 
 
 @contextlib.contextmanager
 def using(files: Files) -> Iterator[None]:
-    """Have this thread read files only through `files`."""
-    token = _FILES.set(files)
+    """Have this process, with all its threads, read files only through `files`. For one thread at a time."""
+    _in_use.append(files)
     try:
         yield
     finally:
-        _FILES.reset(token)
+        _in_use.pop()
 
 
 def open_path(path: Path) -> int:
@@ -85,7 +104,7 @@ def open_path(path: Path) -> int:
         RefusedError: It may not be read.
 
     """
-    return _FILES.get().open(path)
+    return _in_use[-1].open(path)
 
 
 def status(path: Path) -> os.stat_result:
@@ -95,7 +114,7 @@ def status(path: Path) -> os.stat_result:
         OSError: It is not there, or cannot be looked at.
 
     """
-    return _FILES.get().status(path)
+    return _in_use[-1].status(path)
 
 
 def names_in(folder: Path, max_names: int) -> list[str]:
@@ -105,7 +124,7 @@ def names_in(folder: Path, max_names: int) -> list[str]:
         OSError: It is not there, or cannot be listed.
 
     """
-    return _FILES.get().names(folder, max_names)
+    return _in_use[-1].names(folder, max_names)
 
 
 def kind_of(path: Path) -> int:
