@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tffreeze_server.plan.plan import Plan, Segment
-from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
+from tffreeze_server.rpc.at_hand import MAX_PIECES, AtHand, open_at_hand
 from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
@@ -89,6 +89,14 @@ def test_a_part_that_is_missing_is_noticed(file: int) -> None:
     os.pread(file, 1, SIZE_BYTES - 1)
     assert not both.has(0, 4 + SIZE_BYTES)
     assert both.has(3 + SIZE_BYTES, 4 + SIZE_BYTES)
+
+
+def test_many_pieces_are_not_at_hand(file: int) -> None:
+    """They take long to put together, wherever they are; some of them do not."""
+    many = at_hand(file, *[b"ab"] * (MAX_PIECES + 10))
+    for start in (0, 1, 6):
+        assert many.has(start, start + 2 * MAX_PIECES - 1 - start % 2)
+        assert not many.has(start, start + 2 * MAX_PIECES + 1)
 
 
 def test_a_file_that_cannot_be_opened_is_not_at_hand(tmp_path: Path) -> None:

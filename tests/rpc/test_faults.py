@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import itertools
 import os
 import shutil
 import signal
@@ -36,7 +37,7 @@ from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
 from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.deliver import Content
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.receive import Writer
+from tffreeze_server.rpc.receive import PROGRESS_BYTES, Writer
 from tffreeze_server.rpc.spool import Spool
 from tffreeze_server.rpc.upload import DeclaredFile
 
@@ -241,6 +242,19 @@ def test_plans_are_made_in_turn(tmp_path: Path) -> None:
         os.kill(planner, signal.SIGCONT)
         assert ["greedy", "modest", "greedy", "greedy"] == [ended.get(timeout=WAIT_SECONDS) for _ in range(4)]
         server.wait_until_idle()
+
+
+def test_progress_of_an_upload(tmp_path: Path) -> None:
+    """Its client hears every 16 MiB what has come."""
+    chunk_bytes = 1 << 20
+    size_bytes = 2 * PROGRESS_BYTES + chunk_bytes
+    chunks = (chunk_of(chunk_bytes, start) for start in range(0, size_bytes, chunk_bytes))
+    told: list[freeze_service_pb2.Progress] = []
+    with served(tmp_path) as server:
+        call = server.stub.Freeze(itertools.chain([upload_of(size_bytes)], chunks))
+        failure(lambda: told.extend(response.progress for response in call))
+    came = [progress.received_bytes for progress in told if progress.stage == progress.STAGE_RECEIVING]
+    assert [PROGRESS_BYTES, 2 * PROGRESS_BYTES] == came
 
 
 def test_a_trickling_upload(tmp_path: Path) -> None:

@@ -107,14 +107,6 @@ def test_one_stopped_before_it_begins_never_does(planners: Planners) -> None:
         result(second.future)
 
 
-def test_a_planner_that_dies_is_replaced(planners: Planners) -> None:
-    """A planner killed while idle is no defect at all."""
-    idle = result(planners.submit(os.getpid).future)
-    os.kill(idle, signal.SIGKILL)
-    os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)  # until it has ended, with all its threads
-    assert idle != result(planners.submit(os.getpid).future)
-
-
 @dataclass
 class Limited:
     """One planner with limits, and what it was told that planners were lost to."""
@@ -133,6 +125,16 @@ def limited(**limits: Any) -> Iterator[Limited]:
         yield Limited(planners, lost)
     finally:
         planners.close()
+
+
+def test_a_planner_that_dies_is_replaced() -> None:
+    """A planner killed while idle is no defect at all, and lost to no plan."""
+    with limited() as one:
+        idle = result(one.planners.submit(os.getpid).future)
+        os.kill(idle, signal.SIGKILL)
+        os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)  # until it has ended, with all its threads
+        assert idle != result(one.planners.submit(os.getpid).future)
+        assert [] == one.lost
 
 
 def die_by(number: signal.Signals) -> None:

@@ -262,7 +262,7 @@ class FreezeService:
         delivery: deliver.Delivery
         if spec.delivery == SPLICE:
             kind = freeze_service_pb2.DELIVERY_SPLICE
-            delivery = deliver.Splice(result, files, place.declared, place.folder)
+            delivery = await job.begin_io(deliver.Splice, result, files, place.declared, place.folder)
         else:
             kind = freeze_service_pb2.DELIVERY_CONTENT
             delivery = deliver.Content(result, files, self._settings.max_content_chunk_bytes, digest)
