@@ -84,7 +84,7 @@ class Server:
         """Begin to serve.
 
         Returns:
-            The port; 0 on a unix socket.
+            The port; on a unix socket any number.
 
         Raises:
             CannotListenError: The port is taken, or the address is not ours.
@@ -165,7 +165,7 @@ class Server:
                 f"Cannot listen on {address}: the port is taken, or the address is not this machine's. "
                 "Choose another --port or --host."
             )
-        return 0 if self._settings.unix_socket else port
+        return port
 
     def _credentials(self) -> grpc.ServerCredentials:
         cert, key, ca = self._settings.tls_cert, self._settings.tls_key, self._settings.tls_client_ca
