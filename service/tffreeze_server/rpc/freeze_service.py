@@ -44,6 +44,9 @@ from tffreeze_server.rpc.upload import declared_files, to_come_bytes
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
 
+_SPARE_THREADS = 2
+"""For what is removed when calls have ended, so that those that work need not wait for it."""
+
 _Freeze, _Inspect = freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest
 _Progress = freeze_service_pb2.Progress
 
@@ -72,7 +75,7 @@ class FreezeService:
             settings.max_spool_bytes_per_caller,
             observer.spool_changed,
         )
-        self._disk = ThreadPoolExecutor(settings.max_jobs + settings.max_uploads + 2, "disk")
+        self._disk = ThreadPoolExecutor(settings.max_jobs + settings.max_uploads + _SPARE_THREADS, "disk")
         self._planners = Planners(settings.planning_processes, planner_limits(settings), self._planner_lost)
         self._cutoff = Cutoff()
         self._loop: asyncio.AbstractEventLoop | None = None

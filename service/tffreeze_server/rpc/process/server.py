@@ -41,7 +41,7 @@ _NO_COMPRESSION = 1
 """Of the algorithms that gRPC knows, by bit, only the first: none."""
 
 _PARTING_SECONDS = 1.0
-"""How long a call that is cut off has to tell its client why."""
+"""How long a call that is cut off has to tell its client why: part of `_CLEAN_UP_SECONDS`."""
 
 METHODS = frozenset(
     f"{SERVICE_NAME}/{method.name}"
@@ -126,7 +126,7 @@ class Server:
         if not finished:
             self._service.cut_off()
             stop = asyncio.ensure_future(self._server.stop(_PARTING_SECONDS))
-            await asyncio.wait({stop}, timeout=_PARTING_SECONDS + _CLEAN_UP_SECONDS)
+            await asyncio.wait({stop}, timeout=_CLEAN_UP_SECONDS)
             return False
         # What is left are last bytes on their way to clients: they have the rest of the time.
         grace = max(0.0, until - time.monotonic())
