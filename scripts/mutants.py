@@ -3,9 +3,9 @@
 Theory of operation. A mutant is the tree with one condition or one number changed: `<` becomes `<=`, `and` becomes
 `or`, `+` becomes `-`, 3 becomes 4. The sample is random, and the same for the same seed. The quick tests run once with
 coverage to learn which test executes which line, and how long it takes. Then each mutant meets the quick tests that
-execute its line, the quickest first. Only a mutant that these do not notice meets the dear ones: those that compare
-with TensorFlow, and those that start a process, which are invisible to coverage. What is left has survived: a test is
-missing, or the code is dead, or the change makes no difference.
+execute its line, the quickest first, then those that an area names for its module. Only a mutant that these do not
+notice meets the dear ones: those that compare with TensorFlow, and those that start a process, which are invisible to
+coverage. What is left has survived: a test is missing, or the code is dead, or the change makes no difference.
 
 A mutant counts as noticed where a test fails with the change and passes without it.
 
@@ -25,8 +25,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from coverage.numbits import numbits_to_nums
@@ -58,9 +58,27 @@ class Area:
     others: tuple[str, ...]
     tests: tuple[str, ...]
     dear: tuple[str, ...]
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """By module: further files of tests, which execute it in a process of its own or when it is imported."""
 
 
 SERVER = "service/tffreeze_server/rpc"
+_PLANS = "tests/rpc/test_freeze_calls.py tests/rpc/test_model_roots.py tests/rpc/test_real_models.py"
+_WORKERS = "tests/server/test_workers.py tests/server/test_orphans.py"
+_PROCESS = "tests/server/test_process.py tests/server/test_parent.py"
+_FLAGS = "tests/server/test_config.py tests/server/test_docs.py"
+SERVER_ANSWERS = {
+    "planner": "tests/rpc/test_planners.py", "planner_process": "tests/rpc/test_planners.py",
+    "planning": _PLANS, "beneath": _PLANS, "messages": _PLANS,
+    "supervisor": _WORKERS, "worker": _WORKERS, "task": _WORKERS, "orphans": _WORKERS,
+    "server": f"{_PROCESS} tests/server/test_compression.py tests/server/test_auth.py tests/server/test_tls.py",
+    "surroundings": _PROCESS, "ending": _PROCESS, "run": _PROCESS, "health": _PROCESS, "reflection": _PROCESS,
+    "main": _PROCESS, "start": _PROCESS, "parent": _PROCESS, "port_file": _PROCESS,
+    "auth": "tests/server/test_auth.py tests/server/test_tls.py", "tls": "tests/server/test_tls.py",
+    "metrics": "tests/server/test_metrics.py", "metrics_http": "tests/server/test_metrics.py",
+    "tracing": "tests/server/test_tracing.py", "observers": "tests/server/test_tracing.py",
+    "logs": "tests/server/test_process.py", "flags": _FLAGS, "config": _FLAGS, "values": _FLAGS,
+}  # fmt: skip
 AREAS = {
     "engine": Area(
         ("service/tffreeze_server",),
@@ -73,6 +91,7 @@ AREAS = {
         (),
         ("tests/rpc", "tests/server", "tests/contract"),
         ("tests/rpc", "tests/server", "tests/deploy"),
+        SERVER_ANSWERS,
     ),
     "client": Area(
         ("client/tffreeze", "client/tffreeze_files"),
@@ -364,7 +383,8 @@ def _seconds(durations: Path) -> dict[str, float]:
 def is_noticed(mutant: Mutant, tree: Tree, area: Area, coverage: Coverage, given: argparse.Namespace) -> bool:
     """Whether a test fails on a mutant, and does not fail without it."""
     tests = coverage.tests.get((mutant.file, mutant.line), [])[: given.most]
-    runs = [run for run in (tests[:FEW], tests[FEW:]) if run]
+    answers = area.answers.get(Path(mutant.file).stem, "").split()
+    runs = [run for run in (tests[:FEW], tests[FEW:], answers) if run]
     if any(_tells(run, mutant, tree, are_sound=True) for run in runs):
         return True
     dear = [] if given.quick else [[*folders_of(area.tests), *DEAR], folders_of(area.dear)]

@@ -2,7 +2,8 @@
 
 A local freeze may read any path (`LocalFiles`). A server restricts which files a freeze may read (`using`): then no
 stage can read anything else, whatever path it computes. `tests/fences` checks that the engine has no other access to
-files. The restriction applies to one thread; threads that it starts are not restricted.
+files. The restriction holds for the whole process, whichever thread reads. So such a server makes one freeze at a time
+in a process, and between two freezes no file can be read there (`NoFiles`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -61,19 +61,38 @@ class LocalFiles:
             return [entry.name for entry in islice(entries, max_names)]
 
 
-_LOCAL = LocalFiles()
+class NoFiles:
+    """No file, by any path."""
 
-_FILES: ContextVar[Files] = ContextVar("files", default=_LOCAL)
+    def open(self, path: Path) -> int:
+        """Refuse."""
+        raise _refused(path)
+
+    def status(self, path: Path) -> os.stat_result:
+        """Refuse."""
+        raise _refused(path)
+
+    def names(self, folder: Path, max_names: int) -> list[str]:  # noqa: ARG002 - as `Files` has it
+        """Refuse."""
+        raise _refused(folder)
+
+
+def _refused(path: Path) -> RefusedError:
+    return RefusedError(f"This process reads files only for a freeze, and {str(path)!r} is read for none.")
+
+
+_in_use: list[Files] = [LocalFiles()]
+"""The last one is where this process reads files."""
 
 
 @contextlib.contextmanager
 def using(files: Files) -> Iterator[None]:
-    """Restrict this thread to reading files through `files`."""
-    token = _FILES.set(files)
+    """Have this process, with all its threads, read files only through `files`. For one thread at a time."""
+    _in_use.append(files)
     try:
         yield
     finally:
-        _FILES.reset(token)
+        _in_use.pop()
 
 
 def open_path(path: Path) -> int:
@@ -84,7 +103,7 @@ def open_path(path: Path) -> int:
         RefusedError: It must not be read.
 
     """
-    return _FILES.get().open(path)
+    return _in_use[-1].open(path)
 
 
 def status(path: Path) -> os.stat_result:
@@ -94,7 +113,7 @@ def status(path: Path) -> os.stat_result:
         OSError: It does not exist, or access is denied.
 
     """
-    return _FILES.get().status(path)
+    return _in_use[-1].status(path)
 
 
 def names_in(folder: Path, max_names: int) -> list[str]:
@@ -104,7 +123,7 @@ def names_in(folder: Path, max_names: int) -> list[str]:
         OSError: It does not exist, or cannot be listed.
 
     """
-    return _FILES.get().names(folder, max_names)
+    return _in_use[-1].names(folder, max_names)
 
 
 def kind_of(path: Path) -> int:

@@ -174,6 +174,11 @@ VIOLATIONS: dict[str, Violation] = {
         sent(upload(5), _LONG),
         field="chunk",
     ),
+    "a chunk among fields that mean nothing": Violation(
+        "MUST NOT hold more than 1 KiB beside them",
+        sent(upload(5), chunk(0, 0, 5).SerializeToString() + b"\xf8\x07\x01" * 400),
+        field="chunk",
+    ),
     # The spec.
     "no source": Violation(
         "The model. REQUIRED.", sent(FreezeRequest(spec=FreezeSpec())), "INVALID_OPTION", "spec.source"
