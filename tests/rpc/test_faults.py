@@ -317,7 +317,7 @@ def test_spool_quota(tmp_path: Path) -> None:
         feed = Feed(upload_of(1001), chunk_of(1000))
         holding = server.stub.Freeze(iter(feed))
         server.recorder.wait(lambda: server.recorder.spool_bytes == 1000)
-        assert 2 == len(server.recorder.calls)
+        server.recorder.wait(lambda: len(server.recorder.calls) == 2)
         failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(501)]))))
         assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", True) == (
             failed.code,

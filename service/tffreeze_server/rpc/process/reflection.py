@@ -37,8 +37,7 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # ha
                 question = asyncio.ensure_future(_next(questions))
                 both: tuple[asyncio.Future[Any], ...] = (question, ended)
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-                if not question.done():
-                    question.cancel()
+                question.cancel()  # does nothing to one that has come
                 if ended.done() or question.result() is None:
                     return
                 yield question.result()
