@@ -49,17 +49,17 @@ class Area:
     tests: tuple[str, ...]
 
 
-SERVER = "service/tffreeze_server/rpc"
+SERVER = ("service/tffreeze_server/rpc", "service/tffreeze_server/server")
 AREAS = {
     "engine": Area(
         ("service/tffreeze_server",),
-        (SERVER, "service/tffreeze_server/tfproto"),
+        (*SERVER, "service/tffreeze_server/tfproto"),
         tuple(
             f"tests/{name}"
             for name in "graph checkpoint resolve rewrite emit inspection hostile cli conformance".split()
         ),
     ),
-    "server": Area((SERVER,), (), ("tests/rpc", "tests/server", "tests/contract", "tests/deploy")),
+    "server": Area(SERVER, (), ("tests/rpc", "tests/server", "tests/contract", "tests/deploy")),
     "client": Area(
         ("client/tffreeze",),
         ("client/tffreeze/v1",),

@@ -22,9 +22,9 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.parse import parse
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.messages import relative_path
+from tffreeze_server.rpc.plan_request import plan_freeze
+from tffreeze_server.rpc.planner_pool import PlannerError, Planners
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits, cause_of
-from tffreeze_server.rpc.planners import PlannerError, Planners
-from tffreeze_server.rpc.planning import plan_freeze
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 
 WAIT_SECONDS = 30

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from server.running import ended
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.main import main, parser
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.config import (
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.config import (
     ConfigError,
     ServerSettings,
     is_loopback,
@@ -23,7 +22,8 @@ from tffreeze_server.rpc.process.config import (
     parse_settings,
     read_raw,
 )
-from tffreeze_server.rpc.process.flags import FLAGS
+from tffreeze_server.server.flags import FLAGS
+from tffreeze_server.server.main import main, parser
 
 
 def settings(flags: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> ServerSettings:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from tffreeze_server.rpc.main import parser
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.flags import FLAGS
-from tffreeze_server.rpc.process.metrics import Metrics, SupervisorMetrics
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.flags import FLAGS
+from tffreeze_server.server.main import parser
+from tffreeze_server.server.metrics import Metrics, SupervisorMetrics
 
 DOC = (Path(__file__).resolve().parents[2] / "docs" / "server.md").read_text(encoding="utf-8")
 

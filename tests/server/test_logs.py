@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Stage
-from tffreeze_server.rpc.process import logs
-from tffreeze_server.rpc.process.observers import Observers
+from tffreeze_server.server import logs
+from tffreeze_server.server.observers import Observers
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from server.running import WAIT_SECONDS, Running, Upload, capabilities, ended, error_of, running
 from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Stage
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.metrics import Metrics
-from tffreeze_server.rpc.process.metrics_http import MetricsServer
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.metrics import Metrics
+from tffreeze_server.server.metrics_http import MetricsServer
 
 
 def values(text: str) -> dict[tuple[str, tuple[str, ...]], float]:

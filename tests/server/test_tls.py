@@ -9,7 +9,7 @@ import pytest
 
 from server.authority import Authority, replace
 from server.running import Running, capabilities, ended, error_of, running
-from tffreeze_server.rpc.process import exit_codes
+from tffreeze_server.server import exit_codes
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "")
 

@@ -17,10 +17,10 @@ from server.running import (
     ended,
     running,
 )
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.config import Raw
-from tffreeze_server.rpc.process.supervisor import PortTakenError, hold_port, pause_seconds
-from tffreeze_server.rpc.process.task import decode_task, encode_task
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.config import Raw
+from tffreeze_server.server.supervisor import PortTakenError, hold_port, pause_seconds
+from tffreeze_server.server.task import decode_task, encode_task
 
 
 def workers(server: Running, count: int = 2) -> dict[int, int]:

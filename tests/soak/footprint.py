@@ -9,7 +9,7 @@ from pathlib import Path
 
 from server.processes import descendants
 
-PLANNER = b"tffreeze_server.rpc.planner"
+PLANNER = b"tffreeze_server.rpc.planner_main"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from server.processes import children, wait_until
 from server.running import Running, running
 from soak.calls import KINDS, MAX_IDLE_SECONDS
 from soak.footprint import Footprint, footprint
-from tffreeze_server.rpc.process import exit_codes
+from tffreeze_server.server import exit_codes
 
 SLACK_BYTES = 24_000_000
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}

@@ -21,9 +21,9 @@ from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.plan.plan import Plan, Segment
 from tffreeze_server.plan.segments import field_head
 from tffreeze_server.report.report import Report
-from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
+from tffreeze_server.rpc.page_cache import PageCache, open_page_cache
 from tffreeze_server.rpc.upload import DeclaredFile
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
@@ -144,7 +144,7 @@ class Delivery(Protocol):
 
         """
 
-    def is_next_at_hand(self) -> bool:
+    def is_next_cached(self) -> bool:
         """Whether the next is made without waiting for a disk, and soon."""
 
 
@@ -167,12 +167,12 @@ class Content:
         self._max_chunk_bytes = max_chunk_bytes
         self._digest = digest
         self._made_bytes = 0
-        self._at_hand: AtHand | None = None
+        self._page_cache: PageCache | None = None
 
     def messages(self) -> Iterator[bytes]:
         """Give the messages."""
         if self._digest is None:
-            self._at_hand = open_at_hand(self._result.plan, self._files)
+            self._page_cache = open_page_cache(self._result.plan, self._files)
         head = partial(content_head, 0)
         for message in emit.framed_chunks(
             self._result.plan, self._files, self._max_chunk_bytes, head, self._digest
@@ -187,12 +187,12 @@ class Content:
                 yield content_head(index, len(data)) + data
             self._files.close(asset.name)
 
-    def is_next_at_hand(self) -> bool:
+    def is_next_cached(self) -> bool:
         """Whether the next message needs no asset and no digest, and its bytes are in memory."""
         # Up to one piece more than a chunk is read for it.
         end_bytes = self._made_bytes + self._max_chunk_bytes + MAX_CHUNK_BYTES
         last = end_bytes >= self._result.plan.size_bytes and self._result.assets
-        return self._at_hand is not None and not last and self._at_hand.has(self._made_bytes, end_bytes)
+        return self._page_cache is not None and not last and self._page_cache.has(self._made_bytes, end_bytes)
 
 
 class Splice:
@@ -223,7 +223,7 @@ class Splice:
         self._asset_indexes = [indexes[os.path.relpath(asset.path, folder)] for asset in result.assets]
         _check_ranges(result.plan.segments, self._indexes, declared)
 
-    def is_next_at_hand(self) -> bool:
+    def is_next_cached(self) -> bool:
         """Whether nothing is read at all."""
         return not any(_is_value(segment) for segment in self._result.plan.segments)
 

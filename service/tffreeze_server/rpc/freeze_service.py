@@ -32,11 +32,11 @@ from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.limits import CallSettings, limits_to_message
 from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
+from tffreeze_server.rpc.plan_request import Place, plan_freeze, plan_inspection
+from tffreeze_server.rpc.planner_pool import Planners
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits
-from tffreeze_server.rpc.planners import Planners
-from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
 from tffreeze_server.rpc.receive import Request, first_message, receive_files
-from tffreeze_server.rpc.serve import Cutoff, serve
+from tffreeze_server.rpc.run_call import Cutoff, serve
 from tffreeze_server.rpc.slots import Slots
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, UploadFolder
@@ -277,8 +277,8 @@ class FreezeService:
             await call.write(message)
             call.observer.sent(len(message))
             del message
-            is_at_hand = delivery.is_next_at_hand()
-            message = next(messages, None) if is_at_hand else await job.begin_io(next, messages, None)
+            is_cached = delivery.is_next_cached()
+            message = next(messages, None) if is_cached else await job.begin_io(next, messages, None)
 
     @contextlib.contextmanager
     def _counted_active(self) -> Iterator[None]:

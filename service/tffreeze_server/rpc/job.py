@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
-from tffreeze_server.rpc.planners import Planners
+from tffreeze_server.rpc.planner_pool import Planners
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from tffreeze_server.rpc.chunk import Chunk, read_chunk
 from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.planning import Place
+from tffreeze_server.rpc.plan_request import Place
 from tffreeze_server.rpc.spool import UploadFolder
 from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile
 

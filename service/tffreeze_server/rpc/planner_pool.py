@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.rpc import planner
+from tffreeze_server.rpc import planner_main
 from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits, PlannerLostError, PlannerProcess
 
@@ -131,7 +131,7 @@ class Planners:
 class _Order:
     """A request on its way, which may be stopped at any time."""
 
-    def __init__(self, request: planner.Request) -> None:
+    def __init__(self, request: planner_main.Request) -> None:
         self._request = request
         self._lock = threading.Lock()
         self._process: PlannerProcess | None = None
@@ -144,7 +144,7 @@ class _Order:
             if self._process is not None:
                 self._process.kill()
 
-    def run_in(self, process: PlannerProcess) -> planner.Answer:
+    def run_in(self, process: PlannerProcess) -> planner_main.Answer:
         """Have a process work for it.
 
         Raises:
@@ -167,11 +167,11 @@ class _Order:
                 self._process = None
 
 
-def _value(answer: planner.Answer) -> Any:  # noqa: ANN401 - what the function gives
+def _value(answer: planner_main.Answer) -> Any:  # noqa: ANN401 - what the function gives
     kind, value = answer
-    if kind == planner.DONE:
+    if kind == planner_main.DONE:
         return value
-    if kind == planner.FAILED:
+    if kind == planner_main.FAILED:
         raise PlannerError(value)
     reason, message, subject, field = value
     if field:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tffreeze_server.errors import nearest
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.process.flags import BY_NAME, ENVIRONMENT_PREFIX, FLAGS, Flag
+from tffreeze_server.server.flags import BY_NAME, ENVIRONMENT_PREFIX, FLAGS, Flag
 
 CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 
@@ -205,13 +205,13 @@ def _who_may_call(settings: ServerSettings) -> Iterator[str]:
         here, there = ("tls-cert", "tls-key") if settings.tls_cert else ("tls-key", "tls-cert")
         yield f"--{here}: needs --{there} too."
     elif settings.tls_cert is not None and settings.tls_key is not None:
-        from tffreeze_server.rpc.process.certificates import load_certificates  # noqa: PLC0415 - see above
+        from tffreeze_server.server.certificates import load_certificates  # noqa: PLC0415 - see above
 
         yield from _problem_of(load_certificates, settings.tls_cert, settings.tls_key, settings.tls_client_ca)
     elif settings.tls_client_ca is not None:
         yield "--tls-client-ca: needs --tls-cert and --tls-key too."
     if settings.auth_tokens is not None:
-        from tffreeze_server.rpc.process.tokens import load_tokens  # noqa: PLC0415 - see above
+        from tffreeze_server.server.tokens import load_tokens  # noqa: PLC0415 - see above
 
         yield from _problem_of(load_tokens, settings.auth_tokens)
 

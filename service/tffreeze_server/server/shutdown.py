@@ -9,7 +9,7 @@ from typing import Any
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Ending:
+class Shutdown:
     """Whether the server shall end, and how soon. Lives on the event loop.
 
     Attributes:

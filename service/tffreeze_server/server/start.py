@@ -8,7 +8,7 @@ from tffreeze.interrupts import end_at_once
 def main() -> int:
     """Run the server; the exit code."""
     end_at_once()
-    from tffreeze_server.rpc.main import main as run  # noqa: PLC0415 - a signal may come while it is imported
+    from tffreeze_server.server.main import main as run  # noqa: PLC0415 - a signal may come while it is imported
 
     code = run()
     end_at_once()

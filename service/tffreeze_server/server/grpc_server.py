@@ -22,18 +22,18 @@ from grpc_health.v1 import health_pb2_grpc
 from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.rpc.freeze_service import SERVICE_NAME, FreezeService, add_to_server
 from tffreeze_server.rpc.observer import Observer
-from tffreeze_server.rpc.process import exit_codes, health
-from tffreeze_server.rpc.process.auth import CertificateInterceptor, TokenInterceptor
-from tffreeze_server.rpc.process.certificates import load_certificates
-from tffreeze_server.rpc.process.config import ServerSettings, listening_address
-from tffreeze_server.rpc.process.ending import Ending
-from tffreeze_server.rpc.process.logs import event
-from tffreeze_server.rpc.process.metrics import ProcessMetrics
-from tffreeze_server.rpc.process.reflection import Reflection
-from tffreeze_server.rpc.process.reload import Reloaded
-from tffreeze_server.rpc.process.tls import server_credentials
-from tffreeze_server.rpc.process.tokens import load_tokens
 from tffreeze_server.rpc.spool import SpoolUnusableError
+from tffreeze_server.server import exit_codes, health
+from tffreeze_server.server.auth import CertificateInterceptor, TokenInterceptor
+from tffreeze_server.server.certificates import load_certificates
+from tffreeze_server.server.config import ServerSettings, listening_address
+from tffreeze_server.server.logs import event
+from tffreeze_server.server.metrics import ProcessMetrics
+from tffreeze_server.server.reflection import Reflection
+from tffreeze_server.server.reload import Reloaded
+from tffreeze_server.server.shutdown import Shutdown
+from tffreeze_server.server.tls import server_credentials
+from tffreeze_server.server.tokens import load_tokens
 
 _CLEAN_UP_SECONDS = 5.0
 
@@ -105,11 +105,11 @@ class Server:
         await server.start()
         return port
 
-    async def drain(self, ending: Ending) -> bool:
+    async def drain(self, shutdown: Shutdown) -> bool:
         """Finish the calls that run, then stop.
 
         Args:
-            ending: Says when not to wait any longer.
+            shutdown: Says when not to wait any longer.
 
         Returns:
             Whether every call was finished.
@@ -119,7 +119,7 @@ class Server:
         until = time.monotonic() + self._settings.drain_seconds
         self._health.drain()
         work = asyncio.ensure_future(self._service.drain())
-        finished = await ending.finished_before(work, self._settings.drain_seconds)
+        finished = await shutdown.finished_before(work, self._settings.drain_seconds)
         self._health.end()
         if self._reflection is not None:
             self._reflection.end()
@@ -131,7 +131,7 @@ class Server:
         # What is left are last bytes on their way to clients: they have the rest of the time.
         grace = max(0.0, until - time.monotonic())
         stop = asyncio.ensure_future(self._server.stop(grace))
-        finished = await ending.finished_before(stop, grace + _CLEAN_UP_SECONDS)
+        finished = await shutdown.finished_before(stop, grace + _CLEAN_UP_SECONDS)
         if not stop.done():
             await asyncio.wait({asyncio.ensure_future(self._server.stop(0))}, timeout=_CLEAN_UP_SECONDS)
         return finished
@@ -225,7 +225,7 @@ def _add_channelz(server: grpc.aio.Server) -> None:
 async def serve(
     settings: ServerSettings,
     watchers: Watchers,
-    ending: Ending,
+    shutdown: Shutdown,
     listening: Callable[[int], Any],
     *,
     shared: bool = False,
@@ -235,7 +235,7 @@ async def serve(
     Args:
         settings: What was configured.
         watchers: Who is told.
-        ending: Says when to end.
+        shutdown: Says when to end.
         listening: Called with the port once calls are served.
         shared: Whether other workers listen on the same port.
 
@@ -254,17 +254,17 @@ async def serve(
         return exit_codes.CONFIG
     except OSError as error:
         event(logging.ERROR, "cannot start", message=str(error))
-        return await _given_up(server, ending)
-    await ending.asked.wait()
-    event(logging.INFO, "draining", why=ending.why, drain_seconds=settings.drain_seconds)
-    finished = await server.drain(ending)
+        return await _given_up(server, shutdown)
+    await shutdown.asked.wait()
+    event(logging.INFO, "draining", why=shutdown.why, drain_seconds=settings.drain_seconds)
+    finished = await server.drain(shutdown)
     await server.close()
-    event(logging.INFO, "ended", why=ending.why, finished=finished)
+    event(logging.INFO, "ended", why=shutdown.why, finished=finished)
     return exit_codes.OK if finished else exit_codes.CALLS_CUT
 
 
-async def _given_up(server: Server, ending: Ending) -> int:
-    ending.force("the start failed")
-    await server.drain(ending)
+async def _given_up(server: Server, shutdown: Shutdown) -> int:
+    shutdown.force("the start failed")
+    await server.drain(shutdown)
     await server.close()
     return exit_codes.FAULT

@@ -27,12 +27,12 @@ _PROBE_BYTES = 1 << 17
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 
 
-class AtHand:
+class PageCache:
     """Says of any part of a plan's output whether it can be made without waiting.
 
     Args:
         segments: The plan's.
-        descriptors: Of the plan's files; what is not in here is never at hand.
+        descriptors: Of the plan's files; what is not in here is never cached.
 
     """
 
@@ -72,7 +72,7 @@ class AtHand:
         return True
 
 
-def open_at_hand(plan: Plan, files: SourceFiles) -> AtHand:
+def open_page_cache(plan: Plan, files: SourceFiles) -> PageCache:
     """Open the files of a plan: may wait for a disk. One that cannot be opened fails when it is read."""
     descriptors: dict[str, int] = {}
     for segment in plan.segments:
@@ -81,4 +81,4 @@ def open_at_hand(plan: Plan, files: SourceFiles) -> AtHand:
                 descriptors[segment.file] = files.descriptor(segment.file)
             except FreezeError:
                 break
-    return AtHand(plan.segments, descriptors)
+    return PageCache(plan.segments, descriptors)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tffreeze_server.rpc.process.config import Raw
+from tffreeze_server.server.config import Raw
 
 READY = b"ready\n"
 """What a worker says once it serves."""

@@ -1,6 +1,6 @@
 """A process that plans: answers one request after the other over a pipe, until the pipe ends.
 
-Started by `planner_process` as `python -P -m tffreeze_server.rpc.planner DESCRIPTOR MEMORY_BYTES CPU_SECONDS`. It
+Started by `planner_process` as `python -P -m tffreeze_server.rpc.planner_main DESCRIPTOR MEMORY_BYTES CPU_SECONDS`. It
 heeds no signal but SIGKILL and SIGXCPU: who stops the server stops it by closing the pipe, which the kernel does too
 when the server is killed. A thread waits for that, so that it ends in the middle of its work too.
 """
@@ -29,7 +29,7 @@ Request = tuple[Callable[..., Any], tuple[Any, ...]]
 Answer = tuple[str, Any]
 """`done` and the value; `refused` and a FreezeError's parts; `failed` and a traceback; `out of memory` and None."""
 
-_ENGINE = "tffreeze_server.rpc.planning"
+_ENGINE = "tffreeze_server.rpc.plan_request"
 """What every plan needs: imported before the first is asked for, which would wait for it a fifth of a second."""
 
 DONE, REFUSED, FAILED, OUT_OF_MEMORY = "done", "refused", "failed", "out of memory"

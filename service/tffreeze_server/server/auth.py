@@ -14,10 +14,10 @@ import grpc
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.caller import CALLER, Caller
 from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Observer
-from tffreeze_server.rpc.process.reload import Reloaded
-from tffreeze_server.rpc.process.tokens import MAX_TOKEN_CHARACTERS, Tokens, matches
 from tffreeze_server.rpc.request_id import METADATA_KEY, request_id
 from tffreeze_server.rpc.status import abort
+from tffreeze_server.server.reload import Reloaded
+from tffreeze_server.server.tokens import MAX_TOKEN_CHARACTERS, Tokens, matches
 
 _HEADER = "authorization"
 _SCHEME = "bearer "

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import grpc
 
-from tffreeze_server.rpc.process.certificates import Certificates
-from tffreeze_server.rpc.process.reload import Reloaded
+from tffreeze_server.server.certificates import Certificates
+from tffreeze_server.server.reload import Reloaded
 
 
 def server_credentials(certificates: Reloaded[Certificates]) -> grpc.ServerCredentials:

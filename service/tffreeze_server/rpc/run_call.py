@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.call import Call
+from tffreeze_server.rpc.drop_traceback import drop_traceback
 from tffreeze_server.rpc.field_error import FieldError
-from tffreeze_server.rpc.let_go import let_go
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.observer import CallOutcome
 from tffreeze_server.rpc.status import abort
@@ -55,12 +55,12 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cu
             response = await _in_time(call, body, cutoff)
     except asyncio.CancelledError as gone:
         call.observer.ended(_outcome(call, _gone(call)))
-        let_go(gone)
+        drop_traceback(gone)
         raise
     except Exception as problem:
         error = _for_caller(problem, call)
         call.observer.ended(_outcome(call, error, problem))
-        let_go(problem)
+        drop_traceback(problem)
     else:
         call.observer.ended(CallOutcome("OK", call.seconds()))
         return response

@@ -1,4 +1,4 @@
-"""Bury orphans: what PID 1 of a container owes to the processes that it inherits.
+"""Reap orphaned children when running as PID 1.
 
 When a worker is killed, its planners end at once, and their parent is then whoever is PID 1: without an init in the
 container, the supervisor. Nobody else would ever wait for them, and each would stay in the table of processes.
@@ -15,7 +15,7 @@ INIT = 1
 _AGAIN_SECONDS = 0.1
 
 
-def bury_orphans(is_ours: Callable[[int], bool]) -> None:
+def reap_orphans(is_ours: Callable[[int], bool]) -> None:
     """Wait for children that are not ours, whenever one ends; does nothing where we are not PID 1.
 
     Args:
@@ -26,14 +26,14 @@ def bury_orphans(is_ours: Callable[[int], bool]) -> None:
         return
     loop = asyncio.get_running_loop()
 
-    def bury() -> None:
+    def reap() -> None:
         # The first that has ended hides the others: one of ours until asyncio has seen it.
         while (ended := _ended_child()) and not is_ours(ended):
             os.waitpid(ended, 0)
         if ended:
-            loop.call_later(_AGAIN_SECONDS, bury)
+            loop.call_later(_AGAIN_SECONDS, reap)
 
-    loop.add_signal_handler(signal.SIGCHLD, bury)
+    loop.add_signal_handler(signal.SIGCHLD, reap)
 
 
 def _ended_child() -> int | None:

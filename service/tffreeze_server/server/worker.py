@@ -16,13 +16,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tffreeze_server.rpc.process import logs, metrics
-from tffreeze_server.rpc.process.config import ServerSettings, parse_settings
-from tffreeze_server.rpc.process.ending import Ending
-from tffreeze_server.rpc.process.run import end_now_if_cut, watchers_of
-from tffreeze_server.rpc.process.server import serve
-from tffreeze_server.rpc.process.surroundings import on_loop
-from tffreeze_server.rpc.process.task import READY, decode_task
+from tffreeze_server.server import logs, metrics
+from tffreeze_server.server.config import ServerSettings, parse_settings
+from tffreeze_server.server.grpc_server import serve
+from tffreeze_server.server.lifecycle import on_loop
+from tffreeze_server.server.run import end_now_if_cut, watchers_of
+from tffreeze_server.server.shutdown import Shutdown
+from tffreeze_server.server.task import READY, decode_task
 
 
 def main() -> int:
@@ -38,9 +38,9 @@ def main() -> int:
 
 
 async def _serve(settings: ServerSettings, number: int, supervisor: socket.socket) -> int:
-    ending = Ending()
-    ending.listen_to_signals()
-    orphaned = on_loop(asyncio.get_running_loop(), lambda: ending.force("the supervisor is gone"))
+    shutdown = Shutdown()
+    shutdown.listen_to_signals()
+    orphaned = on_loop(asyncio.get_running_loop(), lambda: shutdown.force("the supervisor is gone"))
     threading.Thread(
         target=_wait_for_end, args=(supervisor, orphaned), name="supervisor-watch", daemon=True
     ).start()
@@ -48,8 +48,8 @@ async def _serve(settings: ServerSettings, number: int, supervisor: socket.socke
     counted = metrics.Metrics(number) if folder else None
     with contextlib.ExitStack() as stack:
         watchers = watchers_of(settings, counted, stack)
-        code = await serve(settings, watchers, ending, lambda _port: supervisor.sendall(READY), shared=True)
-    if folder and ending.why == "the supervisor is gone":
+        code = await serve(settings, watchers, shutdown, lambda _port: supervisor.sendall(READY), shared=True)
+    if folder and shutdown.why == "the supervisor is gone":
         shutil.rmtree(Path(folder), ignore_errors=True)
     end_now_if_cut(code)
     return code

@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tffreeze_server.rpc.process import exit_codes, logs, metrics
-from tffreeze_server.rpc.process.config import Raw, ServerSettings
-from tffreeze_server.rpc.process.ending import Ending
-from tffreeze_server.rpc.process.logs import event
-from tffreeze_server.rpc.process.orphans import bury_orphans
-from tffreeze_server.rpc.process.surroundings import announce, metrics_served, prepared
-from tffreeze_server.rpc.process.task import READY, encode_task
+from tffreeze_server.server import exit_codes, logs, metrics
+from tffreeze_server.server.config import Raw, ServerSettings
+from tffreeze_server.server.lifecycle import announce, metrics_served, prepared
+from tffreeze_server.server.logs import event
+from tffreeze_server.server.orphans import reap_orphans
+from tffreeze_server.server.shutdown import Shutdown
+from tffreeze_server.server.task import READY, encode_task
 
-WORKER_MODULE = "tffreeze_server.rpc.process.worker"
+WORKER_MODULE = "tffreeze_server.server.worker"
 
 _FIRST_PAUSE_SECONDS = 0.2
 _MAX_PAUSE_SECONDS = 30.0
@@ -95,7 +95,7 @@ class Supervisor:
     Args:
         settings: What was configured.
         raw: The same, for the workers.
-        ending: Says when to end.
+        shutdown: Says when to end.
         counted: Adds up the metrics of the workers; None: no metrics.
         announce: Called with the port once every worker serves.
 
@@ -105,13 +105,13 @@ class Supervisor:
         self,
         settings: ServerSettings,
         raw: Mapping[str, Raw],
-        ending: Ending,
+        shutdown: Shutdown,
         counted: metrics.SupervisorMetrics | None,
         announce: Callable[[int], None],
     ) -> None:
         self._settings = settings
         self._raw = dict(raw)
-        self._ending = ending
+        self._shutdown = shutdown
         self._environment = metrics.worker_environment(counted.folder if counted else None)
         self._counted = counted
         self._announce = announce
@@ -133,7 +133,7 @@ class Supervisor:
         with hold_port(self._settings.host, self._settings.port) as held:
             self._port = held.getsockname()[1]
             self._raw["port"] = Raw(self._port, "")
-            bury_orphans(self._may_be_worker)
+            reap_orphans(self._may_be_worker)
             keepers = [asyncio.ensure_future(self._keep(slot)) for slot in self._slots]
             try:
                 await self._end_when_asked(keepers)
@@ -144,16 +144,16 @@ class Supervisor:
 
     async def _end_when_asked(self, keepers: Sequence[asyncio.Future[int]]) -> None:
         """Pass on what we are asked; kill who does not listen."""
-        asked = asyncio.ensure_future(self._ending.asked.wait())
+        asked = asyncio.ensure_future(self._shutdown.asked.wait())
         first: tuple[asyncio.Future[Any], ...] = (asked, *keepers)
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        if not self._ending.asked.is_set():  # a keeper ended by a defect: its error comes from `gather`
-            self._ending.force("a defect of the supervisor")
-        event(logging.INFO, "draining", why=self._ending.why)
+        if not self._shutdown.asked.is_set():  # a keeper ended by a defect: its error comes from `gather`
+            self._shutdown.force("a defect of the supervisor")
+        event(logging.INFO, "draining", why=self._shutdown.why)
         self._signal(signal.SIGTERM)
         all_ended = asyncio.ensure_future(_all(keepers))
         patience = self._settings.drain_seconds + _KILL_AFTER_SECONDS
-        if await self._ending.finished_before(asyncio.shield(all_ended), patience):
+        if await self._shutdown.finished_before(asyncio.shield(all_ended), patience):
             return
         self._signal(signal.SIGINT)  # at once: a second SIGTERM might melt into the first
         await asyncio.wait({all_ended}, timeout=_KILL_AFTER_SECONDS)
@@ -174,18 +174,18 @@ class Supervisor:
         """Start a worker, and another when it dies, until asked to end; give the last exit code."""
         while True:
             code = await self._one_life(slot)
-            if self._ending.asked.is_set():
+            if self._shutdown.asked.is_set():
                 return self._last_code(slot, code)
             if not self._announced and code in (exit_codes.CONFIG, exit_codes.CANNOT_LISTEN):
                 self._failure = code  # trying again will not mend it
-                self._ending.force("a worker cannot start")
+                self._shutdown.force("a worker cannot start")
                 return code
             if self._counted is not None:
                 self._counted.died(slot.number)
             pause = pause_seconds(slot.deaths)
             event(logging.ERROR, "worker died", worker=slot.number, code=code, replaced_in_seconds=pause)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.asked.wait(), pause)
+                await asyncio.wait_for(self._shutdown.asked.wait(), pause)
                 return exit_codes.OK
 
     @staticmethod
@@ -224,7 +224,7 @@ class Supervisor:
 
     async def _follow(self, slot: _Slot, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Give a worker its task, and hear of it until it ends."""
-        if self._ending.asked.is_set() and slot.process is not None:
+        if self._shutdown.asked.is_set() and slot.process is not None:
             slot.process.terminate()  # asked while it was being started
         with contextlib.suppress(ConnectionError):
             writer.write(encode_task(slot.number, self._raw))
@@ -269,15 +269,15 @@ def supervise(settings: ServerSettings, raw: Mapping[str, Raw]) -> int:
 
 
 async def _supervise(settings: ServerSettings, raw: Mapping[str, Raw]) -> int:
-    ending = Ending()
-    ending.listen_to_signals()
+    shutdown = Shutdown()
+    shutdown.listen_to_signals()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(prepared(settings, ending))
+        stack.enter_context(prepared(settings, shutdown))
         folder = stack.enter_context(_metrics_folder(settings))
         counted = metrics.SupervisorMetrics(folder) if folder is not None else None
         if counted is not None:
             stack.enter_context(metrics_served(settings, counted.registry))
-        supervisor = Supervisor(settings, raw, ending, counted, lambda port: announce(settings, port))
+        supervisor = Supervisor(settings, raw, shutdown, counted, lambda port: announce(settings, port))
         code = await supervisor.run()
-    event(logging.INFO, "ended", why=ending.why, code=code)
+    event(logging.INFO, "ended", why=shutdown.why, code=code)
     return code

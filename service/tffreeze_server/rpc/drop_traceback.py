@@ -7,7 +7,7 @@ keeps the megabytes of a call that has failed until Python's collector comes by,
 from __future__ import annotations
 
 
-def let_go(problem: BaseException | None) -> None:
+def drop_traceback(problem: BaseException | None) -> None:
     """Forget where an exception came from, and those before it, once nobody wants to know."""
     while problem is not None:
         problem.__traceback__ = None

@@ -10,25 +10,25 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tffreeze import __version__
-from tffreeze_server.rpc.process import logs
-from tffreeze_server.rpc.process.config import ServerSettings, listening_address
-from tffreeze_server.rpc.process.ending import Ending
-from tffreeze_server.rpc.process.metrics_http import MetricsServer
-from tffreeze_server.rpc.process.parent import watch_parent
-from tffreeze_server.rpc.process.port_file import remove_port_file, write_port_file
+from tffreeze_server.server import logs
+from tffreeze_server.server.config import ServerSettings, listening_address
+from tffreeze_server.server.metrics_http import MetricsServer
+from tffreeze_server.server.parent import watch_parent
+from tffreeze_server.server.port_file import remove_port_file, write_port_file
+from tffreeze_server.server.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 
 @contextlib.contextmanager
-def prepared(settings: ServerSettings, ending: Ending) -> Iterator[None]:
+def prepared(settings: ServerSettings, shutdown: Shutdown) -> Iterator[None]:
     """Watch the parent if that is wanted; hold port files of the past and of now away from who comes after us."""
     remove_port_file(settings.port_file)
     remove_port_file(settings.metrics_port_file)
     if settings.die_with_parent:
         loop = asyncio.get_running_loop()
-        watch_parent(on_loop(loop, lambda: ending.force("the parent ended")))
+        watch_parent(on_loop(loop, lambda: shutdown.force("the parent ended")))
     try:
         yield
     finally:

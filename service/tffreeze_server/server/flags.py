@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.process import values
+from tffreeze_server.server import values
 
 ENVIRONMENT_PREFIX = "TFFREEZE_SERVE_"
 """Not `TFFREEZE_SERVER_`: Kubernetes gives a service of that name `TFFREEZE_SERVER_PORT=tcp://...`."""

@@ -8,13 +8,13 @@ import logging
 import os
 
 from tffreeze_server.rpc.observer import Observer
-from tffreeze_server.rpc.process import exit_codes, logs, metrics
-from tffreeze_server.rpc.process.config import ServerSettings
-from tffreeze_server.rpc.process.ending import Ending
-from tffreeze_server.rpc.process.observers import Observers
-from tffreeze_server.rpc.process.server import Watchers, serve
-from tffreeze_server.rpc.process.surroundings import announce, metrics_served, prepared
-from tffreeze_server.rpc.process.tracing import start_tracing
+from tffreeze_server.server import exit_codes, logs, metrics
+from tffreeze_server.server.config import ServerSettings
+from tffreeze_server.server.grpc_server import Watchers, serve
+from tffreeze_server.server.lifecycle import announce, metrics_served, prepared
+from tffreeze_server.server.observers import Observers
+from tffreeze_server.server.shutdown import Shutdown
+from tffreeze_server.server.tracing import start_tracing
 
 
 def run_alone(settings: ServerSettings) -> int:
@@ -24,16 +24,16 @@ def run_alone(settings: ServerSettings) -> int:
 
 
 async def _alone(settings: ServerSettings) -> int:
-    ending = Ending()
-    ending.listen_to_signals()
+    shutdown = Shutdown()
+    shutdown.listen_to_signals()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(prepared(settings, ending))
+        stack.enter_context(prepared(settings, shutdown))
         counted = metrics.Metrics() if settings.metrics_port is not None else None
         if counted is not None:
             metrics.add_process_metrics(counted.registry)
             stack.enter_context(metrics_served(settings, counted.registry))
         watchers = watchers_of(settings, counted, stack)
-        code = await serve(settings, watchers, ending, lambda port: announce(settings, port))
+        code = await serve(settings, watchers, shutdown, lambda port: announce(settings, port))
     end_now_if_cut(code)
     return code
 

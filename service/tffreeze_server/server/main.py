@@ -11,8 +11,8 @@ import textwrap
 from collections.abc import Sequence
 
 from tffreeze import __version__
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.config import (
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.config import (
     CONFIG_VARIABLE,
     ConfigError,
     Raw,
@@ -20,8 +20,8 @@ from tffreeze_server.rpc.process.config import (
     parse_settings,
     read_raw,
 )
-from tffreeze_server.rpc.process.flags import ENVIRONMENT_PREFIX, FLAGS, Flag
-from tffreeze_server.rpc.process.tokens import new_token
+from tffreeze_server.server.flags import ENVIRONMENT_PREFIX, FLAGS, Flag
+from tffreeze_server.server.tokens import new_token
 
 PROGRAM = "tffreeze-server"
 
@@ -58,13 +58,13 @@ def _run(settings: ServerSettings, raw: dict[str, Raw], program: str) -> int:
     # Until the server listens to signals itself. As PID 1 of a container it would not even die of one.
     signal.signal(signal.SIGTERM, _end_early)
     # The supervisor has no gRPC in it: see there.
-    from tffreeze_server.rpc.process.parent import ParentGoneError  # noqa: PLC0415
-    from tffreeze_server.rpc.process.supervisor import PortTakenError, supervise  # noqa: PLC0415
+    from tffreeze_server.server.parent import ParentGoneError  # noqa: PLC0415
+    from tffreeze_server.server.supervisor import PortTakenError, supervise  # noqa: PLC0415
 
     try:
         if settings.workers > 1:
             return supervise(settings, raw)
-        from tffreeze_server.rpc.process.run import run_alone  # noqa: PLC0415
+        from tffreeze_server.server.run import run_alone  # noqa: PLC0415
 
         return run_alone(settings)
     except PortTakenError as error:
