@@ -122,8 +122,7 @@ MAX_NAME_CHARACTERS = 200
 """Of a name that is suggested or listed in a message; the rest is left out."""
 MAX_COMPARED_CHARACTERS = 2_000_000
 """Of all names that are compared with one, which takes less than a second."""
-_MIN_LIKENESS = 0.4
-"""Of names of four letters with two exchanged: `prot` and `port`."""
+_MIN_LIKENESS = 0.5
 _MAX_SUGGESTIONS = 3
 
 
