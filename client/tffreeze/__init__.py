@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tffreeze.inspection import (
         AssetInspection,
         Inspection,
+        NeedInspection,
         ObstacleInspection,
         SaverInspection,
         SignatureInspection,
@@ -85,6 +86,7 @@ __all__ = [
     "ModelFileError",
     "ModelFiles",
     "Names",
+    "NeedInspection",
     "NotFoundError",
     "ObstacleInspection",
     "OnProgress",
@@ -132,6 +134,7 @@ _HOMES = {
         "SaverInspection",
         "SignatureInspection",
         "TensorInspection",
+        "NeedInspection",
         "VariableInspection",
     ),
     "options": ("FreezeArguments", "ModelFiles", "Names", "StrPath"),
