@@ -14,7 +14,6 @@ from tffreeze.rpc_errors import CLIENT_ONLY as NEVER_SENT
 from tffreeze.rpc_errors import error_of_call
 from tffreeze.v1 import errors_pb2
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.status import DETAILS_KEY, MEANINGS, CallStatus, cut, status_of
 
 PROTO = Path(__file__).resolve().parents[2] / "proto/tffreeze/v1/errors.proto"
@@ -71,7 +70,7 @@ def test_details(reason: Reason) -> None:
 
 def test_field_at_fault() -> None:
     """An error with a field names it in a BadRequest."""
-    status = status_of(FieldError(Reason.UPLOAD_MALFORMED, "chunk.data", "Too long."))
+    status = status_of(FreezeError(Reason.UPLOAD_MALFORMED, "Too long.", field="chunk.data"))
     request = error_details_pb2.BadRequest()
     assert status.details.details[1].Unpack(request)
     assert [("chunk.data", "Too long.")] == [(v.field, v.description) for v in request.field_violations]
@@ -82,7 +81,7 @@ def test_field_at_fault() -> None:
 def test_texts_fit_into_trailers(letter: str) -> None:
     """However long and strange a message is, both trailers together stay below 8 KiB."""
     long = letter * 10_000
-    status = status_of(FieldError(Reason.UPLOAD_MALFORMED, "f" * 40, long, subject=long))
+    status = status_of(FreezeError(Reason.UPLOAD_MALFORMED, long, subject=long, field="f" * 40))
     plain = sum(
         1 if " " <= char <= "~" and char != "%" else 3 * len(char.encode()) for char in status.message
     )

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.errors import Reason
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.client_message import client_message
-from tffreeze_server.rpc.field_error import FieldError
 
 RequestType = type[freeze_service_pb2.FreezeRequest] | type[freeze_service_pb2.InspectRequest]
 
@@ -41,10 +40,10 @@ def read_chunk(request_type: RequestType, message: bytes) -> Chunk:
         return chunk
     request = client_message(request_type, message, "chunk")
     if not request.HasField("chunk"):
-        raise FieldError(
+        raise FreezeError(
             Reason.UPLOAD_MALFORMED,
-            "chunk",
             "A message after the first is not a chunk: there is one spec, and it comes first.",
+            field="chunk",
         )
     return Chunk(request.chunk.file_index, request.chunk.offset_bytes, request.chunk.data)
 

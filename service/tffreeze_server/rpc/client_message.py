@@ -11,9 +11,8 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from tffreeze_server.errors import Reason
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.parse import parse
-from tffreeze_server.rpc.field_error import FieldError
 
 MAX_PARSED_BYTES = (1 << 20) + (64 << 10)
 """A chunk of 1 MiB in any form, and every spec: a thousand file names of the usual length take 100 KB."""
@@ -29,15 +28,17 @@ def client_message(message_type: type[AnyMessage], message: bytes, field: str = 
 
     """
     if len(message) > MAX_PARSED_BYTES:
-        raise FieldError(
+        raise FreezeError(
             Reason.UPLOAD_MALFORMED,
-            field,
             f"A message has {len(message):,} bytes, and {MAX_PARSED_BYTES:,} are allowed, but for a chunk whose fields "
             "are in order.",
+            field=field,
         )
     try:
         return parse(message_type, message)
     except DecodeError:
-        raise FieldError(
-            Reason.UPLOAD_MALFORMED, field, "A message is not one of this contract: it cannot be parsed."
+        raise FreezeError(
+            Reason.UPLOAD_MALFORMED,
+            "A message is not one of this contract: it cannot be parsed.",
+            field=field,
         ) from None

@@ -27,7 +27,7 @@ Request = tuple[Callable[..., Any], tuple[Any, ...]]
 """What to run: a function of a module, and its arguments."""
 
 Answer = tuple[str, Any]
-"""`done` and the value; `refused` and a FreezeError's parts; `failed` and a traceback; `out of memory` and None."""
+"""`done` and the value; `refused` and a FreezeError; `failed` and a traceback; `out of memory` and None."""
 
 _ENGINE = "tffreeze_server.rpc.plan_request"
 """What every plan needs: imported before the first is asked for, which would wait for it a fifth of a second."""
@@ -96,7 +96,7 @@ def _answer(request: Request) -> Answer:
     except FreezeError as error:
         if _is_out_of_memory(error):
             return OUT_OF_MEMORY, None
-        return REFUSED, (error.reason, error.message, error.subject, getattr(error, "field", ""))
+        return REFUSED, error
     except Exception as error:
         return (OUT_OF_MEMORY, None) if _is_out_of_memory(error) else (FAILED, traceback.format_exc())
 

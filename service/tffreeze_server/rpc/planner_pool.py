@@ -18,7 +18,6 @@ from typing import Any, Generic, TypeVar
 
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc import planner_main
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits, PlannerLostError, PlannerProcess
 
 T = TypeVar("T")
@@ -173,10 +172,7 @@ def _value(answer: planner_main.Answer) -> Any:  # noqa: ANN401 - what the funct
         return value
     if kind == planner_main.FAILED:
         raise PlannerError(value)
-    reason, message, subject, field = value
-    if field:
-        raise FieldError(reason, field, message, subject=subject)
-    raise FreezeError(reason, message, subject=subject)
+    raise value
 
 
 def _error_of(lost: PlannerLostError, limits: PlannerLimits) -> Exception:

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.errors import Reason
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc import spool
 from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.chunk import Chunk, read_chunk
 from tffreeze_server.rpc.client_message import client_message
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.plan_request import Place
 from tffreeze_server.rpc.spool import UploadFolder
@@ -168,5 +167,5 @@ class Writer:
         return self._folder
 
 
-def _malformed(message: str) -> FieldError:
-    return FieldError(Reason.UPLOAD_MALFORMED, "spec", message)
+def _malformed(message: str) -> FreezeError:
+    return FreezeError(Reason.UPLOAD_MALFORMED, message, field="spec")

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.drop_traceback import drop_traceback
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings
 from tffreeze_server.rpc.observer import CallOutcome
 from tffreeze_server.rpc.status import abort
@@ -105,9 +104,7 @@ def _for_caller(problem: Exception, call: Call) -> FreezeError:
         )
     message = _without_paths(problem.message, call.settings)
     subject = _without_paths(problem.subject, call.settings)
-    if isinstance(problem, FieldError):
-        return FieldError(problem.reason, problem.field, message, subject=subject)
-    return FreezeError(problem.reason, message, subject=subject)
+    return FreezeError(problem.reason, message, subject=subject, field=problem.field)
 
 
 def _without_paths(text: str, settings: CallSettings) -> str:

@@ -124,7 +124,7 @@ def status_of(error: FreezeError, retry_after_seconds: float = 1.0) -> CallStatu
     meaning = MEANINGS[error.reason]
     message = cut(error.message, MAX_MESSAGE_BYTES)
     details: list[Any] = [_error_info(error)]
-    field = getattr(error, "field", meaning.field)
+    field = error.field or meaning.field
     if field:
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=field, description=cut(message, MAX_SUBJECT_BYTES)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from tffreeze.v1 import model_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings, largest_upload_bytes
 from tffreeze_server.rpc.messages import relative_path
 
@@ -245,5 +244,5 @@ class ChunkOrder:
             )
 
 
-def _malformed(field: str, message: str, subject: str = "") -> FieldError:
-    return FieldError(Reason.UPLOAD_MALFORMED, field, message, subject=subject)
+def _malformed(field: str, message: str, subject: str = "") -> FreezeError:
+    return FreezeError(Reason.UPLOAD_MALFORMED, message, subject=subject, field=field)
