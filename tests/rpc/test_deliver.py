@@ -13,8 +13,9 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan
 from tffreeze_server.report.report import DroppedReport, Report
 from tffreeze_server.rpc.beneath import Identity
-from tffreeze_server.rpc.deliver import Asset, Content, Result, Splice, content_head, new_sha256
-from tffreeze_server.rpc.upload import DeclaredFile
+from tffreeze_server.rpc.deliver import Content, Splice, content_head, new_sha256
+from tffreeze_server.rpc.place import DeclaredFile
+from tffreeze_server.rpc.result import Asset, Result
 from tffreeze_server.tensors.crc32c import extend
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tensors.files import SourceFiles

@@ -13,7 +13,8 @@ from tffreeze.v1.model_pb2 import Upload, UploadedFile
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.upload import MAX_FOLDERS, ChunkOrder, DeclaredFile, declared_files
+from tffreeze_server.rpc.place import DeclaredFile
+from tffreeze_server.rpc.upload import MAX_FOLDERS, ChunkOrder, declared_files
 
 SETTINGS = CallSettings(spool_dir=Path("/nowhere"), max_upload_bytes=1000, max_upload_files=5)
 

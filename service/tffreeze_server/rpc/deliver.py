@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,65 +17,18 @@ from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.emit import emit
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.inspection.inspection import Inspection
-from tffreeze_server.plan.plan import Plan, Segment
+from tffreeze_server.plan.plan import Segment
 from tffreeze_server.plan.segments import field_head
-from tffreeze_server.report.report import Report
-from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
 from tffreeze_server.rpc.page_cache import PageCache, open_page_cache
-from tffreeze_server.rpc.upload import DeclaredFile
+from tffreeze_server.rpc.place import DeclaredFile
+from tffreeze_server.rpc.result import Result
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
 # Field numbers of proto/tffreeze/v1/freeze_service.proto.
 _RESPONSE_CONTENT = 3
 _CONTENT_DATA = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file that goes with a SavedModel.
-
-    Attributes:
-        name: Its path in the result, `assets/…`.
-        path: Where it is.
-        size_bytes: Its size when it was planned.
-
-    """
-
-    name: str
-    path: Path
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What is to be delivered.
-
-    Attributes:
-        name: Of the first file.
-        plan: Of the first file.
-        assets: The other files.
-        report: What was frozen from what.
-        found: Which files the plan was made of: nothing else is read to send it.
-
-    """
-
-    name: str
-    plan: Plan
-    assets: tuple[Asset, ...]
-    report: Report
-    found: Mapping[Path, Identity]
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of all files."""
-        return self.plan.size_bytes + sum(asset.size_bytes for asset in self.assets)
-
-    def open_sources(self, folder: Path) -> SourceFiles:
-        """Give the files that its plan and assets are read from: those that were found beneath `folder`, no others."""
-        paths = {**self.plan.files, **{asset.name: asset.path for asset in self.assets}}
-        return SourceFiles(paths, FilesBeneath(folder, self.found).open_found)
 
 
 class Digest(emit.Digest, Protocol):

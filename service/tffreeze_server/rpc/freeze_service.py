@@ -32,15 +32,17 @@ from tffreeze_server.rpc.job import Job
 from tffreeze_server.rpc.limits import CallSettings, limits_to_message
 from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
-from tffreeze_server.rpc.plan_request import Place, plan_freeze, plan_inspection
+from tffreeze_server.rpc.place import Place, to_come_bytes
+from tffreeze_server.rpc.plan_request import plan_freeze, plan_inspection
 from tffreeze_server.rpc.planner_pool import Planners
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits
 from tffreeze_server.rpc.receive import Request, first_message, receive_files
+from tffreeze_server.rpc.result import Result
 from tffreeze_server.rpc.run_call import Cutoff, serve
 from tffreeze_server.rpc.slots import Slots
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, UploadFolder
-from tffreeze_server.rpc.upload import declared_files, to_come_bytes
+from tffreeze_server.rpc.upload import declared_files
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
 
@@ -250,7 +252,7 @@ class FreezeService:
             await slots.take(call.caller.name)
 
     async def _send(
-        self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: deliver.Result
+        self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: Result
     ) -> None:
         files = job.files.enter_context(result.open_sources(place.folder))
         digest = deliver.new_sha256() if spec.want_sha256 else None

@@ -1,52 +1,29 @@
-"""From a checked request to a result: runs the engine, in a planner. No grpc, no event loop."""
+"""From a checked request to a result: runs the engine, in a planner. No grpc, no event loop.
+
+The server imports this module to name its functions to planners. It never runs them, so the engine is imported
+inside them: the process that streams is half as large without it.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tffreeze.v1 import model_pb2, options_pb2
 from tffreeze_files.access import using
 from tffreeze_server.checkpoint.problems import file_size_bytes
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.freeze import FreezeResult, freeze
-from tffreeze_server.inspection.inspect import inspect
-from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
-from tffreeze_server.rpc.deliver import Asset, Result
 from tffreeze_server.rpc.messages import options_from_message, source_from_message
-from tffreeze_server.rpc.upload import DeclaredFile, to_come_bytes
+from tffreeze_server.rpc.place import Place
+from tffreeze_server.rpc.result import Asset, Result
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the files of a request are.
-
-    Attributes:
-        folder: The model root, or the folder of the call in the spool.
-        declared: The files of the upload; empty for a model root.
-
-    """
-
-    folder: Path
-    declared: Sequence[DeclaredFile] = ()
-
-    @property
-    def upload_bytes(self) -> int:
-        """Bytes of the upload."""
-        return to_come_bytes(self.declared)
-
-    @property
-    def has_absent(self) -> bool:
-        """Whether files stay with the client."""
-        return any(file.absent for file in self.declared)
-
-    def is_absent(self, path: Path) -> bool:
-        """Whether the file at a path below `folder` stays with the client."""
-        return any(file.absent and self.folder / file.name == path for file in self.declared)
+if TYPE_CHECKING:
+    from tffreeze_server.freeze import FreezeResult
+    from tffreeze_server.inspection.inspection import Inspection
 
 
 def plan_freeze(
@@ -80,11 +57,15 @@ def plan_inspection(
         FreezeError: Where it cannot be read.
 
     """
+    from tffreeze_server.inspection.inspect import inspect  # noqa: PLC0415 - see above
+
     with using(FilesBeneath(place.folder)):
         return inspect(source_from_message(source, place.folder), options_from_message(wanted))
 
 
 def _freeze(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> FreezeResult:
+    from tffreeze_server.freeze import freeze  # noqa: PLC0415 - see above
+
     where = source_from_message(source, place.folder)
     try:
         return freeze(where, options)

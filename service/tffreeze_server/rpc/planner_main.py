@@ -29,8 +29,8 @@ Request = tuple[Callable[..., Any], tuple[Any, ...]]
 Answer = tuple[str, Any]
 """`done` and the value; `refused` and a FreezeError; `failed` and a traceback; `out of memory` and None."""
 
-_ENGINE = "tffreeze_server.rpc.plan_request"
-"""What every plan needs: imported before the first is asked for, which would wait for it a fifth of a second."""
+_ENGINE = ("tffreeze_server.freeze", "tffreeze_server.inspection.inspect", "tffreeze_server.rpc.plan_request")
+"""What every plan needs. Imported before the first request, which would wait a fifth of a second for it."""
 
 DONE, REFUSED, FAILED, OUT_OF_MEMORY = "done", "refused", "failed", "out of memory"
 
@@ -50,7 +50,8 @@ def main(descriptor: int, max_memory_bytes: int, max_cpu_seconds: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(descriptor,), name="server-watch", daemon=True).start()
-    importlib.import_module(_ENGINE)
+    for module in _ENGINE:
+        importlib.import_module(module)
     with Connection(descriptor) as pipe:
         while True:
             try:

@@ -18,9 +18,9 @@ from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.chunk import Chunk, read_chunk
 from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.plan_request import Place
+from tffreeze_server.rpc.place import DeclaredFile, Place
 from tffreeze_server.rpc.spool import UploadFolder
-from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile
+from tffreeze_server.rpc.upload import ChunkOrder
 
 PROGRESS_BYTES = 16 << 20
 """How often a client hears what has come."""

@@ -8,14 +8,14 @@ just where the one before ended.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from tffreeze.v1 import model_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.limits import CallSettings, largest_upload_bytes
 from tffreeze_server.rpc.messages import relative_path
+from tffreeze_server.rpc.place import DeclaredFile, to_come_bytes
 
 MAX_NAME_PARTS = 16
 """Of a file name. The deepest files of real models have five."""
@@ -24,27 +24,6 @@ MAX_FOLDERS = 1000
 """Of one upload: a folder takes as long to make as a file."""
 
 _FILES = "spec.source.upload.files"
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredFile:
-    """A file of an upload, checked.
-
-    Attributes:
-        name: Relative, with `/` between its parts.
-        size_bytes: As declared.
-        absent: Whether it stays with the client.
-
-    """
-
-    name: str
-    size_bytes: int
-    absent: bool
-
-    @property
-    def to_come_bytes(self) -> int:
-        """How many bytes the client must send."""
-        return 0 if self.absent else self.size_bytes
 
 
 def declared_files(
@@ -70,11 +49,6 @@ def declared_files(
     _check_unique(files)
     _check_size(to_come_bytes(files), settings)
     return files
-
-
-def to_come_bytes(files: Iterable[DeclaredFile]) -> int:
-    """Sum what a client must send."""
-    return sum(file.to_come_bytes for file in files)
 
 
 def _declared_file(
