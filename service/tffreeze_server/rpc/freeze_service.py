@@ -29,7 +29,7 @@ from tffreeze_server.rpc.admission import Admission
 from tffreeze_server.rpc.call import Call, Context
 from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.limits import CallSettings, limits_to_message
+from tffreeze_server.rpc.limits import MAX_CONTENT_CHUNK_BYTES, CallSettings, limits_to_message
 from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
 from tffreeze_server.rpc.place import Place, to_come_bytes
@@ -262,7 +262,7 @@ class FreezeService:
             delivery = deliver.Splice(result, files, place.declared, place.folder)
         else:
             kind = freeze_service_pb2.DELIVERY_CONTENT
-            delivery = deliver.Content(result, files, self._settings.max_content_chunk_bytes, digest)
+            delivery = deliver.Content(result, files, MAX_CONTENT_CHUNK_BYTES, digest)
         await call.write(await job.begin_io(deliver.started_message, result, kind))
         await self._send_all(call, job, delivery)
         await call.write(deliver.finished_message(digest))

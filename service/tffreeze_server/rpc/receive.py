@@ -70,9 +70,7 @@ async def receive_files(
     writer = Writer(place.declared, folder)
     job.files.callback(writer.close)
     try:
-        await _receive(
-            call, job, request_type, ChunkOrder(place.declared, call.settings.max_chunk_bytes), writer
-        )
+        await _receive(call, job, request_type, ChunkOrder(place.declared), writer)
     finally:
         writer.stop()
 

@@ -63,7 +63,7 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cu
     else:
         call.observer.ended(CallOutcome("OK", call.seconds()))
         return response
-    await abort(call.context, error, call.settings.retry_after_seconds)
+    await abort(call.context, error)
     return b""
 
 

@@ -13,7 +13,12 @@ from collections.abc import Iterator, Sequence
 from tffreeze.v1 import model_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
-from tffreeze_server.rpc.limits import CallSettings, largest_upload_bytes
+from tffreeze_server.rpc.limits import (
+    MAX_CHUNK_BYTES,
+    MAX_FILE_NAME_BYTES,
+    CallSettings,
+    largest_upload_bytes,
+)
 from tffreeze_server.rpc.messages import relative_path
 from tffreeze_server.rpc.place import DeclaredFile, to_come_bytes
 
@@ -42,8 +47,7 @@ def declared_files(
             "a freeze reads: the model, the checkpoint's index and its data files.",
         )
     files = tuple(
-        _declared_file(file, f"{_FILES}[{index}]", settings, absent_allowed)
-        for index, file in enumerate(upload.files)
+        _declared_file(file, f"{_FILES}[{index}]", absent_allowed) for index, file in enumerate(upload.files)
     )
     _check_folders(files)
     _check_unique(files)
@@ -51,10 +55,8 @@ def declared_files(
     return files
 
 
-def _declared_file(
-    file: model_pb2.UploadedFile, field: str, settings: CallSettings, absent_allowed: bool
-) -> DeclaredFile:
-    _check_name(file.name, f"{field}.name", settings.max_file_name_bytes)
+def _declared_file(file: model_pb2.UploadedFile, field: str, absent_allowed: bool) -> DeclaredFile:
+    _check_name(file.name, f"{field}.name")
     if file.size_bytes < 0:
         raise _malformed(
             f"{field}.size_bytes", f"{file.name!r} is declared with {file.size_bytes} bytes.", file.name
@@ -68,11 +70,13 @@ def _declared_file(
     return DeclaredFile(file.name, file.size_bytes, file.absent)
 
 
-def _check_name(name: str, field: str, max_bytes: int) -> None:
+def _check_name(name: str, field: str) -> None:
     size_bytes = len(name.encode())
-    if size_bytes > max_bytes:
+    if size_bytes > MAX_FILE_NAME_BYTES:
         raise _malformed(
-            field, f"A file name is {size_bytes} bytes long, and {max_bytes} are allowed.", name[:100]
+            field,
+            f"A file name is {size_bytes} bytes long, and {MAX_FILE_NAME_BYTES} are allowed.",
+            name[:100],
         )
     try:
         relative_path(name, Reason.UPLOAD_MALFORMED)
@@ -143,7 +147,7 @@ class ChunkOrder:
 
     """
 
-    def __init__(self, files: Sequence[DeclaredFile], max_chunk_bytes: int) -> None:
+    def __init__(self, files: Sequence[DeclaredFile], max_chunk_bytes: int = MAX_CHUNK_BYTES) -> None:
         self._files = files
         self._max_chunk_bytes = max_chunk_bytes
         self._to_come = [index for index, file in enumerate(files) if file.to_come_bytes]

@@ -9,18 +9,20 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tffreeze_server.errors import nearest
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.server.flags import BY_NAME, ENVIRONMENT_PREFIX, FLAGS, Flag
+from tffreeze_server.server.flags import BY_NAME, ENVIRONMENT_PREFIX, FLAGS, RETIRED, Flag, ServerSettings
 
 CONFIG_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 
 MAX_CONFIG_BYTES = 1 << 20
+
+_NAMES = (*BY_NAME, *RETIRED)
 
 MIN_PLANNER_MEMORY_BYTES = 256 << 20
 """The program of a planner takes 150 MiB of address space."""
@@ -46,39 +48,6 @@ class Raw(NamedTuple):
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """All settings, typed; the field of each flag and `calls`. See `flags.py` for what they mean."""
-
-    host: str
-    port: int
-    port_file: Path | None
-    unix_socket: Path | None
-    workers: int
-    insecure: bool
-    tls_cert: Path | None
-    tls_key: Path | None
-    tls_client_ca: Path | None
-    auth_tokens: Path | None
-    drain_seconds: float
-    die_with_parent: bool
-    keepalive_seconds: float
-    keepalive_timeout_seconds: float
-    min_client_ping_seconds: float
-    max_connection_idle_seconds: float
-    max_connection_age_seconds: float
-    max_connection_calls: int
-    reflection: bool
-    channelz: bool
-    log_format: str
-    log_level: str
-    metrics_host: str
-    metrics_port: int | None
-    metrics_port_file: Path | None
-    tracing: bool
-    calls: CallSettings
-
-
 def read_raw(arguments: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, Raw]:
     """Collect what was given, by flag name; the command line wins over the environment, that over the file.
 
@@ -88,13 +57,13 @@ def read_raw(arguments: argparse.Namespace, environ: Mapping[str, str]) -> dict[
     """
     given = {key.replace("_", "-"): value for key, value in vars(arguments).items() if value is not None}
     file = given.pop("config", None) or environ.get(CONFIG_VARIABLE)
-    result = dict(_from_file(Path(file))) if file else {}
+    result = _from_file(Path(file)) if file else {}
     result.update(_from_environment(environ))
-    result.update({name: Raw(value, "") for name, value in given.items() if name in BY_NAME})
+    result.update({name: Raw(value, "") for name, value in given.items() if name in _NAMES})
     return result
 
 
-def _from_file(file: Path) -> Iterator[tuple[str, Raw]]:
+def _from_file(file: Path) -> dict[str, Raw]:
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_CONFIG_BYTES + 1)
@@ -105,39 +74,46 @@ def _from_file(file: Path) -> Iterator[tuple[str, Raw]]:
         raise ConfigError([f"--config {file}: cannot be read: {error.strerror}."]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"--config {file}: is not TOML: {error}."]) from None
-    unknown = [name for name in values if name not in BY_NAME]
+    _check_known(values, f"--config {file}: there is no setting", BY_NAME)
+    return {name: Raw(value, f"from {file}") for name, value in values.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Raw]:
+    names = {ENVIRONMENT_PREFIX + name.replace("-", "_").upper(): name for name in _NAMES}
+    given = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(ENVIRONMENT_PREFIX) and name != CONFIG_VARIABLE
+    }
+    _check_known({names.get(name, name): 0 for name in given}, "environment: there is no setting", names)
+    return {names[name]: Raw(value, f"from {name}") for name, value in given.items()}
+
+
+def _check_known(given: Iterable[str], sentence: str, known: Iterable[str]) -> None:
+    unknown = [name for name in given if name not in _NAMES]
     if unknown:
-        raise ConfigError(
-            [f"--config {file}: there is no setting {name!r}. {nearest(name, BY_NAME)}" for name in unknown]
-        )
-    for name, value in values.items():
-        yield name, Raw(value, f"from {file}")
+        raise ConfigError([f"{sentence} {name!r}. {nearest(name, known)}" for name in unknown])
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, Raw]]:
-    variables = {flag.variable: flag for flag in FLAGS}
-    for name, value in environ.items():
-        if not name.startswith(ENVIRONMENT_PREFIX) or name == CONFIG_VARIABLE:
-            continue
-        if name not in variables:
-            raise ConfigError([f"There is no setting {name} (environment). {nearest(name, variables)}"])
-        yield variables[name].name, Raw(value, f"from {name}")
+def retired(raw: Mapping[str, Raw]) -> list[str]:
+    """Warn of settings that were given and no longer exist: a sentence for each."""
+    return [
+        f"--{name}{_origin(raw[name])}: is no longer a setting, and will be an error in the next version. {instead}."
+        for name, instead in RETIRED.items()
+        if name in raw
+    ]
 
 
 def parse_settings(raw: Mapping[str, Raw]) -> ServerSettings:
-    """Make typed settings and hold them against each other.
+    """Read values and check what they mean together.
 
     Raises:
-        ConfigError: With every problem there is.
+        ConfigError: With everything that is wrong.
 
     """
     problems: list[str] = []
     parsed = {flag.field: _parse(flag, raw.get(flag.name), problems) for flag in FLAGS}
-    if problems:
-        raise ConfigError(problems)
-    roots = parsed.pop("model_root")
-    names = {field.name for field in fields(CallSettings)} - {"model_roots"}
-    calls = CallSettings(model_roots=roots, **{name: parsed.pop(name) for name in names})
+    calls = CallSettings(**{field.name: parsed.pop(field.name) for field in fields(CallSettings)})
     settings = ServerSettings(calls=calls, **parsed)
     problems.extend(validate(settings))
     if problems:
@@ -151,9 +127,12 @@ def _parse(flag: Flag, raw: Raw | None, problems: list[str]) -> Any:  # noqa: AN
     try:
         return flag.parse(raw.value)
     except ValueError as error:
-        origin = f" ({raw.origin})" if raw.origin else ""
-        problems.append(f"--{flag.name} {_shown(raw.value)}{origin}: is not {error}.")
+        problems.append(f"--{flag.name} {_shown(raw.value)}{_origin(raw)}: is not {error}.")
         return flag.default
+
+
+def _origin(raw: Raw) -> str:
+    return f" ({raw.origin})" if raw.origin else ""
 
 
 def _shown(value: object) -> str:
@@ -233,7 +212,8 @@ def _observing(settings: ServerSettings) -> Iterator[str]:
 def _calls(settings: ServerSettings) -> Iterator[str]:
     for name, folder in settings.calls.model_roots.items():
         if not folder.is_dir():
-            yield f"--model-root {name}={folder}: is not a folder."
+            hint = " Several roots stand on lines of their own." if ":" in str(folder) else ""
+            yield f"--model-root {name}={folder}: is not a folder.{hint}"
         elif settings.calls.spool_dir.resolve().is_relative_to(folder.resolve()):
             yield f"--spool-dir {settings.calls.spool_dir}: lies below --model-root {name}={folder}."
     if settings.calls.spool_dir.exists() and not settings.calls.spool_dir.is_dir():

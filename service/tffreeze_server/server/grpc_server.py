@@ -26,7 +26,8 @@ from tffreeze_server.rpc.spool import SpoolUnusableError
 from tffreeze_server.server import exit_codes, health
 from tffreeze_server.server.auth import CertificateInterceptor, TokenInterceptor
 from tffreeze_server.server.certificates import load_certificates
-from tffreeze_server.server.config import ServerSettings, listening_address
+from tffreeze_server.server.config import listening_address
+from tffreeze_server.server.flags import ServerSettings
 from tffreeze_server.server.logs import event
 from tffreeze_server.server.metrics import ProcessMetrics
 from tffreeze_server.server.reflection import Reflection
@@ -39,6 +40,9 @@ _CLEAN_UP_SECONDS = 5.0
 
 _NO_COMPRESSION = 1
 """Of the algorithms that gRPC knows, by bit, only the first: none."""
+
+_MIN_CLIENT_PING_MILLISECONDS = 10_000
+"""A connection whose client pings more often is closed."""
 
 _PARTING_SECONDS = 1.0
 """How long a call that is cut off has to tell its client why."""
@@ -203,7 +207,7 @@ def channel_options(settings: ServerSettings, *, shared: bool) -> list[tuple[str
         ("grpc.keepalive_timeout_ms", milliseconds(settings.keepalive_timeout_seconds)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.http2.min_ping_interval_without_data_ms", milliseconds(settings.min_client_ping_seconds)),
+        ("grpc.http2.min_ping_interval_without_data_ms", _MIN_CLIENT_PING_MILLISECONDS),
         ("grpc.max_connection_idle_ms", milliseconds(settings.max_connection_idle_seconds)),
         ("grpc.max_connection_age_ms", milliseconds(settings.max_connection_age_seconds)),
         # Every call is over by then. What is left are answers that nobody reads.

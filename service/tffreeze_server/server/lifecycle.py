@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tffreeze import __version__
 from tffreeze_server.server import logs
-from tffreeze_server.server.config import ServerSettings, listening_address
+from tffreeze_server.server.config import listening_address
+from tffreeze_server.server.flags import ServerSettings
 from tffreeze_server.server.metrics_http import MetricsServer
 from tffreeze_server.server.parent import watch_parent
 from tffreeze_server.server.port_file import remove_port_file, write_port_file

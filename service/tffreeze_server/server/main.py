@@ -16,11 +16,11 @@ from tffreeze_server.server.config import (
     CONFIG_VARIABLE,
     ConfigError,
     Raw,
-    ServerSettings,
     parse_settings,
     read_raw,
+    retired,
 )
-from tffreeze_server.server.flags import ENVIRONMENT_PREFIX, FLAGS, Flag
+from tffreeze_server.server.flags import ENVIRONMENT_PREFIX, FLAGS, RETIRED, Flag, ServerSettings
 from tffreeze_server.server.tokens import new_token
 
 PROGRAM = "tffreeze-server"
@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         for problem in error.problems:
             print(f"{program}: {problem}", file=sys.stderr)
         return exit_codes.CONFIG
+    for warning in retired(raw):
+        print(f"{program}: {warning}", file=sys.stderr)
     if arguments.check_config:
         return _show(settings, raw)
     return _run(settings, raw, program)
@@ -101,7 +103,9 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         "--config", metavar="FILE", help=f"A TOML file with settings (also {CONFIG_VARIABLE})."
     )
     result.add_argument(
-        "--check-config", action="store_true", help="Check the configuration, show it and end."
+        "--check-config",
+        action="store_true",
+        help="Print the effective configuration, or the errors, and exit.",
     )
     result.add_argument(
         "--new-token",
@@ -114,6 +118,8 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         for flag in FLAGS:
             if flag.section == section:
                 _add(group, flag)
+    for name in RETIRED:
+        result.add_argument(f"--{name}", help=argparse.SUPPRESS)
     return result
 
 
@@ -124,7 +130,7 @@ def _add(group: argparse._ArgumentGroup, flag: Flag) -> None:
         return
     if flag.default not in (None, {}):
         text += f" Default: {flag.default}.".replace("%", "%%")
-    action = "append" if flag.repeated else "store"
+    action = "append" if isinstance(flag.default, dict) else "store"
     group.add_argument(f"--{flag.name}", metavar=flag.metavar, action=action, help=text)
 
 
@@ -132,8 +138,7 @@ def _show(settings: ServerSettings, raw: dict[str, Raw]) -> int:
     print("The configuration is valid.")
     for flag in FLAGS:
         owner = settings if hasattr(settings, flag.field) else settings.calls
-        field = "model_roots" if flag.name == "model-root" else flag.field
-        value = getattr(owner, field)
+        value = getattr(owner, flag.field)
         if isinstance(value, dict):
             value = " ".join(f"{name}={folder}" for name, folder in value.items()) or None
         given = raw.get(flag.name)

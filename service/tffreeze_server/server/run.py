@@ -9,7 +9,7 @@ import os
 
 from tffreeze_server.rpc.observer import Observer
 from tffreeze_server.server import exit_codes, logs, metrics
-from tffreeze_server.server.config import ServerSettings
+from tffreeze_server.server.flags import ServerSettings
 from tffreeze_server.server.grpc_server import Watchers, serve
 from tffreeze_server.server.lifecycle import announce, metrics_served, prepared
 from tffreeze_server.server.observers import Observers

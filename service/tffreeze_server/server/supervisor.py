@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from tffreeze_server.server import exit_codes, logs, metrics
-from tffreeze_server.server.config import Raw, ServerSettings
+from tffreeze_server.server.config import Raw
+from tffreeze_server.server.flags import ServerSettings
 from tffreeze_server.server.lifecycle import announce, metrics_served, prepared
 from tffreeze_server.server.logs import event
 from tffreeze_server.server.orphans import reap_orphans

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tffreeze_server.server import logs, metrics
-from tffreeze_server.server.config import ServerSettings, parse_settings
+from tffreeze_server.server.config import parse_settings
+from tffreeze_server.server.flags import ServerSettings
 from tffreeze_server.server.grpc_server import serve
 from tffreeze_server.server.lifecycle import on_loop
 from tffreeze_server.server.run import end_now_if_cut, watchers_of

@@ -1,18 +1,45 @@
-"""Read the values of flags: from the command line and the environment they are text, from TOML typed.
+"""A setting: one field of a dataclass that says what it means, how its value is read, and its default.
 
-Every parser takes either and gives the typed value, or raises ValueError with what it expected, as the end of
-the sentence "... is not ...".
+A value is text on the command line and in the environment, and typed in a TOML file. A parser takes either and gives
+the typed value, or raises ValueError with what it expected, as the end of the sentence "... is not ...".
 """
 
 from __future__ import annotations
 
-import os
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 Parser = Callable[[object], Any]
+
+T = TypeVar("T")
+
+DAY_SECONDS = 86_400
+
+
+class Setting(NamedTuple):
+    """What is known of a setting besides its name, type and default.
+
+    Attributes:
+        metavar: What stands for its value in help; empty for a switch.
+        parse: From text or TOML to the typed value.
+        help: One sentence or two.
+        section: The heading it stands under.
+
+    """
+
+    metavar: str
+    parse: Parser
+    help: str
+    section: str
+
+
+def setting(default: T, metavar: str, parse: Parser, text: str, section: str) -> T:
+    """A field of a dataclass that is a setting. See `Setting`."""
+    return dataclasses.field(default=default, metadata={"setting": Setting(metavar, parse, text, section)})
+
 
 ROOT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -111,9 +138,9 @@ def choice(*names: str) -> Parser:
 
 
 def roots(value: object) -> dict[str, Path]:
-    """Folders by name: a list or a PATH-like text of `NAME=DIR`, or a TOML table."""
+    """Folders by name: a list or lines of `NAME=DIR`, or a TOML table."""
     if isinstance(value, str):
-        value = [part for part in value.split(os.pathsep) if part]
+        value = [line.strip() for line in value.splitlines() if line.strip()]
     if isinstance(value, Mapping):
         pairs = [(str(name), folder) for name, folder in value.items()]
     elif isinstance(value, list) and all(isinstance(item, str) for item in value):
