@@ -141,7 +141,7 @@ class Served:
     drain: Callable[[], None]
 
     def spooled(self) -> list[str]:
-        """Everything in the spool but locks and the folder of the worker."""
+        """Everything in the spool but locks and the folder of the server."""
         files = (
             path.relative_to(self.spool_dir) for path in self.spool_dir.rglob("*") if path.name != "lock"
         )

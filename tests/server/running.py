@@ -75,7 +75,7 @@ class Running:
 
     Attributes:
         process: It.
-        log: What it and its workers log.
+        log: What it logs.
         port: Where it listens.
 
     """

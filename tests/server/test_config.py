@@ -64,10 +64,10 @@ def test_defaults_are_what_their_parsers_accept() -> None:
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     """Each source has the same names."""
     file = tmp_path / "server.toml"
-    file.write_text("port = 1\nworkers = 2\nmax-jobs = 3\n")
-    environment = {"TFFREEZE_SERVE_WORKERS": "4", "TFFREEZE_SERVE_MAX_JOBS": "5", "OTHER": "6"}
+    file.write_text("port = 1\nmax-uploads = 2\nmax-jobs = 3\n")
+    environment = {"TFFREEZE_SERVE_MAX_UPLOADS": "4", "TFFREEZE_SERVE_MAX_JOBS": "5", "OTHER": "6"}
     result = settings(["--config", str(file), "--max-jobs", "7"], environment)
-    assert (1, 4, 7) == (result.port, result.workers, result.calls.max_jobs)
+    assert (1, 4, 7) == (result.port, result.calls.max_uploads, result.calls.max_jobs)
     by_variable = settings((), {"TFFREEZE_SERVE_CONFIG": str(file)})
     assert 1 == by_variable.port
 
@@ -111,7 +111,6 @@ def test_every_form_of_a_value_is_read(tmp_path: Path) -> None:
         (["--tls-key", "/k"], "--tls-key: needs --tls-cert too."),
         (["--tls-client-ca", "/a"], "--tls-client-ca: needs --tls-cert and --tls-key too."),
         (["--auth-tokens", "/nowhere"], "--auth-tokens /nowhere: cannot be read"),
-        (["--unix-socket", "/s", "--workers", "2"], "--workers: several processes"),
         (["--unix-socket", "/s", "--port-file", "/p"], "--port-file: there is no port"),
         (["--port-file", "/nowhere/p"], "--port-file /nowhere/p: its folder is not there."),
         (["--metrics-port-file", "/p"], "--metrics-port-file: needs --metrics-port too."),
@@ -134,9 +133,9 @@ def test_what_is_wrong_is_told_with_its_flag(flags: list[str], part: str) -> Non
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     """And where each value came from."""
-    told = problems(["--port", "x"], {"TFFREEZE_SERVE_WORKERS": "0"})
+    told = problems(["--port", "x"], {"TFFREEZE_SERVE_MAX_JOBS": "0"})
     assert "--port x: is not" in told
-    assert "--workers 0 (from TFFREEZE_SERVE_WORKERS): is not" in told
+    assert "--max-jobs 0 (from TFFREEZE_SERVE_MAX_JOBS): is not" in told
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ with tffreeze.testing.serve() as address, tffreeze.Client(address) as client:
     for delivery in ("content", "splice"):
         client.freeze(sys.argv[1], delivery=delivery, output=sys.argv[2])
     client.inspect(sys.argv[1])
-import tffreeze_server.server.run, tffreeze_server.server.worker
+import tffreeze_server.server.run
 print(*sys.modules)
 """
 

@@ -28,7 +28,7 @@ def _logging_restored() -> Iterator[None]:
 def lines(form: str, *, level: str = "info", **fields: object) -> list[str]:
     """Log one event and give the lines."""
     stream = io.StringIO()
-    logs.configure(form, level, stream, worker=3)
+    logs.configure(form, level, stream)
     logs.event(logging.INFO, "something", **fields)
     return stream.getvalue().splitlines()
 

@@ -1,1 +1,1 @@
-"""The server as a process: configuration, ports, TLS, who may call, supervision, logs and metrics."""
+"""The server's process: configuration, ports, TLS, authentication, logs, metrics, shutdown."""

@@ -1,7 +1,6 @@
 """Configuration: flags over environment over a TOML file over defaults; one `validate` for what they mean together.
 
-A `Raw` value remembers where it came from, so that a message can name the flag and the place. Raw values
-are plain data: the supervisor sends them to its workers.
+A `Raw` value remembers where it came from, so that a message can name the flag and the place.
 """
 
 from __future__ import annotations
@@ -164,8 +163,6 @@ def _listening(settings: ServerSettings) -> Iterator[str]:
         if file is not None and not file.parent.is_dir():
             yield f"--{flag} {file}: its folder is not there."
     if settings.unix_socket is not None:
-        if settings.workers > 1:
-            yield "--workers: several processes cannot share a --unix-socket. Use one worker, or a port."
         if settings.port_file is not None:
             yield "--port-file: there is no port with --unix-socket."
         if settings.tls_cert is not None:

@@ -61,13 +61,6 @@ class ServerSettings:
         "Listen on this unix socket instead of an address and port. Whoever may open it may call.",
         "Listening",
     )
-    workers: int = setting(
-        1,
-        "N",
-        whole(1, 256),
-        "Processes that share the port. One that dies is replaced. Limits on calls hold for each of them.",
-        "Listening",
-    )
     insecure: bool = setting(
         False, "", switch, "Allow plaintext on an address other than loopback.", "Authentication"
     )
@@ -245,6 +238,7 @@ FLAGS: tuple[Flag, ...] = (
 BY_NAME = {flag.name: flag for flag in FLAGS}
 
 RETIRED = {
+    "workers": "The server is one process: start several servers behind a load balancer",
     "max-file-name-bytes": "A file name may have 1024 bytes",
     "max-chunk-bytes": "A client's chunk may have 2 MiB",
     "max-content-chunk-bytes": "The server sends chunks of 1 MiB",

@@ -13,7 +13,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -29,7 +28,6 @@ from tffreeze_server.server.certificates import load_certificates
 from tffreeze_server.server.config import listening_address
 from tffreeze_server.server.flags import ServerSettings
 from tffreeze_server.server.logs import event
-from tffreeze_server.server.metrics import ProcessMetrics
 from tffreeze_server.server.reflection import Reflection
 from tffreeze_server.server.reload import Reloaded
 from tffreeze_server.server.shutdown import Shutdown
@@ -57,29 +55,20 @@ class CannotListenError(Exception):
     """The server cannot listen where it was told to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watchers:
-    """Who is told what happens: of calls, and of the process."""
-
-    calls: Observer
-    process: ProcessMetrics
-
-
 class Server:
     """The gRPC server and all that it serves.
 
     Args:
         settings: What was configured.
-        watchers: Who is told.
-        shared: Whether other workers listen on the same port.
+        observer: Told what happens.
 
     """
 
-    def __init__(self, settings: ServerSettings, watchers: Watchers, *, shared: bool = False) -> None:
+    def __init__(self, settings: ServerSettings, observer: Observer) -> None:
         self._settings = settings
-        self._watchers = watchers
-        self._options = channel_options(settings, shared=shared)
-        self._service = FreezeService(settings.calls, watchers.calls)
+        self._observer = observer
+        self._options = channel_options(settings)
+        self._service = FreezeService(settings.calls, observer)
         self._health = health.Health((SERVICE_NAME,))
         self._reflection = Reflection((SERVICE_NAME, health.SERVICE_NAME)) if settings.reflection else None
         self._server: grpc.aio.Server | None = None
@@ -150,7 +139,7 @@ class Server:
         file = self._settings.auth_tokens
         if file is not None:
             tokens = Reloaded([file], lambda: load_tokens(file), told=self._told("tokens"))
-            interceptors.append(TokenInterceptor(tokens, self._watchers.calls, METHODS))
+            interceptors.append(TokenInterceptor(tokens, self._observer, METHODS))
         if self._settings.tls_client_ca is not None:
             interceptors.append(CertificateInterceptor())
         return interceptors
@@ -181,7 +170,7 @@ class Server:
 
     def _told(self, what: str) -> Callable[[Exception | None], None]:
         def told(error: Exception | None) -> None:
-            self._watchers.process.reloaded(what, "failed" if error else "ok")
+            self._observer.reloaded(what, "failed" if error else "ok")
             if error:
                 event(logging.ERROR, "reload failed", what=what, message=f"{error} The last good ones stay.")
             else:
@@ -190,7 +179,7 @@ class Server:
         return told
 
 
-def channel_options(settings: ServerSettings, *, shared: bool) -> list[tuple[str, int]]:
+def channel_options(settings: ServerSettings) -> list[tuple[str, int]]:
     """Give what gRPC's core is told; names as in its `grpc_types.h` and `channel_arg_names.h`."""
 
     def milliseconds(seconds: float) -> int:
@@ -202,7 +191,7 @@ def channel_options(settings: ServerSettings, *, shared: bool) -> list[tuple[str
         ("grpc.compression_enabled_algorithms_bitset", _NO_COMPRESSION),
         ("grpc.per_message_decompression", 0),
         # Else a second server on the port would share its calls in silence.
-        ("grpc.so_reuseport", int(shared)),
+        ("grpc.so_reuseport", 0),
         ("grpc.keepalive_time_ms", milliseconds(settings.keepalive_seconds)),
         ("grpc.keepalive_timeout_ms", milliseconds(settings.keepalive_timeout_seconds)),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -228,26 +217,23 @@ def _add_channelz(server: grpc.aio.Server) -> None:
 
 async def serve(
     settings: ServerSettings,
-    watchers: Watchers,
+    observer: Observer,
     shutdown: Shutdown,
     listening: Callable[[int], Any],
-    *,
-    shared: bool = False,
 ) -> int:
     """Serve until asked to end.
 
     Args:
         settings: What was configured.
-        watchers: Who is told.
+        observer: Told what happens.
         shutdown: Says when to end.
         listening: Called with the port once calls are served.
-        shared: Whether other workers listen on the same port.
 
     Returns:
         The exit code.
 
     """
-    server = Server(settings, watchers, shared=shared)
+    server = Server(settings, observer)
     try:
         listening(await server.start())
     except CannotListenError as error:

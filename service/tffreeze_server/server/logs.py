@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Stage
+from tffreeze_server.rpc.observer import CallInfo, CallObserver, CallOutcome, Observer, Stage
 
 LOGGER = logging.getLogger("tffreeze")
 
@@ -38,18 +38,17 @@ def event(level: int, name: str, **fields: object) -> None:
     LOGGER.log(level, name, extra={"fields": fields}, exc_info=info)
 
 
-def configure(form: str, level: str, stream: TextIO | None = None, **always: object) -> None:
+def configure(form: str, level: str, stream: TextIO | None = None) -> None:
     """Send the logs of this process to a stream.
 
     Args:
         form: `text` or `json`.
         level: `debug`, `info`, `warning` or `error`.
         stream: Where to; stderr by default.
-        always: Fields of every line, such as the worker.
 
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_Json(always) if form == "json" else _Text(always))
+    handler.setFormatter(_Json() if form == "json" else _Text())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # libraries: only what goes wrong
@@ -57,10 +56,6 @@ def configure(form: str, level: str, stream: TextIO | None = None, **always: obj
 
 
 class _Form(logging.Formatter):
-    def __init__(self, always: Mapping[str, object]) -> None:
-        super().__init__()
-        self._always = always
-
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """Everything a line tells, in order."""
         seconds, thousandths = time.gmtime(record.created), int(record.msecs)
@@ -69,7 +64,6 @@ class _Form(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", seconds) + f".{thousandths:03}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
-            **self._always,
             **given,
         }
         if record.name != LOGGER.name:
@@ -114,7 +108,7 @@ def _escaped(value: str) -> str:
     return value if value.isprintable() else json.dumps(value, ensure_ascii=True)[1:-1]
 
 
-class CallLog:
+class CallLog(CallObserver):
     """Collects what a call tells and logs it in one line at its end."""
 
     def __init__(self, call: CallInfo) -> None:
@@ -161,18 +155,12 @@ class CallLog:
         event(level, "call", **fields, error=outcome.error)
 
 
-class LogObserver:
-    """Logs calls."""
+class LogObserver(Observer):
+    """Logs calls, and planners that were lost."""
 
     def call_started(self, call: CallInfo) -> CallLog:
         """Begin a line."""
         return CallLog(call)
-
-    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
-        """Not worth a line."""
-
-    def spool_changed(self, reserved_bytes: int) -> None:
-        """Not worth a line."""
 
     def planner_lost(self, cause: str) -> None:
         """Log it: a crash is a defect, a limit is for the operator to know."""

@@ -21,6 +21,7 @@ from tffreeze_server.server.config import (
     retired,
 )
 from tffreeze_server.server.flags import ENVIRONMENT_PREFIX, FLAGS, RETIRED, Flag, ServerSettings
+from tffreeze_server.server.parent import ParentGoneError
 from tffreeze_server.server.tokens import new_token
 
 PROGRAM = "tffreeze-server"
@@ -53,25 +54,17 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         print(f"{program}: {warning}", file=sys.stderr)
     if arguments.check_config:
         return _show(settings, raw)
-    return _run(settings, raw, program)
+    return _run(settings, program)
 
 
-def _run(settings: ServerSettings, raw: dict[str, Raw], program: str) -> int:
+def _run(settings: ServerSettings, program: str) -> int:
     # Until the server listens to signals itself. As PID 1 of a container it would not even die of one.
     signal.signal(signal.SIGTERM, _end_early)
-    # The supervisor has no gRPC in it: see there.
-    from tffreeze_server.server.parent import ParentGoneError  # noqa: PLC0415
-    from tffreeze_server.server.supervisor import PortTakenError, supervise  # noqa: PLC0415
+    # gRPC is slow to import: a wrong configuration is told before.
+    from tffreeze_server.server.run import run  # noqa: PLC0415 - see above
 
     try:
-        if settings.workers > 1:
-            return supervise(settings, raw)
-        from tffreeze_server.server.run import run_alone  # noqa: PLC0415
-
-        return run_alone(settings)
-    except PortTakenError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return exit_codes.CANNOT_LISTEN
+        return run(settings)
     except (OSError, ParentGoneError) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return exit_codes.FAULT

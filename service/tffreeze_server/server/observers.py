@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tffreeze_server.rpc.observer import CallInfo, CallObserver, CallOutcome, Observer, Stage
 
 
-class Observers:
+class Observers(Observer):
     """Tells every observer, in order."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
@@ -32,8 +32,13 @@ class Observers:
         for observer in self._observers:
             observer.planner_lost(cause)
 
+    def reloaded(self, what: str, result: str) -> None:
+        """Files were reloaded."""
+        for observer in self._observers:
+            observer.reloaded(what, result)
 
-class _CallObservers:
+
+class _CallObservers(CallObserver):
     def __init__(self, observers: Sequence[CallObserver]) -> None:
         self._observers = tuple(observers)
 

@@ -1,6 +1,6 @@
-"""Files that are read anew when they change. No thread watches: whoever asks for the value looks.
+"""Files that are reloaded when they change. No thread watches: whoever asks for the value looks.
 
-A look is one `stat` for each file. What cannot be loaded (half of a pair replaced, a slip of the pen) leaves
+A look is one `stat` for each file. What cannot be loaded (half of a pair replaced, a typo) leaves
 the last good value in place, and is told once for each state of the files.
 """
 

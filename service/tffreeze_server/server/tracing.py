@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Stage
+from tffreeze_server.rpc.observer import CallInfo, CallObserver, CallOutcome, Observer, Stage
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -23,7 +23,7 @@ SERVICE = "tffreeze.v1.FreezeService"
 _FLUSH_SECONDS = 3.0
 
 
-class Tracing:
+class Tracing(Observer):
     """Makes spans of calls.
 
     Args:
@@ -39,15 +39,6 @@ class Tracing:
         """Begin a span."""
         return CallSpan(self._tracer, call)
 
-    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
-        """Do nothing: that is for metrics."""
-
-    def spool_changed(self, reserved_bytes: int) -> None:
-        """Do nothing: that is for metrics."""
-
-    def planner_lost(self, cause: str) -> None:
-        """Do nothing: that is for metrics and logs."""
-
     def close(self) -> None:
         """Export what is left; takes some seconds at most, also where nobody listens."""
         flush = threading.Thread(target=self._provider.shutdown, name="tracing-flush", daemon=True)
@@ -55,7 +46,7 @@ class Tracing:
         flush.join(_FLUSH_SECONDS)
 
 
-class CallSpan:
+class CallSpan(CallObserver):
     """The span of one call. Attributes are named as in OpenTelemetry's conventions for RPC."""
 
     def __init__(self, tracer: Tracer, call: CallInfo) -> None:
