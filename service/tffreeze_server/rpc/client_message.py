@@ -1,8 +1,8 @@
-"""Messages of a client, which may be anything.
+"""Parse messages of a client, which may hold anything.
 
-protobuf holds Python's lock while it parses: all other calls wait. Half a million empty messages fit into
-a megabyte and take 20 ms (2 cores, protobuf 7), so that is as much as is parsed. A plain chunk, which may be longer,
-is not parsed: see `chunk`.
+protobuf holds the GIL while it parses, and all other calls wait. A megabyte may hold half a million empty messages,
+which take 20 ms (2 cores, protobuf 7), so no larger message is parsed. A plain chunk may be larger, but is not
+parsed: see `chunk`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Theory of operation. A call goes through the same steps, each of which may end i
       ─▶ wait for an upload slot, receive files to the half-close, give it back
       ─▶ wait for a job slot ─▶ plan, in a process ─▶ send, message by message ─▶ give back
 
-All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `serve` turns
+All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `run_call` turns
 whatever is raised on the way into a status. In memory are some chunks in, or one out, and the plan.
 """
 
@@ -38,7 +38,7 @@ from tffreeze_server.rpc.planner_pool import Planners
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits
 from tffreeze_server.rpc.receive import Request, first_message, receive_files
 from tffreeze_server.rpc.result import Result
-from tffreeze_server.rpc.run_call import Cutoff, serve
+from tffreeze_server.rpc.run_call import Cutoff, run_call
 from tffreeze_server.rpc.slots import Slots
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, UploadFolder
@@ -118,11 +118,11 @@ class FreezeService:
 
     async def freeze(self, _: object, context: Context) -> bytes:
         """Serve `Freeze`: bytes of FreezeRequests in, of FreezeResponses out."""
-        return await serve(self._call("Freeze", context), self._freeze, self._cutoff)
+        return await run_call(self._call("Freeze", context), self._freeze, self._cutoff)
 
     async def inspect(self, _: object, context: Context) -> bytes:
         """Serve `Inspect`: bytes of InspectRequests in, of an InspectResponse out."""
-        return await serve(self._call("Inspect", context), self._inspect, self._cutoff)
+        return await run_call(self._call("Inspect", context), self._inspect, self._cutoff)
 
     async def get_capabilities(self, request: bytes, context: Context) -> bytes:
         """Serve `GetCapabilities`: bytes of its request in, of its response out."""
@@ -132,7 +132,7 @@ class FreezeService:
             client_message(freeze_service_pb2.GetCapabilitiesRequest, request)
             return self._capabilities(call).SerializeToString()
 
-        return await serve(self._call("GetCapabilities", context), body, self._cutoff)
+        return await run_call(self._call("GetCapabilities", context), body, self._cutoff)
 
     def _call(self, method: str, context: Context) -> Call:
         return Call(method, context, self._settings, self._observer, self._clock)

@@ -1,4 +1,4 @@
-"""Where logs, metrics and traces hang: what calls tell about themselves.
+"""What logs, metrics and traces are told of calls and of the process.
 
 All methods are called on the event loop, but `reloaded` on any thread. They must not block and must not raise.
 """

@@ -1,9 +1,9 @@
-"""The engine in processes of its own.
+"""Run the engine in processes of its own.
 
-Reading a graph is Python from end to end, and holds Python's one lock for as long as it takes. In a thread of the
-server it starves the event loop: measured, sending 1 GB takes 33 s instead of 1 s while others plan. In
-processes plans also use all cores, are over at once when their caller is (SIGKILL), and take nothing along when
-a hostile model exhausts memory. A plan comes back as some hundred kilobytes.
+Reading a graph is pure Python and holds the GIL all the time. In a thread of the server it starves the event
+loop: sending 1 GB took 33 s instead of 1 s while other threads planned. Processes also use all cores, can be killed
+as soon as their call ends, and keep a hostile model's memory away from the server. A plan comes back as some hundred
+kilobytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Told = Callable[[Cause], None]
 _NO_LIMITS = PlannerLimits()
 
 _TRIED_AGAIN = frozenset((Cause.MEMORY, Cause.CRASH))
-"""What may go better on a fresh planner: one that has worked holds more memory. Time would only be spent twice."""
+"""Worth a second try on a fresh planner, which holds less memory. A second try would need the same time again."""
 
 
 class PlannerError(Exception):
@@ -35,12 +35,12 @@ class PlannerError(Exception):
 
 
 @dataclass(frozen=True)
-class Planning(Generic[T]):
-    """A plan that is being made.
+class PendingPlan(Generic[T]):
+    """A plan that a planner makes or will make.
 
     Attributes:
-        future: Its result; when it is done no process works for it any more.
-        stop: Makes it end now.
+        future: Its result. When it is done, no process works for it.
+        stop: Ends it now.
 
     """
 
@@ -54,7 +54,7 @@ class Planners:
     Args:
         count: How many.
         limits: Of each plan.
-        lost: Told, by a thread, of each planner that was lost to its work.
+        lost: Called in a thread for each planner that was lost during a plan.
 
     """
 
@@ -69,11 +69,11 @@ class Planners:
         self._orders: set[_Order] = set()
 
     def start(self) -> None:
-        """Start the processes; they get ready by themselves."""
+        """Start the processes; does not wait until they are ready."""
         for _ in range(self._count):
             self._idle.put(PlannerProcess(self._limits))
 
-    def submit(self, function: Callable[..., T], *arguments: object) -> Planning[T]:
+    def submit(self, function: Callable[..., T], *arguments: object) -> PendingPlan[T]:
         """Run a function of a module in a process; arguments and value are pickled.
 
         The future raises what the function raises, if that is a FreezeError; PLANNER_LIMIT_EXCEEDED where the
@@ -83,10 +83,10 @@ class Planners:
         self._orders.add(order)
         future = self._threads.submit(self._run, order)
         future.add_done_callback(lambda _: self._orders.discard(order))
-        return Planning(future, order.stop)
+        return PendingPlan(future, order.stop)
 
     def close(self) -> None:
-        """Stop what is at work, and end the processes."""
+        """Stop all requests and end the processes."""
         for order in tuple(self._orders):
             order.stop()
         self._threads.shutdown(cancel_futures=True)
@@ -128,7 +128,7 @@ class Planners:
 
 
 class _Order:
-    """A request on its way, which may be stopped at any time."""
+    """A request that may be stopped at any time."""
 
     def __init__(self, request: planner_main.Request) -> None:
         self._request = request
@@ -137,14 +137,14 @@ class _Order:
         self._stopped = False
 
     def stop(self) -> None:
-        """Kill the process that works for it; have none begin."""
+        """Kill the process that works for it, and let none begin."""
         with self._lock:
             self._stopped = True
             if self._process is not None:
                 self._process.kill()
 
     def run_in(self, process: PlannerProcess) -> planner_main.Answer:
-        """Have a process work for it.
+        """Run it in a process.
 
         Raises:
             FreezeError: CANCELLED, where it was stopped.

@@ -1,4 +1,4 @@
-"""How a call ends: whatever is raised in it becomes one status for its caller and one word for its observer."""
+"""Run a call to its end: an exception becomes one status for the caller and one outcome for the observer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tffreeze_server.rpc.status import abort
 
 
 class Cutoff:
-    """Ends the calls that run when there is no more time for them: each is told DRAINING."""
+    """Ends running calls when the time for a graceful shutdown is over: each fails with DRAINING."""
 
     def __init__(self) -> None:
         self.is_now = False
@@ -37,7 +37,7 @@ class Cutoff:
             self._limits.discard(limit)
 
 
-async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cutoff) -> bytes:
+async def run_call(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cutoff) -> bytes:
     """Run the body of a call.
 
     Returns:
@@ -49,7 +49,7 @@ async def serve(call: Call, body: Callable[[Call], Awaitable[bytes]], cutoff: Cu
 
     """
     try:
-        # What the call holds is given back before its caller is told: a caller may never read that.
+        # Released before the caller is told, because a caller may never read that.
         with call.until_ended:
             response = await _in_time(call, body, cutoff)
     except asyncio.CancelledError as gone:
@@ -95,7 +95,7 @@ def _gone(call: Call) -> FreezeError:
 
 
 def _for_caller(problem: Exception, call: Call) -> FreezeError:
-    """Make of an exception what a caller may see: another one, that has never been raised."""
+    """Make the error that a caller may see. It is a new one, without a traceback."""
     if not isinstance(problem, FreezeError):
         return FreezeError(
             Reason.INTERNAL,
@@ -108,7 +108,7 @@ def _for_caller(problem: Exception, call: Call) -> FreezeError:
 
 
 def _without_paths(text: str, settings: CallSettings) -> str:
-    """Take the server's own paths out. Messages hold none; this is for the one that will."""
+    """Remove paths of the server. No message should hold one; this is a second safeguard."""
     for path in (settings.spool_dir, *settings.model_roots.values()):
         text = text.replace(f"{path}/", "").replace(str(path), "the folder")
     return text

@@ -1,8 +1,8 @@
-"""What a failed call tells its caller: from a reason to a gRPC status with its details.
+"""The gRPC status of a failed call, with its details.
 
-One table says what each reason means; a test holds it against the contract. A status travels in two
-trailers, its message in plain (`grpc-message`) and all of it (`grpc-status-details-bin`), and a receiver
-takes 8 KiB of them for sure: so texts are cut to fit.
+One table maps each reason to its status; a test compares it with the contract. A status is sent in two trailers:
+its message as text (`grpc-message`), and all of it (`grpc-status-details-bin`). Every receiver accepts 8 KiB of
+trailers, so texts are cut to fit.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Uploads: what may be declared, and which chunk may come next. No IO.
+"""Check uploads: what a client declares, and the order of its chunks. No IO.
 
-Declared names become paths in the spool, so they are checked before anything is opened; declared sizes become
-reserved room, so they are checked before anything is received. After that a chunk is right only if it goes on
-just where the one before ended.
+Declared names become paths in the spool, and declared sizes need room there, so both are checked before anything is
+received. Each chunk must begin where the one before ended.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _FILES = "spec.source.upload.files"
 def declared_files(
     upload: model_pb2.Upload, settings: CallSettings, *, absent_allowed: bool
 ) -> tuple[DeclaredFile, ...]:
-    """Check what a client says that it will send.
+    """Check what a client declares.
 
     Raises:
         FreezeError: UPLOAD_TOO_LARGE, UPLOAD_MALFORMED (with the field).
@@ -90,7 +89,7 @@ def _check_name(name: str, field: str) -> None:
 
 
 def _check_folders(files: Sequence[DeclaredFile]) -> None:
-    """Limit the folders that would be made."""
+    """Limit the number of folders."""
     folders = {folder for file in files for folder in _folders_of(file.name)}
     if len(folders) > MAX_FOLDERS:
         raise FreezeError(
@@ -101,7 +100,7 @@ def _check_folders(files: Sequence[DeclaredFile]) -> None:
 
 
 def _check_unique(files: Sequence[DeclaredFile]) -> None:
-    """Refuse two names for one place, also where upper and lower case are the same."""
+    """Refuse two names for one file, also on file systems that ignore case."""
     folded = [unicodedata.normalize("NFC", file.name).casefold() for file in files]
     first: dict[str, int] = {}
     for index, name in enumerate(folded):
@@ -139,7 +138,7 @@ def _check_size(size_bytes: int, settings: CallSettings) -> None:
 
 
 class ChunkOrder:
-    """Says of each chunk whether it is the one that must come now.
+    """Checks that each chunk is the next one.
 
     Args:
         files: As declared.
@@ -187,11 +186,11 @@ class ChunkOrder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all has come."""
+        """Whether all bytes have arrived."""
         return not self._to_come
 
     def finish(self) -> None:
-        """Check that all has come.
+        """Check that all bytes have arrived.
 
         Raises:
             FreezeError: UPLOAD_MALFORMED.

@@ -1,7 +1,7 @@
 """Who may call what: bearer tokens, and the names of clients' certificates.
 
-An interceptor looks at each call before its handler runs. A call without right is refused before a message of it
-is read. Calls that run when their token is taken away go on to their end.
+An interceptor checks each call before its handler runs. A call without permission is refused before any of its
+messages is read. If a token is removed, running calls finish.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 def authenticate(tokens: Tokens, method: str, header: str | None) -> Caller | None:
-    """Decide whether a call may be.
+    """Decide whether a call is allowed.
 
     Args:
-        tokens: Those that hold now.
+        tokens: The current ones.
         method: `package.Service/Method`.
-        header: What came as `authorization`.
+        header: The metadata `authorization`.
 
     Returns:
-        Who calls; None: anybody may call this, and nobody has said who it is.
+        The caller; None: anybody may call this, and the caller gave no token.
 
     Raises:
         FreezeError: UNAUTHENTICATED or PERMISSION_DENIED.
@@ -67,12 +67,12 @@ def authenticate(tokens: Tokens, method: str, header: str | None) -> Caller | No
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in stubs only
-    """Lets those in who have a token.
+    """Admits callers with a valid token.
 
     Args:
-        tokens: As new as their file.
+        tokens: Reloaded when their file changes.
         observer: Told of refused calls.
-        methods: Names of our own methods, `package.Service/Method`: others are `other` to the observer.
+        methods: Names of our own methods, `package.Service/Method`; the observer sees others as `other`.
 
     """
 
@@ -116,7 +116,7 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  #
 
 
 class CertificateInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in stubs only
-    """Names callers after their certificates (mutual TLS), where no token has named them."""
+    """Names callers by their certificates (mutual TLS), unless a token has named them."""
 
     async def intercept_service(
         self,

@@ -1,6 +1,6 @@
 """Read certificates and keys, and check that they belong together before gRPC gets them.
 
-gRPC itself takes a pair that does not match without a word and then fails every handshake.
+gRPC accepts a pair that does not match, and then fails every handshake.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Configuration: flags over environment over a TOML file over defaults; one `validate` for what they mean together.
+"""Configuration: flags override the environment, that overrides a TOML file; `validate` checks settings together.
 
 A `Raw` value remembers where it came from, so that a message can name the flag and the place.
 """
@@ -141,7 +141,7 @@ def _shown(value: object) -> str:
 
 
 def validate(settings: ServerSettings) -> list[str]:
-    """Hold settings against each other and against the files and folders they name.
+    """Check settings against each other and against the files and folders they name.
 
     Returns:
         Whole sentences, each naming its flag; none if all is well.

@@ -1,9 +1,8 @@
 """One process that serves: start, listen, drain, end.
 
-Start: the port, then the spool, then calls are served and whoever waits is told. End, asked by a signal: health
-says NOT_SERVING and new calls are refused with DRAINING while those that run go on; when they have ended, or
-`drain_seconds` are over, or a second signal has come, the port is closed and what is left is cut off: with
-DRAINING where the client still reads.
+Start: the server takes the port, then the spool, then serves calls. Graceful shutdown: health says NOT_SERVING, new
+calls fail with DRAINING, and running calls continue. The server stops when they have ended, when `drain_seconds`
+are over, or at a second signal; calls that still run then fail with DRAINING, if their client still reads.
 """
 
 from __future__ import annotations
@@ -180,7 +179,7 @@ class Server:
 
 
 def channel_options(settings: ServerSettings) -> list[tuple[str, int]]:
-    """Give what gRPC's core is told; names as in its `grpc_types.h` and `channel_arg_names.h`."""
+    """The options of gRPC's core; their names are in its `grpc_types.h` and `channel_arg_names.h`."""
 
     def milliseconds(seconds: float) -> int:
         return int(seconds * 1000) if seconds else 2**31 - 1  # the greatest: never
@@ -190,7 +189,7 @@ def channel_options(settings: ServerSettings) -> list[tuple[str, int]]:
         # Old versions of gRPC unpack a message before they look at its size: 1.59 makes 683 MB of 611 KB.
         ("grpc.compression_enabled_algorithms_bitset", _NO_COMPRESSION),
         ("grpc.per_message_decompression", 0),
-        # Else a second server on the port would share its calls in silence.
+        # Otherwise a second server on the port would silently take some of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_time_ms", milliseconds(settings.keepalive_seconds)),
         ("grpc.keepalive_timeout_ms", milliseconds(settings.keepalive_timeout_seconds)),
@@ -199,7 +198,7 @@ def channel_options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.http2.min_ping_interval_without_data_ms", _MIN_CLIENT_PING_MILLISECONDS),
         ("grpc.max_connection_idle_ms", milliseconds(settings.max_connection_idle_seconds)),
         ("grpc.max_connection_age_ms", milliseconds(settings.max_connection_age_seconds)),
-        # Every call is over by then. What is left are answers that nobody reads.
+        # Every call has ended by then. Only answers that nobody reads are left.
         (
             "grpc.max_connection_age_grace_ms",
             milliseconds(max_call_seconds and max_call_seconds + _CLEAN_UP_SECONDS),

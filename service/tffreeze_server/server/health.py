@@ -1,7 +1,7 @@
-"""grpc.health.v1: SERVING until the server is asked to end, then NOT_SERVING.
+"""grpc.health.v1: SERVING until the shutdown begins, then NOT_SERVING.
 
-Not the servicer of grpcio-health-checking: that one writes to a watcher under a lock, so one watcher that reads
-nothing keeps the server from ever saying NOT_SERVING to the others.
+The servicer of grpcio-health-checking writes to watchers under a lock: one watcher that does not read would keep
+the others from seeing NOT_SERVING.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ SERVICE_NAME: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # has no types
-    """Tells who asks or watches.
+    """Answers checks and watches.
 
     Args:
-        services: Names of the services it tells of, besides the empty one: the whole server.
+        services: Names of the services, besides the empty name for the whole server.
 
     """
 

@@ -70,7 +70,7 @@ def metrics_served(settings: ServerSettings, registry: CollectorRegistry) -> Ite
 
 
 def announce(settings: ServerSettings, port: int) -> None:
-    """Tell that calls are served.
+    """Write the port file and log the address: calls are served now.
 
     Raises:
         OSError: The port file cannot be written.

@@ -34,7 +34,7 @@ def signature(files: Sequence[Path]) -> Signature:
 
 
 class Reloaded(Generic[_Value]):
-    """A value read from files, always as new as they are.
+    """A value read from files, reloaded when they change.
 
     Args:
         files: What it depends on.

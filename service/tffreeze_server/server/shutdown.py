@@ -1,4 +1,4 @@
-"""When to end: the first signal asks to drain, the second to end at once."""
+"""When to shut down: the first signal asks for a graceful shutdown, the second for an end at once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Shutdown:
-    """Whether the server shall end, and how soon. Lives on the event loop.
+    """Whether the server should end, and how soon. For the event loop only.
 
     Attributes:
-        asked: Set when it shall end.
-        at_once: Set when it shall not wait for calls.
+        asked: Set when it should end.
+        at_once: Set when it should not wait for calls.
         why: Who asked first: a signal's name, or what happened.
 
     """
@@ -25,28 +25,28 @@ class Shutdown:
         self.why = ""
 
     def ask(self, why: str) -> None:
-        """Ask to end; asked again, it is at once."""
+        """Ask for the end; the second time, for an end at once."""
         if self.asked.is_set():
             self.at_once.set()
         self.why = self.why or why
         self.asked.set()
 
     def force(self, why: str) -> None:
-        """Ask to end at once."""
+        """Ask for an end at once."""
         self.ask(why)
         self.at_once.set()
 
     def listen_to_signals(self) -> None:
-        """Let SIGTERM and SIGINT ask."""
+        """Call `ask` on SIGTERM and SIGINT."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self.ask, number.name)
 
     async def finished_before(self, work: asyncio.Future[None], seconds: float) -> bool:
-        """Wait for work until it shall be at once, or for so long.
+        """Wait for work, at most for so long, and no longer than until `at_once`.
 
         Returns:
-            Whether it is finished; if not, it is cancelled. What it raised is raised.
+            Whether it is finished; if not, it is cancelled. Raises what it raised.
 
         """
         hurry = asyncio.ensure_future(self.at_once.wait())

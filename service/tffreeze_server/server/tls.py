@@ -1,7 +1,7 @@
-"""TLS credentials of the server whose certificates are as new as their files.
+"""TLS credentials of the server, reloaded when their files change.
 
-gRPC asks for the certificates at every handshake, on a thread of its own, and goes on with the last ones
-when it gets None. Connections that stand keep the certificate they began with.
+gRPC asks for the certificates at every handshake, on a thread of its own, and keeps the last ones if it gets None.
+Existing connections keep their certificate.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tffreeze_server.server.reload import Reloaded
 
 
 def server_credentials(certificates: Reloaded[Certificates]) -> grpc.ServerCredentials:
-    """Make credentials that follow the certificates.
+    """Make credentials that use the newest certificates.
 
     Args:
         certificates: With a `client_ca`, clients must show a certificate signed by it.
