@@ -1,4 +1,4 @@
-"""Messages of the contract as frozen dataclasses with the same fields, and those as plain data."""
+"""Conversion of the contract's messages to frozen dataclasses with the same fields, and of those to plain data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 Shape = tuple[int, ...] | None
-"""Sizes of a tensor's dimensions, -1 where open; None where the rank is unknown."""
+"""Sizes of a tensor's dimensions, -1 if unknown; None if the rank is unknown."""
 
 _T = TypeVar("_T")
 _Items = Mapping[type, Mapping[str, type]]
@@ -52,7 +52,7 @@ def _status(number: int) -> str:
 
 
 def as_json(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    """Give a dataclass as what `json.dumps` takes: the names of the fields, plain values, lists."""
+    """Convert a dataclass to a dict for `json.dumps`: field names, plain values, lists."""
     return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
 
 

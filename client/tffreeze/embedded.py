@@ -1,6 +1,6 @@
 """Freeze without a server: the engine in this process.
 
-Options and report go through the messages of the contract, so that a result is the same as a server's.
+Options and report are converted through the contract's messages, so the result equals a server's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tffreeze.report import Report
 
 OnProgress = Callable[[int, int], None]
-"""Called with the bytes that were written and the bytes that there will be."""
+"""Called with the bytes written so far and the total."""
 
 
 def freeze(
@@ -41,14 +41,14 @@ def freeze(
 
     Args:
         model: A SavedModel directory, or a file with a SavedModel, MetaGraphDef or GraphDef, binary or text.
-        output: Where to write. A path appears whole or not at all. Whatever is no path is a binary stream.
-        on_progress: Called now and then while bytes are written.
-        fsync: Whether to wait until the file is on disk, so that not even a power cut leaves less than all of it.
-        sha256: Whether `sha256` of the result is wanted.
+        output: A path, which appears complete or not at all, or a binary stream.
+        on_progress: Called repeatedly while bytes are written.
+        fsync: Whether to flush the file to disk before it appears, as a guard against a power cut.
+        sha256: Whether to compute the sha256 of the result.
         **options: See `FreezeArguments`.
 
     Raises:
-        TffreezeError: Nothing was written to a path then.
+        TffreezeError: Nothing was written to a path.
 
     """
     path = Path(output) if isinstance(output, (str, os.PathLike)) else None
@@ -79,7 +79,7 @@ def freeze_bytes(model: StrPath, *, sha256: bool = False, **options: Unpack[Free
     """Freeze a model in memory. For small models: `freeze` never holds the weights.
 
     Raises:
-        TffreezeError: INVALID_OPTION for `as_saved_model`: that is a directory.
+        TffreezeError: INVALID_OPTION for `as_saved_model`, which needs a directory; else as for `freeze`.
 
     """
     check_form(options, is_path=False)
@@ -94,11 +94,11 @@ def freeze_bytes(model: StrPath, *, sha256: bool = False, **options: Unpack[Free
 
 
 def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
-    """Tell what a model is, what would be frozen and what would stand in the way.
+    """Find out what a model contains, what a freeze would do and what would make it fail.
 
     Args:
         model: As for `freeze`.
-        **options: What a freeze would be asked for: tags, checkpoint and saver count.
+        **options: The options of the freeze; tags, checkpoint and saver matter most.
 
     Raises:
         TffreezeError: For a model that cannot be read.
@@ -112,10 +112,10 @@ def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
 
 
 def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorFlow's script
-    """Freeze as TensorFlow's freeze_graph script does, into `output_graph` where that is given.
+    """Freeze like TensorFlow's freeze_graph script, into `output_graph` if it is given.
 
     Raises:
-        TffreezeError: For what the script raises a ValueError or an IOError too.
+        TffreezeError: Where the script raises a ValueError or an IOError.
 
     """
     with translated_errors():
@@ -124,13 +124,13 @@ def freeze_graph(**flags: Any) -> Report:  # noqa: ANN401 - the flags of TensorF
 
 
 def freeze_graph_words(text: str) -> str:
-    """Put the flags of TensorFlow's script into a text in the place of those of `tffreeze freeze`."""
+    """Replace the flags of `tffreeze freeze` in a text with those of TensorFlow's script."""
     words: str = load("compat.freeze_graph").own_flags(text)
     return words
 
 
 def load_engine() -> None:
-    """Import what a freeze uses, for a program that wants to have that behind it.
+    """Import the modules of a freeze now instead of in the first freeze.
 
     Raises:
         RequestError: ENGINE_NOT_INSTALLED.
@@ -141,7 +141,7 @@ def load_engine() -> None:
 
 
 def serve(arguments: Sequence[str]) -> int:
-    """Run a server in this process until it is told to end; the exit code.
+    """Run a server in this process until it is stopped; return the exit code.
 
     Raises:
         RequestError: ENGINE_NOT_INSTALLED.

@@ -1,4 +1,4 @@
-"""The one lazy place from which the client reaches `tffreeze_server`: by name, when it is needed."""
+"""The only place where the client imports `tffreeze_server`: lazily and by name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load(module: str) -> Any:  # noqa: ANN401 - a module
             raise
         raise error_for(
             "ENGINE_NOT_INSTALLED",
-            f"To freeze without a server, or to be one, the package {missing!r} is needed, and it is not installed. "
+            f"The package {missing!r} is not installed. You need it to freeze without a server, or to run one. "
             "Install it with: pip install 'tffreeze[server]'",
             missing,
         ) from None
@@ -43,11 +43,11 @@ def load(module: str) -> Any:  # noqa: ANN401 - a module
 
 @contextlib.contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise the client's exceptions for the engine's."""
+    """Turn the engine's exceptions into the client's."""
     engine_error = load("errors").FreezeError
     try:
         yield
     except engine_error as error:
         made = error_for(error.reason.name, error.message, error.subject)
-        made.retryable = False  # no server is busy: what fails on this machine fails again
+        made.retryable = False  # without a server, the same call fails again
         raise made from error

@@ -1,7 +1,7 @@
-"""What a model is: typed, frozen, the fields of the contract one to one.
+"""The inspection of a model as frozen dataclasses, with the fields of the contract.
 
-What each field means stands in `proto/tffreeze/v1/inspection.proto`. Two things are plainer than there: a shape is
-a tuple (None where the rank is unknown), and a status is a word.
+`proto/tffreeze/v1/inspection.proto` explains each field. Two things are simpler here: a shape is a tuple (None if
+the rank is unknown), and a status is a string.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class VariableInspection:
 
 @dataclass(frozen=True, slots=True)
 class NeedInspection:
-    """What the outputs of a signature, or those asked for by name, need of the variables."""
+    """The variables that the outputs of a signature, or outputs given by name, need."""
 
     signature_key: str
     variables: tuple[str, ...]
@@ -89,7 +89,7 @@ class ObstacleInspection:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What there is to freeze, and what would stand in the way."""
+    """What a model contains, and what would make a freeze fail."""
 
     kind: str
     all_tags: tuple[tuple[str, ...], ...]
@@ -113,7 +113,7 @@ class Inspection:
         return read(cls, message, _ITEMS)
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as what `json.dumps` takes: the names of the fields, plain numbers."""
+        """Convert to a dict for `json.dumps`."""
         return as_json(self)
 
 
@@ -130,4 +130,4 @@ _ITEMS: dict[type, dict[str, type]] = {
         "needs": NeedInspection,
     },
 }
-"""Which fields hold messages, and how each of them is read."""
+"""The fields that hold messages, and the dataclass of each."""

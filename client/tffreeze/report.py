@@ -1,7 +1,7 @@
-"""What a freeze did: typed, frozen, the fields of the contract one to one.
+"""The report of a freeze as frozen dataclasses, with the fields of the contract.
 
-What each field means stands in `proto/tffreeze/v1/report.proto`. Two things are plainer than there: a shape is
-a tuple (None where the rank is unknown), and a list is a tuple.
+`proto/tffreeze/v1/report.proto` explains each field. Two things are simpler here: a shape is a tuple (None if the
+rank is unknown), and a list is a tuple.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class InitializerReport:
 
 @dataclass(frozen=True, slots=True)
 class WarningReport:
-    """Something the user should know though the freeze worked."""
+    """Something to know about a successful freeze."""
 
     code: str
     message: str
@@ -61,7 +61,7 @@ class WarningReport:
 
 @dataclass(frozen=True, slots=True)
 class DroppedReport:
-    """What is in the model and not in the frozen graph."""
+    """What the model has and the frozen graph has not."""
 
     nodes: int
     functions: int
@@ -72,7 +72,7 @@ class DroppedReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is known of a frozen graph before its first byte."""
+    """Everything that is known about a frozen graph before its first byte is written."""
 
     kind: str
     tags: tuple[str, ...]
@@ -96,7 +96,7 @@ class Report:
         return read(cls, message, _ITEMS)
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as what `json.dumps` takes: the names of the fields, plain numbers."""
+        """Convert to a dict for `json.dumps`."""
         return as_json(self)
 
 
@@ -110,4 +110,4 @@ _ITEMS: dict[type, dict[str, type]] = {
         "warnings": WarningReport,
     }
 }
-"""Which fields hold messages, and how each of them is read."""
+"""The fields that hold messages, and the dataclass of each."""

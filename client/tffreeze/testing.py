@@ -5,8 +5,8 @@
             with tffreeze.Client(address) as client:
                 client.freeze("classifier", model_root="models", output=tmp_path / "frozen.pb")
 
-It is the service that `tffreeze-server` runs, on a port of this machine that is free, without TLS and tokens.
-Needs `tffreeze[server]`.
+It runs the service of `tffreeze-server` on a free port of this machine, without TLS and tokens. Needs
+`tffreeze[server]`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _T = TypeVar("_T")
 
 @contextlib.contextmanager
 def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: Any) -> Iterator[str]:  # noqa: ANN401 - as many types as limits
-    """Run a server while the block runs.
+    """Run a server during the block.
 
     Args:
-        model_roots: The folder of each model root, by its name.
-        **limits: Other than the server's own, such as `max_jobs=1`: the names are those of its flags.
+        model_roots: The folder of each model root, by name.
+        **limits: Limits that differ from the defaults, named like the server's flags, such as `max_jobs=1`.
 
     Yields:
         Its address.
@@ -57,7 +57,7 @@ def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: Any) ->
 
 
 class _Server:
-    """The service and the gRPC server around it; both belong to the thread of the loop."""
+    """The service and its gRPC server; both belong to the event loop's thread."""
 
     def __init__(self, settings: Any) -> None:  # noqa: ANN401 - the server's, imported late
         self._settings = settings
@@ -76,13 +76,13 @@ class _Server:
 
     async def stop(self) -> None:
         if self._server is not None:
-            await self._server.stop(0)
+            await self._server.stop(None)  # at once
         if self._service is not None:
             await self._service.close()
 
 
 class _Loop:
-    """An event loop in a thread of its own."""
+    """An event loop in its own thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

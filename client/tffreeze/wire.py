@@ -1,8 +1,8 @@
-"""Chunks on the wire, put together and taken apart by hand.
+"""Serializing and parsing chunks by hand.
 
-A protobuf message copies what is put into it and what is taken out, three times for a chunk on its way up and
-twice on its way down: a quarter of the time of a large call. What is not just a chunk is left to protobuf. The
-numbers are those of `proto/tffreeze/v1`; tests hold both ways against protobuf's.
+protobuf copies the data of a message: three times for an uploaded chunk and twice for a downloaded one, a quarter of
+the time of a large call. All other messages are left to protobuf. The field numbers are those of
+`proto/tffreeze/v1`; tests compare both directions with protobuf.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tffreeze.parse import broken, read_message
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 
 MAX_PIECES_BYTES = 2 << 20
-"""Of every message but `started`, whose report grows with the model."""
+"""Size limit of every message except `started`, whose report grows with the model."""
 
 _LENGTH_DELIMITED = 2
 _REQUEST_CHUNK = 2 << 3 | _LENGTH_DELIMITED
@@ -25,35 +25,35 @@ _MAX_VARINT_BYTES = 5
 
 
 class Content(NamedTuple):
-    """A chunk of a result: a `FreezeResponse` with nothing but a `ContentChunk`."""
+    """A chunk of a result: a `FreezeResponse` with only a `ContentChunk`."""
 
     file_index: int
     data: bytes
 
 
 def chunk_request(file_index: int, offset_bytes: int, data: bytes) -> bytes:
-    """A `FreezeRequest` or `InspectRequest` (they are alike here) with a `FileChunk`."""
+    """Serialize a `FreezeRequest` or `InspectRequest` (equal on the wire) with a `FileChunk`."""
     head = model_pb2.FileChunk(file_index=file_index, offset_bytes=offset_bytes).SerializeToString()
     head += bytes((_CHUNK_DATA,)) + _varint(len(data))
     return b"".join((bytes((_REQUEST_CHUNK,)), _varint(len(head) + len(data)), head, data))
 
 
 def read_response(message: bytes) -> Content | freeze_service_pb2.FreezeResponse:
-    """Read a `FreezeResponse`.
+    """Parse a `FreezeResponse`.
 
     Raises:
-        ServiceError: INTERNAL: it is none, or larger than it may be.
+        ServiceError: INTERNAL: it cannot be parsed, or is too large.
 
     """
     content = _content(message)
     response = content or read_message(freeze_service_pb2.FreezeResponse, message)
     if len(message) >= MAX_PIECES_BYTES and (content or response.WhichOneof("message") != "started"):  # type: ignore[union-attr]  # no content, then
-        raise broken(f"sent a message of {len(message):,} bytes, and {MAX_PIECES_BYTES:,} is too many")
+        raise broken(f"sent a message of {len(message):,} bytes; it must be below {MAX_PIECES_BYTES:,}")
     return response
 
 
 def _content(message: bytes) -> Content | None:
-    """The chunk, where the message is one written as protobuf writes it; else None."""
+    """The chunk, if the message is one in protobuf's own field order; else None."""
     if not message or message[0] != _RESPONSE_CONTENT:
         return None
     length, position = _read_varint(message, 1)
@@ -80,7 +80,7 @@ def _varint(number: int) -> bytes:
 
 
 def _read_varint(message: bytes, position: int) -> tuple[int, int]:
-    """The number and where it ends; -1 for one that ends nowhere, which no length is."""
+    """The number and where it ends; -1, which is no valid length, if it is truncated."""
     number = 0
     for index, byte in enumerate(message[position : position + _MAX_VARINT_BYTES]):
         number |= (byte & 0x7F) << 7 * index

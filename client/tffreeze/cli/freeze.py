@@ -23,29 +23,34 @@ from tffreeze.result import FreezeResult
 
 @click.command("freeze", short_help="Freeze a model into one GraphDef or SavedModel.")
 @model_flags
-@click.option("--clear-devices", is_flag=True, help="Remove device placements, in function bodies too.")
+@click.option("--clear-devices", is_flag=True, help="Remove device placements, also in function bodies.")
 @click.option("--allow", type=names, multiple=True, metavar="V,W", help="Freeze only these variables.")
-@click.option("--deny", type=names, multiple=True, metavar="V,W", help="Leave these variables as they are.")
+@click.option("--deny", type=names, multiple=True, metavar="V,W", help="Keep these variables as variables.")
 @click.option(
     "--moving-average",
     is_flag=True,
-    help="Take VAR/ExponentialMovingAverage instead of VAR where the checkpoint has it.",
+    help="Use VAR/ExponentialMovingAverage instead of VAR if the checkpoint has it.",
 )
-@click.option("--rename-io", is_flag=True, help="Name inputs and outputs after the keys of the signature.")
+@click.option("--rename-io", is_flag=True, help="Name inputs and outputs after the signature's keys.")
 @click.option("--text", "as_text", is_flag=True, help="Write text format instead of binary.")
-@click.option("--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables.")
-@click.option("--fsync", is_flag=True, help="Wait until the file is on disk, as a guard against a power cut.")
-@click.option("--sha256", is_flag=True, help="Tell the sha256 of the result in the summary.")
+@click.option(
+    "--saved-model",
+    "as_saved_model",
+    is_flag=True,
+    help="Write a SavedModel without variables instead of a GraphDef.",
+)
+@click.option("--fsync", is_flag=True, help="Flush the file to disk, as a guard against a power cut.")
+@click.option("--sha256", is_flag=True, help="Show the sha256 of the result in the summary.")
 @click.option("--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no summary and no progress.")
 @server_flags
 @remote_flags
-@click.option("-o", "--output", required=True, metavar="OUT", help="Where to write; - is stdout.")
+@click.option("-o", "--output", required=True, metavar="OUT", help="Output path; - is stdout.")
 def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Freeze MODEL: turn its variables into constants and keep what its outputs need.
 
-    MODEL is a SavedModel directory, or a file with a MetaGraphDef or GraphDef, binary or text: tffreeze
-    looks what it is. A tensor name (a:0) is as good as the node's (a).
+    MODEL is a SavedModel directory, or a file with a MetaGraphDef or GraphDef, binary or text.
+    tffreeze detects which. You can name a node (a) or its tensor (a:0).
 
     \b
     Examples:
@@ -57,8 +62,10 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
       tffreeze freeze saved_model/ -o - | gzip > frozen.pb.gz
       tffreeze freeze saved_model/ --server freeze.example:50051 --tls -o frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
+    output = _out(output, "-o", is_folder=bool(flags["as_saved_model"]))
+    report_file = None if report_file is None else _out(report_file, "--report")
     if stdout.NAME == output == report_file:
-        raise click.UsageError("-o - and --report - both want stdout: write one of them to a file.")
+        raise click.UsageError("-o - and --report - both write to stdout. Write one of them to a file.")
     result = _freeze(output, report_file, quiet, flags)
     if report_file:
         with RaisedSignals():
@@ -69,12 +76,23 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
         show_report(result.report, shown, stdout_or_stderr(is_taken), result.sha256)
 
 
+def _out(path: str, flag: str, *, is_folder: bool = False) -> str:
+    """Take a path to write to as it is meant: `-` for every name of standard output."""
+    if not path:
+        raise click.UsageError(f"{flag} is empty: name a file, or - for stdout.")
+    if path.endswith("/") and not is_folder:
+        raise click.UsageError(
+            f"{flag} {path} is the name of a folder: name a file. (--saved-model writes a folder.)"
+        )
+    return stdout.NAME if stdout.is_meant(path) else path
+
+
 def _freeze(output: str, report_file: str | None, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
     target = _target(output, flags)
     server = ServerFlags.take(flags)
     remote = {name: flags.pop(name) for name in ("model_root", "delivery")}
     if not server.server and any(remote.values()):
-        raise click.UsageError("--model-root and --delivery are for servers: name one with --server.")
+        raise click.UsageError("--model-root and --delivery need a server: name it with --server.")
     model = flags.pop("model")
     options = arguments(flags)
     if report_file is not None:
@@ -94,14 +112,16 @@ def _target(output: str, flags: dict[str, Any]) -> Path | stdout.Stdout:
     if output != stdout.NAME:
         return Path(output)
     if flags["as_saved_model"]:
-        raise click.UsageError("A SavedModel is a directory: it cannot be written to stdout.")
+        raise click.UsageError(
+            "A SavedModel is a directory and cannot be written to stdout. Give a path with -o."
+        )
     if stdout.binary().isatty() and not flags["as_text"]:
-        raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
+        raise click.UsageError("-o - would write a binary GraphDef to this terminal. Pipe it, or add --text.")
     return stdout.Stdout()
 
 
 def _check_report(report_file: str, output: str, inputs: list[Path], options: FreezeArguments) -> None:
-    """The report may be neither a file that is read nor the output, but a file in the SavedModel's directory."""
+    """Refuse a report that is an input file or the output. It may be a file in the SavedModel's directory."""
     if report_file == stdout.NAME:
         stdout.binary()
         return
@@ -110,4 +130,4 @@ def _check_report(report_file: str, output: str, inputs: list[Path], options: Fr
     inside = Path(os.path.realpath(report)).parent == Path(os.path.realpath(output))
     if not (inside and options.get("as_saved_model")):
         check_output(report, inputs)
-        check_output(report, others, role="the output")
+        check_output(report, others, role="where the frozen graph goes")

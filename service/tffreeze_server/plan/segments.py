@@ -1,7 +1,7 @@
-"""Protobuf's wire format as far as segments need it: heads of fields whose contents are not in memory.
+"""Protobuf's wire format for segments: the heads of fields whose contents are not in memory.
 
 A field of type bytes, string or message is a tag, a length and that many bytes
-(protobuf.dev/programming-guides/encoding). So a message can be written around bytes that nobody has read.
+(protobuf.dev/programming-guides/encoding). So a message can be written around bytes that have not been read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MAX_LITERAL_BYTES = 1 << 20
 
 
 def field_head(number: int, length_bytes: int) -> bytes:
-    """Make the tag and the length that stand before the contents of field `number`."""
+    """Make the tag and the length that precede the contents of field `number`."""
     return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(length_bytes)
 
 
@@ -40,7 +40,7 @@ def segment_bytes(segment: Segment) -> int:
 
 
 def joined(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """Join literals that follow each other, to about a megabyte each: few objects for a million nodes.
+    """Join consecutive literals into pieces of about a megabyte, so that a million nodes need few objects.
 
     Empty segments are dropped.
     """

@@ -20,7 +20,7 @@ from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.plan.plan import Segment
 from tffreeze_server.plan.segments import field_head
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
-from tffreeze_server.rpc.page_cache import PageCache, open_page_cache
+from tffreeze_server.rpc.page_cache import MAX_PIECES, PageCache, open_page_cache
 from tffreeze_server.rpc.place import DeclaredFile
 from tffreeze_server.rpc.result import Result
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
@@ -174,10 +174,12 @@ class Splice:
         }
         self._asset_indexes = [indexes[os.path.relpath(asset.path, folder)] for asset in result.assets]
         _check_ranges(result.plan.segments, self._indexes, declared)
+        few = len(result.plan.segments) <= MAX_PIECES
+        self._is_cached = few and not any(_is_value(segment) for segment in result.plan.segments)
 
     def is_next_cached(self) -> bool:
-        """Whether nothing is read at all."""
-        return not any(_is_value(segment) for segment in self._result.plan.segments)
+        """Whether nothing is read at all, and all is few pieces."""
+        return self._is_cached
 
     def messages(self) -> Iterator[bytes]:
         """Give the messages."""

@@ -42,7 +42,10 @@ class CallSettings:
         8, "N", whole(1, 100_000), "Calls that run at a time. One caller has at most all but one of them."
     )
     max_queued_jobs: int = _limit(
-        64, "N", whole(0, 100_000), "Further calls, which upload or wait for their turn; more are refused."
+        64,
+        "N",
+        whole(0, 100_000),
+        "Further calls, which upload or wait; more are refused. One caller never has all places.",
     )
     max_jobs_per_caller: int = _limit(
         64, "N", whole(0, 100_000), "Calls of one caller at a time, waiting ones included; 0: no limit."
