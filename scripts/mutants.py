@@ -62,32 +62,30 @@ class Area:
     """By module: further files of tests, which execute it in a process of its own or when it is imported."""
 
 
-SERVER = "service/tffreeze_server/rpc"
+SERVER = ("service/tffreeze_server/rpc", "service/tffreeze_server/server")
 _PLANS = "tests/rpc/test_freeze_calls.py tests/rpc/test_model_roots.py tests/rpc/test_real_models.py"
-_WORKERS = "tests/server/test_workers.py tests/server/test_orphans.py"
 _PROCESS = "tests/server/test_process.py tests/server/test_parent.py"
 _FLAGS = "tests/server/test_config.py tests/server/test_docs.py"
 SERVER_ANSWERS = {
-    "planner": "tests/rpc/test_planners.py", "planner_process": "tests/rpc/test_planners.py",
-    "planning": _PLANS, "beneath": _PLANS, "messages": _PLANS,
-    "supervisor": _WORKERS, "worker": _WORKERS, "task": _WORKERS, "orphans": _WORKERS,
-    "server": f"{_PROCESS} tests/server/test_compression.py tests/server/test_auth.py tests/server/test_tls.py",
-    "surroundings": _PROCESS, "ending": _PROCESS, "run": _PROCESS, "health": _PROCESS, "reflection": _PROCESS,
+    "planner_main": "tests/rpc/test_planners.py", "planner_process": "tests/rpc/test_planners.py",
+    "plan_request": _PLANS, "beneath": _PLANS, "messages": _PLANS,
+    "grpc_server": f"{_PROCESS} tests/server/test_compression.py tests/server/test_auth.py tests/server/test_tls.py",
+    "lifecycle": _PROCESS, "shutdown": _PROCESS, "run": _PROCESS, "health": _PROCESS, "reflection": _PROCESS,
     "main": _PROCESS, "start": _PROCESS, "parent": _PROCESS, "port_file": _PROCESS,
     "auth": "tests/server/test_auth.py tests/server/test_tls.py", "tls": "tests/server/test_tls.py",
-    "metrics": "tests/server/test_metrics.py", "metrics_http": "tests/server/test_metrics.py",
+    "metrics": "tests/server/test_metrics.py",
     "tracing": "tests/server/test_tracing.py", "observers": "tests/server/test_tracing.py",
-    "logs": "tests/server/test_process.py", "flags": _FLAGS, "config": _FLAGS, "values": _FLAGS,
+    "logs": "tests/server/test_process.py", "flags": _FLAGS, "config": _FLAGS, "settings": _FLAGS,
 }  # fmt: skip
 AREAS = {
     "engine": Area(
         ("service/tffreeze_server",),
-        (SERVER, "service/tffreeze_server/tfproto"),
+        (*SERVER, "service/tffreeze_server/tfproto"),
         tuple(f"tests/{name}" for name in "graph checkpoint resolve rewrite emit inspection".split()),
         ("tests/hostile", "tests/cli", "tests/conformance"),
     ),
     "server": Area(
-        (SERVER,),
+        SERVER,
         (),
         ("tests/rpc", "tests/server", "tests/contract"),
         ("tests/rpc", "tests/server", "tests/deploy"),

@@ -147,7 +147,7 @@ def serve(arguments: Sequence[str]) -> int:
         RequestError: ENGINE_NOT_INSTALLED.
 
     """
-    exit_code: int = load("rpc.main").main(list(arguments), "tffreeze serve")
+    exit_code: int = load("server.main").main(list(arguments), "tffreeze serve")
     return exit_code
 
 

@@ -66,7 +66,7 @@ class _Server:
 
     async def start(self) -> int:
         module = load("rpc.freeze_service")
-        self._service = module.FreezeService(self._settings, load("rpc.observer").NullObserver())
+        self._service = module.FreezeService(self._settings, load("rpc.observer").Observer())
         await self._service.start()
         self._server = grpc.aio.server()
         module.add_to_server(self._service, self._server)

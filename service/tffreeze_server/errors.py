@@ -90,15 +90,18 @@ class FreezeError(Exception):
         reason: The machine-readable reason.
         message: Whole sentences for a person; never holds a path outside what the caller named.
         subject: What it is about: the name of a node, variable, key, tag or file as the caller knows it.
+        field: The field of the request at fault, such as `spec.source.upload.files[2].name`; empty where the reason
+            alone tells it, or none is.
 
     """
 
-    def __init__(self, reason: Reason, message: str, *, subject: str = "") -> None:
+    def __init__(self, reason: Reason, message: str, *, subject: str = "", field: str = "") -> None:
         message = printable(message)
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.subject = printable(subject)
+        self.field = field
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let `pickle` and `copy` make it anew without the constructor, whose arguments are not `args`."""

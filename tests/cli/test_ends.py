@@ -89,10 +89,10 @@ runpy.run_module(program, run_name="__main__", alter_sys=True)
         ("google.protobuf.message", "tffreeze"),
         ("tffreeze_server.freeze", "tffreeze"),
         ("google_crc32c", "tffreeze"),
-        ("tffreeze_server.rpc.main", "tffreeze_server.rpc.start"),
-        ("tffreeze_server.rpc.process.flags", "tffreeze_server.rpc.start"),
-        ("tffreeze_server.rpc.process.run", "tffreeze_server.rpc.start"),
-        ("grpc", "tffreeze_server.rpc.start"),
+        ("tffreeze_server.server.main", "tffreeze_server.server.start"),
+        ("tffreeze_server.server.flags", "tffreeze_server.server.start"),
+        ("tffreeze_server.server.run", "tffreeze_server.server.start"),
+        ("grpc", "tffreeze_server.server.start"),
     ],
 )
 def test_an_interrupt_during_an_import_is_quiet(module: str, program: str, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_both_programs_start_where_signals_are_taken_care_of() -> None:
     scripts = tomllib.loads((FIXTURES.parent.parent / "pyproject.toml").read_text())["project"]["scripts"]
     assert {
         "tffreeze": "tffreeze.__main__:main",
-        "tffreeze-server": "tffreeze_server.rpc.start:main",
+        "tffreeze-server": "tffreeze_server.server.start:main",
     } == scripts
 
 

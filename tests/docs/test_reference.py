@@ -77,13 +77,13 @@ def test_every_command_is_documented() -> None:
 def test_every_exit_code_is_documented() -> None:
     """docs/cli.md and docs/server.md have each exit code with its meaning."""
     assert exit_codes.MEANINGS == rows("cli.md")
-    server_codes = pytest.importorskip("tffreeze_server.rpc.process.exit_codes")
+    server_codes = pytest.importorskip("tffreeze_server.server.exit_codes")
     assert server_codes.MEANINGS == rows("server.md")
 
 
 def test_every_setting_of_the_server_is_documented() -> None:
     """docs/server.md has each setting with what its help says."""
-    flags = pytest.importorskip("tffreeze_server.rpc.process.flags").FLAGS
+    flags = pytest.importorskip("tffreeze_server.server.flags").FLAGS
     text = (DOCS / "server.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\| `--([\w-]+)[^|]*\|[^|]*\| (.*) \|$", text, flags=re.MULTILINE)
     assert [(flag.name, flag.help) for flag in flags] == documented

@@ -72,6 +72,11 @@ def test_fences_hold() -> None:
             "Data flows one way",
         ),
         (
+            "service/tffreeze_server/rpc/bad.py",
+            "import tffreeze_server.server",
+            "Data flows one way",
+        ),
+        (
             "client/tffreeze_files/bad.py",
             "import tffreeze.errors",
             "Files are read and written by what knows neither",

@@ -37,9 +37,9 @@ from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
 from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.deliver import Content
 from tffreeze_server.rpc.job import Job
+from tffreeze_server.rpc.place import DeclaredFile
 from tffreeze_server.rpc.receive import PROGRESS_BYTES, Writer
 from tffreeze_server.rpc.spool import Spool
-from tffreeze_server.rpc.upload import DeclaredFile
 
 TICK_SECONDS = 0.2
 """A limit short enough to wait for."""

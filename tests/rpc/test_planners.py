@@ -22,12 +22,11 @@ from google.protobuf.internal import api_implementation
 from tffreeze_files import access
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.parse import parse
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.messages import relative_path
-from tffreeze_server.rpc.planner import DONE
+from tffreeze_server.rpc.plan_request import plan_freeze
+from tffreeze_server.rpc.planner_main import DONE
+from tffreeze_server.rpc.planner_pool import PlannerError, Planners
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits, PlannerProcess, cause_of
-from tffreeze_server.rpc.planners import PlannerError, Planners
-from tffreeze_server.rpc.planning import plan_freeze
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 
 WAIT_SECONDS = 30
@@ -62,7 +61,7 @@ def test_values_and_errors_come_back(planners: Planners) -> None:
 
 def test_field_of_an_error(planners: Planners) -> None:
     """An error with a field is one on this side too."""
-    with pytest.raises(FieldError) as raised:
+    with pytest.raises(FreezeError) as raised:
         result(planners.submit(fail_with_field).future)
     assert ("spec.source", "why") == (raised.value.field, raised.value.message)
 
@@ -82,7 +81,7 @@ def fail_by_itself() -> None:
 
 def fail_with_field() -> None:
     """Runs in the planner."""
-    raise FieldError(Reason.INVALID_OPTION, "spec.source", "why")
+    raise FreezeError(Reason.INVALID_OPTION, "why", field="spec.source")
 
 
 def test_a_stopped_plan_ends_now(planners: Planners) -> None:

@@ -14,8 +14,8 @@ from server.authority import replace
 from server.running import SERVING, Upload, capabilities, check_health, error_of, running
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.caller import Caller
-from tffreeze_server.rpc.process.auth import authenticate, certificate_name
-from tffreeze_server.rpc.process.tokens import Token, Tokens, load_tokens, new_token
+from tffreeze_server.server.auth import authenticate, certificate_name
+from tffreeze_server.server.tokens import Token, Tokens, load_tokens, new_token
 
 FREEZE = "tffreeze.v1.FreezeService/Freeze"
 CAPABILITIES = "tffreeze.v1.FreezeService/GetCapabilities"

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Stage
-from tffreeze_server.rpc.process import logs
-from tffreeze_server.rpc.process.observers import Observers
+from tffreeze_server.server import logs
+from tffreeze_server.server.observers import Observers
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def _logging_restored() -> Iterator[None]:
 def lines(form: str, *, level: str = "info", **fields: object) -> list[str]:
     """Log one event and give the lines."""
     stream = io.StringIO()
-    logs.configure(form, level, stream, worker=3)
+    logs.configure(form, level, stream)
     logs.event(logging.INFO, "something", **fields)
     return stream.getvalue().splitlines()
 

@@ -15,7 +15,7 @@ PARENT = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.ar
 WATCH = """
 import os, sys, time
 {before}
-from tffreeze_server.rpc.process.parent import ParentGoneError, watch_parent
+from tffreeze_server.server.parent import ParentGoneError, watch_parent
 print("started", flush=True)
 {meanwhile}
 try:

@@ -31,8 +31,8 @@ from server.running import (
     running,
 )
 from tffreeze.v1.freeze_service_pb2_grpc import FreezeServiceStub
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.reflection import NAMES
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.reflection import NAMES
 
 FREEZE_SERVICE = "tffreeze.v1.FreezeService"
 

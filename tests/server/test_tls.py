@@ -9,8 +9,8 @@ import pytest
 
 from server.authority import Authority, replace
 from server.running import Running, Upload, capabilities, ended, error_of, running
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.tokens import new_token
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.tokens import new_token
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "")
 

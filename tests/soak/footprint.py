@@ -10,7 +10,7 @@ from pathlib import Path
 
 from server.processes import descendants
 
-PLANNER = b"tffreeze_server.rpc.planner"
+PLANNER = b"tffreeze_server.rpc.planner_main"
 _RANDOM = re.compile(r"-[0-9a-f]{16}$")
 """The end of the name of a worker's or call's folder: another one has another."""
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.errors import Reason
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.client_message import client_message
-from tffreeze_server.rpc.field_error import FieldError
 
 MAX_BESIDE_DATA_BYTES = 1024
 """In a message with a chunk: a megabyte of empty fields takes 20 ms to parse, in which all other calls wait."""
@@ -44,18 +43,18 @@ def read_chunk(request_type: RequestType, message: bytes) -> Chunk:
         return chunk
     request = client_message(request_type, message, "chunk")
     if not request.HasField("chunk"):
-        raise FieldError(
+        raise FreezeError(
             Reason.UPLOAD_MALFORMED,
-            "chunk",
             "A message after the first is not a chunk: there is one spec, and it comes first.",
+            field="chunk",
         )
     data = request.chunk.data
     if len(message) - len(data) > MAX_BESIDE_DATA_BYTES:
-        raise FieldError(
+        raise FreezeError(
             Reason.UPLOAD_MALFORMED,
-            "chunk",
             f"A message of {len(message):,} bytes holds a chunk of {len(data):,}, and {MAX_BESIDE_DATA_BYTES:,} are "
             "allowed beside its data.",
+            field="chunk",
         )
     return Chunk(request.chunk.file_index, request.chunk.offset_bytes, data)
 

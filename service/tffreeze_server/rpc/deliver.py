@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,65 +17,18 @@ from tffreeze.v1 import freeze_service_pb2
 from tffreeze_server.emit import emit
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.inspection.inspection import Inspection
-from tffreeze_server.plan.plan import Plan, Segment
+from tffreeze_server.plan.plan import Segment
 from tffreeze_server.plan.segments import field_head
-from tffreeze_server.report.report import Report
-from tffreeze_server.rpc.at_hand import MAX_PIECES, AtHand, open_at_hand
-from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
-from tffreeze_server.rpc.upload import DeclaredFile
+from tffreeze_server.rpc.page_cache import MAX_PIECES, PageCache, open_page_cache
+from tffreeze_server.rpc.place import DeclaredFile
+from tffreeze_server.rpc.result import Result
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
 # Field numbers of proto/tffreeze/v1/freeze_service.proto.
 _RESPONSE_CONTENT = 3
 _CONTENT_DATA = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file that goes with a SavedModel.
-
-    Attributes:
-        name: Its path in the result, `assets/…`.
-        path: Where it is.
-        size_bytes: Its size when it was planned.
-
-    """
-
-    name: str
-    path: Path
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What is to be delivered.
-
-    Attributes:
-        name: Of the first file.
-        plan: Of the first file.
-        assets: The other files.
-        report: What was frozen from what.
-        found: Which files the plan was made of: nothing else is read to send it.
-
-    """
-
-    name: str
-    plan: Plan
-    assets: tuple[Asset, ...]
-    report: Report
-    found: Mapping[Path, Identity]
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of all files."""
-        return self.plan.size_bytes + sum(asset.size_bytes for asset in self.assets)
-
-    def open_sources(self, folder: Path) -> SourceFiles:
-        """Give the files that its plan and assets are read from: those that were found beneath `folder`, no others."""
-        paths = {**self.plan.files, **{asset.name: asset.path for asset in self.assets}}
-        return SourceFiles(paths, FilesBeneath(folder, self.found).open_found)
 
 
 class Digest(emit.Digest, Protocol):
@@ -144,7 +96,7 @@ class Delivery(Protocol):
 
         """
 
-    def is_next_at_hand(self) -> bool:
+    def is_next_cached(self) -> bool:
         """Whether the next is made without waiting for a disk, and soon."""
 
 
@@ -167,12 +119,12 @@ class Content:
         self._max_chunk_bytes = max_chunk_bytes
         self._digest = digest
         self._made_bytes = 0
-        self._at_hand: AtHand | None = None
+        self._page_cache: PageCache | None = None
 
     def messages(self) -> Iterator[bytes]:
         """Give the messages."""
         if self._digest is None:
-            self._at_hand = open_at_hand(self._result.plan, self._files)
+            self._page_cache = open_page_cache(self._result.plan, self._files)
         head = partial(content_head, 0)
         for message in emit.framed_chunks(
             self._result.plan, self._files, self._max_chunk_bytes, head, self._digest
@@ -187,12 +139,12 @@ class Content:
                 yield content_head(index, len(data)) + data
             self._files.close(asset.name)
 
-    def is_next_at_hand(self) -> bool:
+    def is_next_cached(self) -> bool:
         """Whether the next message needs no asset and no digest, and its bytes are in memory."""
         # Up to one piece more than a chunk is read for it.
         end_bytes = self._made_bytes + self._max_chunk_bytes + MAX_CHUNK_BYTES
         last = end_bytes >= self._result.plan.size_bytes and self._result.assets
-        return self._at_hand is not None and not last and self._at_hand.has(self._made_bytes, end_bytes)
+        return self._page_cache is not None and not last and self._page_cache.has(self._made_bytes, end_bytes)
 
 
 class Splice:
@@ -223,11 +175,11 @@ class Splice:
         self._asset_indexes = [indexes[os.path.relpath(asset.path, folder)] for asset in result.assets]
         _check_ranges(result.plan.segments, self._indexes, declared)
         few = len(result.plan.segments) <= MAX_PIECES
-        self._is_at_hand = few and not any(_is_value(segment) for segment in result.plan.segments)
+        self._is_cached = few and not any(_is_value(segment) for segment in result.plan.segments)
 
-    def is_next_at_hand(self) -> bool:
+    def is_next_cached(self) -> bool:
         """Whether nothing is read at all, and all is few pieces."""
-        return self._is_at_hand
+        return self._is_cached
 
     def messages(self) -> Iterator[bytes]:
         """Give the messages."""

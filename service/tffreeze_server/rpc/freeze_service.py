@@ -6,7 +6,7 @@ Theory of operation. A call goes through the same steps, each of which may end i
       ─▶ wait for an upload slot, receive files to the half-close, give it back
       ─▶ wait for a job slot ─▶ plan, in a process ─▶ send, message by message ─▶ give back
 
-All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `serve` turns
+All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `run_call` turns
 whatever is raised on the way into a status. In memory are some chunks in, or one out, and the plan.
 """
 
@@ -29,18 +29,20 @@ from tffreeze_server.rpc.admission import Admission
 from tffreeze_server.rpc.call import Call, Context
 from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.limits import CallSettings, limits_to_message
+from tffreeze_server.rpc.limits import MAX_CONTENT_CHUNK_BYTES, CallSettings, limits_to_message
 from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
+from tffreeze_server.rpc.place import Place, to_come_bytes
+from tffreeze_server.rpc.plan_request import plan_freeze, plan_inspection
+from tffreeze_server.rpc.planner_pool import Planners
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits
-from tffreeze_server.rpc.planners import Planners
-from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
 from tffreeze_server.rpc.receive import Request, first_message, receive_files
-from tffreeze_server.rpc.serve import Cutoff, serve
+from tffreeze_server.rpc.result import Result
+from tffreeze_server.rpc.run_call import Cutoff, run_call
 from tffreeze_server.rpc.slots import Slots
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, UploadFolder
-from tffreeze_server.rpc.upload import declared_files, to_come_bytes
+from tffreeze_server.rpc.upload import declared_files
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
 
@@ -119,11 +121,11 @@ class FreezeService:
 
     async def freeze(self, _: object, context: Context) -> bytes:
         """Serve `Freeze`: bytes of FreezeRequests in, of FreezeResponses out."""
-        return await serve(self._call("Freeze", context), self._freeze, self._cutoff)
+        return await run_call(self._call("Freeze", context), self._freeze, self._cutoff)
 
     async def inspect(self, _: object, context: Context) -> bytes:
         """Serve `Inspect`: bytes of InspectRequests in, of an InspectResponse out."""
-        return await serve(self._call("Inspect", context), self._inspect, self._cutoff)
+        return await run_call(self._call("Inspect", context), self._inspect, self._cutoff)
 
     async def get_capabilities(self, request: bytes, context: Context) -> bytes:
         """Serve `GetCapabilities`: bytes of its request in, of its response out."""
@@ -133,7 +135,7 @@ class FreezeService:
             client_message(freeze_service_pb2.GetCapabilitiesRequest, request)
             return self._capabilities(call).SerializeToString()
 
-        return await serve(self._call("GetCapabilities", context), body, self._cutoff)
+        return await run_call(self._call("GetCapabilities", context), body, self._cutoff)
 
     def _call(self, method: str, context: Context) -> Call:
         return Call(method, context, self._settings, self._observer, self._clock)
@@ -258,7 +260,7 @@ class FreezeService:
             self._admission.planners.release(call.caller.name)
 
     async def _send(
-        self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: deliver.Result
+        self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: Result
     ) -> None:
         files = job.files.enter_context(result.open_sources(place.folder))
         digest = deliver.new_sha256() if spec.want_sha256 else None
@@ -268,7 +270,7 @@ class FreezeService:
             delivery = await job.begin_io(deliver.Splice, result, files, place.declared, place.folder)
         else:
             kind = freeze_service_pb2.DELIVERY_CONTENT
-            delivery = deliver.Content(result, files, self._settings.max_content_chunk_bytes, digest)
+            delivery = deliver.Content(result, files, MAX_CONTENT_CHUNK_BYTES, digest)
         await call.write(await job.begin_io(deliver.started_message, result, kind))
         await self._send_all(call, job, delivery)
         await call.write(deliver.finished_message(digest))
@@ -285,8 +287,8 @@ class FreezeService:
             await call.write(message)
             call.observer.sent(len(message))
             del message
-            is_at_hand = delivery.is_next_at_hand()
-            message = next(messages, None) if is_at_hand else await job.begin_io(next, messages, None)
+            is_cached = delivery.is_next_cached()
+            message = next(messages, None) if is_cached else await job.begin_io(next, messages, None)
 
     @contextlib.contextmanager
     def _counted_active(self) -> Iterator[None]:

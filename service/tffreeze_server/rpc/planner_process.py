@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import Pipe
 
-from tffreeze_server.rpc import planner
+from tffreeze_server.rpc import planner_main
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class PlannerProcess:
             numbers = (descriptor, limits.max_memory_bytes, limits.max_cpu_seconds)
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
                 # -P: what lies in the working directory is not to be imported
-                [sys.executable, "-P", "-m", planner.__name__, *map(str, numbers)],
+                [sys.executable, "-P", "-m", planner_main.__name__, *map(str, numbers)],
                 pass_fds=(descriptor,),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -94,7 +94,7 @@ class PlannerProcess:
         """Whether it can be asked."""
         return not self._killed and self._process.poll() is None
 
-    def ask(self, request: planner.Request) -> planner.Answer:
+    def ask(self, request: planner_main.Request) -> planner_main.Answer:
         """Send a request and wait for the answer.
 
         Raises:
@@ -106,10 +106,10 @@ class PlannerProcess:
             if not self._pipe.poll(self._limits.max_seconds or None):
                 self.kill()
                 raise PlannerLostError(Cause.TIME, "it did not answer in time")
-            answer: planner.Answer = self._pipe.recv()
+            answer: planner_main.Answer = self._pipe.recv()
         except (EOFError, OSError):
             raise self._lost() from None
-        if answer[0] == planner.OUT_OF_MEMORY:
+        if answer[0] == planner_main.OUT_OF_MEMORY:
             self.kill()
             raise PlannerLostError(Cause.MEMORY, "MemoryError")
         return answer

@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.errors import Reason
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc import spool
 from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.chunk import Chunk, read_chunk
 from tffreeze_server.rpc.client_message import client_message
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.planning import Place
+from tffreeze_server.rpc.place import DeclaredFile, Place
 from tffreeze_server.rpc.spool import UploadFolder
-from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile
+from tffreeze_server.rpc.upload import ChunkOrder
 
 PROGRESS_BYTES = 16 << 20
 """How often a client hears what has come."""
@@ -71,9 +70,7 @@ async def receive_files(
     writer = Writer(place.declared, folder)
     job.files.callback(writer.close)
     try:
-        await _receive(
-            call, job, request_type, ChunkOrder(place.declared, call.settings.max_chunk_bytes), writer
-        )
+        await _receive(call, job, request_type, ChunkOrder(place.declared), writer)
     finally:
         writer.stop()
 
@@ -169,5 +166,5 @@ class Writer:
         return self._folder
 
 
-def _malformed(message: str) -> FieldError:
-    return FieldError(Reason.UPLOAD_MALFORMED, "spec", message)
+def _malformed(message: str) -> FreezeError:
+    return FreezeError(Reason.UPLOAD_MALFORMED, message, field="spec")
