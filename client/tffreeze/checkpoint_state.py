@@ -45,9 +45,8 @@ def newest_checkpoint(state: Path) -> PurePosixPath:
     """
     named = _read(state)
     windows = PureWindowsPath(named)
-    if named.startswith("/") or windows.is_absolute() or windows.drive:
-        named = windows.name
-    path = PurePosixPath(named)
+    is_elsewhere = named.startswith("/") or windows.is_absolute() or windows.drive
+    path = PurePosixPath(windows.name if is_elsewhere else named)
     if not any(path.parts) or ".." in path.parts or "\0" in named:
         raise _malformed(state, "names no checkpoint in its folder")
     return path
