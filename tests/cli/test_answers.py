@@ -255,6 +255,7 @@ def test_a_closed_stdout(arguments: list[str], code: int, tmp_path: Path) -> Non
         ["inspect", DIGITS],
         ["inspect", "--json", DIGITS],
         ["freeze", DIGITS, "-o", "-"],
+        ["freeze", DIGITS, "-q", "-o", "/dev/null", "--report", "-"],
         ["--help"],
         ["completion", "bash"],
     ],

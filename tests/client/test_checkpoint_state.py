@@ -29,6 +29,7 @@ TEXTS = [
     b'model_checkpoint_path: "\\377"',
     b'model_checkpoint_path: "a\\tb\\n\\"c\\\\d\\\'e"',
     b'model_checkpoint_path: "a\\0b"',
+    b'model_checkpoint_path: "/\\0/a"',
     b'model_checkpoint_path: "C:\\\\models\\\\m-10"',
     b'model_checkpoint_path: "/gone/elsewhere/m-10"',
     b'model_checkpoint_path: "sub/deep"',

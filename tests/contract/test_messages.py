@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tffreeze.report
@@ -122,6 +122,7 @@ def test_a_source_is_below_its_place() -> None:
     assert expected == messages.source_from_message(source, Path("/s"))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(
