@@ -71,15 +71,16 @@ def codes(frozen: Frozen) -> set[str]:
     return {w.code for w in frozen.report.warnings}
 
 
-def test_the_op_of_a_static_table_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "attrs"), [("InitializeTableV2", KINDS), ("LookupTableImportV2", INOUT)])
+def test_the_op_of_a_static_table_is_found(tmp_path: Path, kind: str, attrs: str) -> None:
     """A GraphDef says of no op that a loader runs it: what fills a static table is kept nevertheless."""
     frozen = freeze_text(
-        model("HashTableV2", op("fill", "InitializeTableV2", "t", "keys", "values", attrs=KINDS)),
+        model("HashTableV2", op("fill", kind, "t", "keys", "values", attrs=attrs)),
         tmp_path,
         "y",
     )
     assert [("fill", "t")] == fillers(frozen)
-    assert ("InitializeTableV2", ("t", "keys", "values")) == frozen.shape()["fill"]
+    assert (kind, ("t", "keys", "values")) == frozen.shape()["fill"]
 
 
 def test_a_handle_among_others(tmp_path: Path) -> None:
