@@ -216,3 +216,29 @@ def test_a_read_of_another_type(tmp_path: Path, dtype: str) -> None:
             f'{handle("v")} node {{ name: "y" op: "ReadVariableOp" input: "v" {dtype} }}', tmp_path, "y"
         )
     assert (Reason.MALFORMED_MODEL, "y") == (caught.value.reason, caught.value.subject)
+
+
+def test_a_loop_that_is_given_a_variable(tmp_path: Path) -> None:
+    """What a While hands round is the value; its functions are made for it."""
+    args = """input_arg { name: "a" type: DT_FLOAT } input_arg { name: "h" type: DT_RESOURCE }"""
+    text = f"""{handle("v")} node {{ name: "x" op: "Placeholder" {FLOATS} }}
+      node {{ name: "loop" op: "While" input: "x" input: "v"
+        attr {{ key: "T" value {{ list {{ type: DT_FLOAT type: DT_RESOURCE }} }} }}
+        attr {{ key: "cond" value {{ func {{ name: "cond" }} }} }}
+        attr {{ key: "body" value {{ func {{ name: "body" }} }} }} }}
+      node {{ name: "y" op: "Neg" input: "loop" {FLOAT} }}
+      library {{ function {{ signature {{ name: "cond" {args} output_arg {{ name: "c" type: DT_BOOL }} }}
+        node_def {{ name: "set" op: "VarIsInitializedOp" input: "h" }}
+        ret {{ key: "c" value: "set:is_initialized:0" }} }}
+      function {{ signature {{ name: "body" {args} output_arg {{ name: "o" type: DT_FLOAT }}
+        output_arg {{ name: "g" type: DT_RESOURCE }} }}
+        node_def {{ name: "r" op: "ReadVariableOp" input: "h" {FLOATS} }}
+        node_def {{ name: "s" op: "AddV2" input: "a" input: "r:value:0" {FLOAT} }}
+        ret {{ key: "o" value: "s:z:0" }} ret {{ key: "g" value: "h" }} }} }}"""
+    frozen = frozen_of(text, tmp_path, "y")
+    (loop,) = (n for n in frozen.graph.node if n.name == "loop")
+    assert [1, 1] == list(loop.attr["T"].list.type)
+    assert ("While", ("x", "v")) == frozen.shape()["loop"]
+    for name in ("cond", "body"):
+        made = frozen.functions()[loop.attr[name].func.name]
+        assert [1, 1] == [arg.type for arg in made.signature.input_arg]

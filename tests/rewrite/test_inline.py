@@ -314,3 +314,10 @@ def test_what_a_call_draws() -> None:
         "ret {", 'ret { key: "s" value: "mul:z:0" } ret {', 1
     )
     assert (steps + 3, size_bytes + 250 + 2 * len("mul")) == drawn(more)
+    short, long = (
+        drawn(
+            DOUBLE.replace('op: "Const"', f'op: "Const" attr {{ key: "k" value {{ s: "{"n" * length}" }} }}')
+        )
+        for length in (10, 20)
+    )
+    assert (short[0], short[1] + 4 * 10) == long

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
 
 from checkpoint.bundle_writer import Stored, strings_stored, write_bundle
 from rewrite.freezing import Frozen, freeze_text
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.freeze import freeze
+from tffreeze_server.options import FreezeOptions, ModelSource
+from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 
 TYPES = (
     'attr { key: "key_dtype" value { type: DT_STRING } } attr { key: "value_dtype" value { type: DT_INT64 } }'
@@ -67,15 +71,16 @@ def codes(frozen: Frozen) -> set[str]:
     return {w.code for w in frozen.report.warnings}
 
 
-def test_the_op_of_a_static_table_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "attrs"), [("InitializeTableV2", KINDS), ("LookupTableImportV2", INOUT)])
+def test_the_op_of_a_static_table_is_found(tmp_path: Path, kind: str, attrs: str) -> None:
     """A GraphDef says of no op that a loader runs it: what fills a static table is kept nevertheless."""
     frozen = freeze_text(
-        model("HashTableV2", op("fill", "InitializeTableV2", "t", "keys", "values", attrs=KINDS)),
+        model("HashTableV2", op("fill", kind, "t", "keys", "values", attrs=attrs)),
         tmp_path,
         "y",
     )
     assert [("fill", "t")] == fillers(frozen)
-    assert ("InitializeTableV2", ("t", "keys", "values")) == frozen.shape()["fill"]
+    assert (kind, ("t", "keys", "values")) == frozen.shape()["fill"]
 
 
 def test_a_handle_among_others(tmp_path: Path) -> None:
@@ -159,3 +164,20 @@ def test_warnings_of_ops_with_state(tmp_path: Path) -> None:
     (warning,) = freeze_text(text, tmp_path, "y").report.warnings
     assert ("STATEFUL_OP", "y") == (warning.code, warning.subject)
     assert "'PyFunc'" in warning.message
+
+
+def test_the_asset_that_a_table_is_filled_from(tmp_path: Path) -> None:
+    """The report names it, also where its path comes through Identities."""
+    file = constant("file", "STRING", 'string_val: "words.txt"').replace("dim { size: 1 }", "")
+    same = "".join(
+        op(name, "Identity", before, attrs='attr { key: "T" value { type: DT_STRING } }')
+        for name, before in (("same", "file"), ("again", "same"))
+    )
+    fill = op("fill", "InitializeTableFromTextFileV2", "t", "again", attrs="")
+    meta = MetaGraphDef()
+    text_format.Parse(model("HashTableV2", file, same, fill), meta.graph_def)
+    meta.asset_file_def.add(filename="words.txt").tensor_info.name = "file:0"
+    path = tmp_path / "model.meta"
+    path.write_bytes(meta.SerializeToString())
+    (initializer,) = freeze(ModelSource(path), FreezeOptions(output_nodes=("y",))).report.initializers
+    assert ("fill", "t", "words.txt") == (initializer.op, initializer.table, initializer.asset)

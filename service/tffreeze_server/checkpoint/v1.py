@@ -217,7 +217,7 @@ def _entry(key: str, holdings: Sequence[_Holding]) -> Entry:
     parts = sum(len(holding.meta.slice) for holding in holdings)
     if parts > MAX_PARTS:
         raise malformed(file, f"{key!r} has {parts} slices, more than {MAX_PARTS}", key)
-    sliced = parts > 1 or any(
+    sliced = any(
         box_of(holding.file, key, extents_of(part), shape) != whole(shape)
         for holding in holdings
         for part in holding.meta.slice

@@ -21,11 +21,13 @@ TABLE_OPS = frozenset(
         "AnonymousMutableDenseHashTable",
     }
 )
+STATIC_TABLE_OPS = frozenset({"HashTable", "HashTableV2", "AnonymousHashTable"})
+"""Tables that are filled once and for all, and that no checkpoint has the contents of."""
 TEXT_FILE_OPS = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 STATIC_OPS = frozenset({"InitializeTable", "InitializeTableV2"}) | TEXT_FILE_OPS
-"""What fills a table once and for all."""
+"""What fills static tables only."""
 IMPORT_OPS = frozenset({"LookupTableImport", "LookupTableImportV2"})
-"""What sets all that a mutable table holds."""
+"""What sets all that a table holds. TensorFlow from 1.14 on fills static tables by it, too (`lookup_ops.py`)."""
 INITIALIZER_OPS = STATIC_OPS | IMPORT_OPS | {"LookupTableInsert", "LookupTableInsertV2"}
 
 

@@ -27,10 +27,19 @@ from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, new_node, node_of
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.roles import ASSIGN_OPS
-from tffreeze_server.graph.table_ops import INITIALIZER_OPS, STATIC_OPS, TABLE_OPS, TEXT_FILE_OPS
+from tffreeze_server.graph.table_ops import (
+    IMPORT_OPS,
+    INITIALIZER_OPS,
+    STATIC_OPS,
+    STATIC_TABLE_OPS,
+    TABLE_OPS,
+    TEXT_FILE_OPS,
+)
 
 _FED_OPS = frozenset({"Placeholder", "PlaceholderV2"})
 """Ops that have no value unless one is fed."""
+_FOUND_ANYWHERE = STATIC_OPS | IMPORT_OPS
+"""Ops that fill static tables, whether or not the model says that a loader runs them."""
 COLLECTION = "table_initializer"
 """Where TensorFlow 1 lists the ops that fill tables and prepare iterators."""
 
@@ -112,7 +121,7 @@ def with_tables(
         loader.check(node, used[state])
         found.append(Initializer(node.name, used[state].name, loader.file_of(node)))
     filled = {i.table for i in found}
-    added = dict.fromkeys(i.table for i in found if loader.nodes[i.op].op not in STATIC_OPS)
+    added = dict.fromkeys(i.table for i in found if nodes[i.table].op not in STATIC_TABLE_OPS)
     unfilled = [n for n in used.values() if n.name not in filled]
     assets = loader.assets_beside([i.op for i in found])
     joined = {**assets, **loader.nodes, **nodes}
@@ -156,8 +165,11 @@ class _Loader:
             else:
                 makers |= {t: makers[i] for t, i in self._effects.handed_on(node) if i in makers}
             # What a loader does not run and what cannot run by itself is for training.
-            if node.name in self._runs or (node.op in STATIC_OPS and node.name not in self._unknown):
-                filled = (makers[i] for i in self._effects.fills(node) if i in makers)
+            runs = node.name in self._runs
+            if runs or (node.op in _FOUND_ANYWHERE and node.name not in self._unknown):
+                filled = [makers[i] for i in self._effects.fills(node) if i in makers]
+                if not runs and node.op in IMPORT_OPS:
+                    filled = [maker for maker in filled if maker.op in STATIC_TABLE_OPS]
                 yield from ((node, state) for state in dict.fromkeys(map(state_of, filled)))
 
     def check(self, node: Node, resource: Node) -> None:
@@ -210,7 +222,7 @@ def _initializing_graph(model: Model, inliner: Inliner, initializer_nodes: Seque
     nodes = {node.name: node for node in model.nodes}
     run = list(dict.fromkeys([*model.init_ops, *_collected(model, nodes), *initializer_nodes]))
     runs = _flat(nodes, run, inliner)
-    fillers = [node.name for node in model.nodes if node.op in STATIC_OPS]
+    fillers = [node.name for node in model.nodes if node.op in _FOUND_ANYWHERE]
     return _Graph({**_flat(nodes, fillers, inliner), **runs}, runs.keys())
 
 
