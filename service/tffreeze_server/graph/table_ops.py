@@ -21,6 +21,7 @@ TABLE_OPS = frozenset(
         "AnonymousMutableDenseHashTable",
     }
 )
+DENSE_TABLE_OPS = frozenset(op for op in TABLE_OPS if "MutableDenseHashTable" in op)
 INITIALIZER_OPS = frozenset(
     {
         "InitializeTable",

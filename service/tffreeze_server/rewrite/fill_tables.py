@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
@@ -10,10 +10,13 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.effects import State, state_of
 from tffreeze_server.graph.node import Node, TensorValue, new_node
-from tffreeze_server.graph.table_ops import IMPORT_OPS
+from tffreeze_server.graph.order import reachable
+from tffreeze_server.graph.table_ops import DENSE_TABLE_OPS, IMPORT_OPS
 from tffreeze_server.resolve.resources import RestoredResource
 from tffreeze_server.resolve.restore_ops import Restored
 from tffreeze_server.rewrite.tables import Initializer, Tables
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
+from tffreeze_server.tfproto.tensor_pb2 import TensorShapeProto
 
 _IMPORTED = ("", "keys", "values")
 """What the inputs of the op that imports a table are."""
@@ -38,6 +41,7 @@ def fill_tables(
     """
     nodes = dict(tables.nodes)
     filled: list[Initializer] = []
+    imports: dict[str, str] = {}
     for name in (*tables.empty, *tables.others):
         found = restored.get(state_of(nodes[name]))
         problem = _problem(nodes[name], found, checkpoint, tables.restoring.get(name, ""))
@@ -45,18 +49,36 @@ def fill_tables(
             raise problem
         if found is None or checkpoint is None or problem is not None:
             continue
-        inputs = [_value(found, k, checkpoint) for k in range(len(found.inputs))]
-        made = found.importer._replace(inputs=tuple(name if i is None else i.name for i in inputs))
-        nodes |= {i.name: i for i in inputs if i is not None} | {made.name: made}
+        filling = _filling(nodes[name], found, checkpoint)
+        nodes |= {node.name: node for node in filling}
+        made = filling[-1]
+        imports[name] = made.name
         keys = tuple(part.key for part in found.inputs if isinstance(part, Restored))
         filled.append(Initializer(made.name, name, "", keys))
-    done = {i.table for i in filled}
+    before = {i.table for i in tables.initializers}
+    done = before | {i.table for i in filled}
     return replace(
         tables,
-        nodes=nodes,
-        initializers=(*tables.initializers, *filled),
+        nodes=_in_order(nodes, tables.initializers, imports),
+        initializers=(
+            *(i for i in filled if i.table in before),
+            *tables.initializers,
+            *(i for i in filled if i.table not in before),
+        ),
         empty=tuple(name for name in tables.empty if name not in done),
     )
+
+
+def _in_order(
+    nodes: Mapping[str, Node], initializers: Iterable[Initializer], imports: Mapping[str, str]
+) -> dict[str, Node]:
+    """The nodes; what fills a table waits for the op that imports the same table, which replaces all that it holds."""
+    later = {
+        i.op: nodes[i.op]._replace(inputs=(*nodes[i.op].inputs, f"^{imports[i.table]}"))
+        for i in initializers
+        if i.table in imports
+    }
+    return reachable({**nodes, **later}, nodes) if later else dict(nodes)
 
 
 def _problem(
@@ -98,6 +120,29 @@ def _cannot(resource: Node, op: str, why: str) -> FreezeError:
         "Choose outputs that do not use the resource (--output-nodes).",
         subject=resource.name,
     )
+
+
+def _filling(table: Node, found: RestoredResource, checkpoint: Checkpoint) -> list[Node]:
+    """The op that imports what a table holds, last, and the constants it reads."""
+    given = [_value(found, k, checkpoint) for k in range(len(found.inputs))]
+    constants = [node for node in given if node is not None]
+    shown = [_of_any_shape(node) for node in constants] if table.op in DENSE_TABLE_OPS else constants
+    names = iter([node.name for node in shown])
+    inputs = tuple([table.name if node is None else next(names) for node in given])
+    return [*constants, *shown, found.importer._replace(inputs=inputs)]
+
+
+def _of_any_shape(constant: Node) -> Node:
+    """The same without a shape that is known before it runs.
+
+    A dense table holds and imports its keys as a matrix, and the shape function of its import asks for a vector
+    (`core/ops/lookup_ops.cc`); TensorFlow's own restore passes that check as the shapes it restores are not known.
+    """
+    attrs = {
+        "dtype": constant.proto.attr["dtype"],
+        "shape": AttrValue(shape=TensorShapeProto(unknown_rank=True)),
+    }
+    return new_node(f"{constant.name}/any_shape", "PlaceholderWithDefault", (constant.name,), attrs)
 
 
 def _value(found: RestoredResource, k: int, checkpoint: Checkpoint) -> Node | None:

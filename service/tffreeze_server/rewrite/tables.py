@@ -59,9 +59,9 @@ class Tables:
     Attributes:
         nodes: The graph, with what fills them.
         initializers: What fills them, in the order of the graph.
-        empty: Tables that nothing fills: their contents are not in the model.
-        others: Other resources that no op of the loader's fills without a checkpoint; most need nothing.
-        restoring: For some of `others`, the op of the loader's that fills it from a checkpoint.
+        empty: Tables that nothing in the model fills, or that an op fills from a checkpoint.
+        others: Other resources of which that is so; most need nothing.
+        restoring: For some of `empty` and `others`, the op that fills it from a checkpoint.
         asset_nodes: The constants of assets that are kept though no node reads them.
 
     """
@@ -100,8 +100,12 @@ def with_tables(model: Model, nodes: Mapping[str, Node], effects: Effects) -> Ta
             continue
         loader.check(node, used[state])
         found.append(Initializer(node.name, used[state].name, loader.file_of(node)))
+    # What a saver restores holds that, and what a loader adds to it; an op that nobody runs is for training.
+    found = [i for i in found if i.table not in restoring or i.op in loader.run]
     filled = {i.table for i in found}
-    unfilled = [n for n in used.values() if n.name not in filled]
+    unfilled = [
+        n for n in used.values() if n.name not in filled or (n.op in TABLE_OPS and n.name in restoring)
+    ]
     assets = loader.assets_beside([i.op for i in found])
     joined = {**assets, **loader.nodes, **nodes}
     ordered = reachable(joined, [*nodes, *(i.op for i in found), *assets])
@@ -120,6 +124,7 @@ class _Loader:
 
     Attributes:
         nodes: The nodes, flat, each after its inputs.
+        run: Names of the nodes that a loader runs.
         from_checkpoint: Names of nodes that read, directly or through others, what a restore op gives.
 
     """
@@ -128,7 +133,7 @@ class _Loader:
         self.nodes = reachable(graph.nodes, graph.nodes)
         self._model = model
         self._effects = effects
-        self._runs = graph.runs
+        self.run = graph.runs
         self.from_checkpoint = _after(self.nodes, lambda node: node.op.startswith("Restore"))
         assets = {node_of(tensor) for tensor in model.assets}
         self._file = _after(self.nodes, lambda node: node.name in assets)
@@ -143,7 +148,7 @@ class _Loader:
             else:
                 makers |= {t: makers[i] for t, i in self._effects.handed_on(node) if i in makers}
             # What a loader does not run and what cannot run by itself is for training.
-            if node.name in self._runs or (node.op in INITIALIZER_OPS and node.name not in self._unknown):
+            if node.name in self.run or (node.op in INITIALIZER_OPS and node.name not in self._unknown):
                 filled = (makers[i] for i in self._effects.fills(node) if i in makers)
                 yield from ((node, state) for state in dict.fromkeys(map(state_of, filled)))
 
