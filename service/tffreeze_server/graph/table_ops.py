@@ -23,6 +23,7 @@ TABLE_OPS = frozenset(
 )
 STATIC_TABLE_OPS = frozenset({"HashTable", "HashTableV2", "AnonymousHashTable"})
 """Tables that are filled once and for all, and that no checkpoint has the contents of."""
+DENSE_TABLE_OPS = frozenset(op for op in TABLE_OPS if "MutableDenseHashTable" in op)
 TEXT_FILE_OPS = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 STATIC_OPS = frozenset({"InitializeTable", "InitializeTableV2"}) | TEXT_FILE_OPS
 """What fills static tables only."""

@@ -62,7 +62,20 @@ def variable_key(node: Node) -> tuple[str, str]:
     shared = attrs["shared_name"].s if "shared_name" in attrs else b""
     container = attrs["container"].s if "container" in attrs else b""
     named = shared and shared != ANONYMOUS_SHARED_NAME
-    return container.decode("utf-8", "replace"), shared.decode("utf-8", "replace") if named else node.name
+    # Two names that are no UTF-8 stay two; the keys of a checkpoint are read in the same way.
+    name = shared.decode("utf-8", "backslashreplace") if named else node.name
+    return container.decode("utf-8", "backslashreplace"), name
+
+
+def is_nameless(node: Node) -> bool:
+    """Whether a node is the handle of a variable with an empty name.
+
+    A `VarHandleOp` does not take its node's name instead, as a ref variable does: `VarHandleOp` and `ContainerInfo` in
+    `core/kernels/resource_variable_ops.cc` and `core/framework/resource_mgr.cc`.
+    """
+    return node.op == "VarHandleOp" and not (
+        "shared_name" in node.proto.attr and node.proto.attr["shared_name"].s
+    )
 
 
 def key_of(variable: Variable) -> tuple[str, str]:

@@ -35,8 +35,9 @@ from tffreeze_server.resolve.resolve import sources_of
 from tffreeze_server.rewrite.rewrite import Shared, reach, rewrite_reached
 from tffreeze_server.tensors import dtypes
 
-_NODE_STEPS = 2
-"""Of a budget, for each node and signature: many signatures may want all of a graph."""
+_NODE_STEPS = 1
+_REACHED_STEPS = 6
+"""Of a budget, for each node, and for each that a signature needs: many signatures may want all of a graph."""
 
 
 def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
@@ -133,6 +134,7 @@ def _take(model: Model, source: ModelSource, options: FreezeOptions, shared: Sha
     try:
         reached = reach(model, options, shared.inliner)
         variables = reached.variables.frozen
+        model.budget.draw("the signatures", _REACHED_STEPS * len(reached.flat.nodes), subject=key)
         rewrite_reached(model, source, options, reached, shared)
     except FreezeError as error:
         return _Taken(key, variables, error)

@@ -41,8 +41,9 @@ def variable_statuses(
     found: dict[VariableKey, VariableInspection] = {}
     told: list[NeedInspection] = []
     for signature_key, variables in needs.items():
-        statuses = [_status(sources, variable) for variable in variables]
-        found.update(zip(map(key_of, variables), statuses, strict=True))
+        # Looked up once, however many signatures need it.
+        found.update({key_of(v): _status(sources, v) for v in variables if key_of(v) not in found})
+        statuses = [found[key_of(variable)] for variable in variables]
         told.append(_need(signature_key, statuses))
     for key, variable in sources.variables.items():
         if key not in found:

@@ -16,7 +16,14 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, TensorValue, from_node_def
 from tffreeze_server.graph.roles import VARIABLE_OPS
-from tffreeze_server.graph.variables import Binding, Variable, key_of, variables_of
+from tffreeze_server.graph.variables import (
+    Binding,
+    Variable,
+    is_nameless,
+    key_of,
+    variable_key,
+    variables_of,
+)
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve import bind
 from tffreeze_server.resolve.by_name import Names, names_of
@@ -62,13 +69,15 @@ def sources_of(
         nodes: The model's nodes, by name.
 
     """
-    inner = (
+    inner = [
         from_node_def(proto)
         for function in model.library.values()
         for proto in function.node_def
         if proto.op in VARIABLE_OPS
-    )
-    return Sources(model, nodes, variables_of((*model.nodes, *inner), VARIABLE_OPS), checkpoint, options)
+    ]
+    all_nodes = [*(node for node in model.nodes if node.op in VARIABLE_OPS), *inner]
+    nameless = frozenset(variable_key(node) for node in all_nodes if is_nameless(node))
+    return Sources(model, nodes, variables_of(all_nodes, VARIABLE_OPS), checkpoint, options, nameless)
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class Sources:
         variables: Its variables.
         checkpoint: Its checkpoint, if there is one.
         options: What was asked for: `moving_average` and `initializer_nodes` count here.
+        nameless: Those variables whose handles have no shared_name.
 
     """
 
@@ -89,6 +99,7 @@ class Sources:
     variables: Mapping[VariableKey, Variable]
     checkpoint: Checkpoint | None
     options: FreezeOptions
+    nameless: frozenset[VariableKey]
     _bindings: dict[Variable, Binding] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was found so far: `inspect` asks again for each signature."""
 
@@ -104,6 +115,7 @@ class Sources:
         return self._bindings[variable]
 
     def _bind(self, variable: Variable) -> Binding:
+        self._check_shared(variable)
         random = self.initializers.random_assignment(key_of(variable))
         restored = self.restored(variable) if random else None
         if restored is not None:
@@ -118,6 +130,21 @@ class Sources:
         if restored is None:
             raise bind.not_in_checkpoint(variable, self.checkpoint, names_of(variable))
         return restored
+
+    def _check_shared(self, variable: Variable) -> None:
+        """Handles without a shared_name are all of one variable, whatever their nodes are called."""
+        key = key_of(variable)
+        if key not in self.nameless:
+            return
+        other = next((n for c, n in sorted(self.nameless) if c == key[0] and n != key[1]), None)
+        if other is not None:
+            raise FreezeError(
+                Reason.VALUES_DISAGREE,
+                f"The nodes {variable.name!r} and {other!r} (op 'VarHandleOp') have no shared_name, so to TensorFlow "
+                "they are one variable, and nothing says which of their two values it has. Export the model again "
+                "with variables that have names, or leave the variable as it is with --deny.",
+                subject=variable.name,
+            )
 
     def restored(self, variable: Variable) -> Binding | None:
         """The value of a variable that the restore gives it; None where it gives none."""

@@ -19,7 +19,7 @@ from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.inline import flatten
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, node_of
-from tffreeze_server.graph.roles import ASSIGN_OPS
+from tffreeze_server.graph.roles import ASSIGN_OPS, is_write
 from tffreeze_server.resolve.small_tensor import checked_shape
 from tffreeze_server.resolve.trace import SAME_VALUE, FlatGraph, Origins, VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
@@ -70,6 +70,8 @@ def restored_by(
     reader, variables = RestoreReader(flat, saver), Variables(flat)
     found: dict[VariableKey, Restored | FreezeError] = {}
     for node in flat.values():
+        if is_write(node.op) and node.op not in ASSIGN_OPS:
+            found |= _written(variables, saver, node)
         if node.op not in ASSIGN_OPS or len(data_inputs(node)) < 2:
             continue
         key = variables.of(node.inputs[0])
@@ -82,6 +84,22 @@ def restored_by(
                 restored if isinstance(restored, FreezeError) else _twice(key, saver, earlier, restored)
             )
     return found
+
+
+def _written(variables: Variables, saver: Saver, node: Node) -> dict[VariableKey, FreezeError]:
+    """The variables that an op of the restore graph changes, where it is no plain assignment."""
+    keys = (variables.of(tensor) for tensor in data_inputs(node)[:1])
+    return {
+        key: FreezeError(
+            Reason.UNSUPPORTED_RESTORE,
+            f"{saver.origin} changes the variable {key[1]!r} by the node {node.name!r} (op {node.op!r}) while it "
+            "restores, whose result is known only when the model runs. Give another saver with --restore-op or "
+            "--saver, or leave the variable as it is with --deny.",
+            subject=node.name,
+        )
+        for key in keys
+        if key is not None
+    }
 
 
 def implied_savers(nodes: Mapping[str, Node]) -> tuple[Saver, ...]:

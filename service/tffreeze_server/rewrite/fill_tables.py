@@ -11,10 +11,12 @@ from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.effects import State, state_of
 from tffreeze_server.graph.node import Node, TensorValue, new_node
 from tffreeze_server.graph.order import reachable
-from tffreeze_server.graph.table_ops import IMPORT_OPS
+from tffreeze_server.graph.table_ops import DENSE_TABLE_OPS, IMPORT_OPS
 from tffreeze_server.resolve.resources import RestoredResource
 from tffreeze_server.resolve.restore_ops import Restored
 from tffreeze_server.rewrite.tables import Initializer, Tables
+from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
+from tffreeze_server.tfproto.tensor_pb2 import TensorShapeProto
 
 _IMPORTED = ("", "keys", "values")
 """What the inputs of the op that imports a table are."""
@@ -47,9 +49,9 @@ def fill_tables(
             raise problem
         if found is None or checkpoint is None or problem is not None:
             continue
-        inputs = [_value(found, k, checkpoint) for k in range(len(found.inputs))]
-        made = found.importer._replace(inputs=tuple(name if i is None else i.name for i in inputs))
-        nodes |= {i.name: i for i in inputs if i is not None} | {made.name: made}
+        filling = _filling(nodes[name], found, checkpoint)
+        nodes |= {node.name: node for node in filling}
+        made = filling[-1]
         keys = tuple(part.key for part in found.inputs if isinstance(part, Restored))
         filled.append(Initializer(made.name, name, "", keys))
     importers = {i.table: f"^{i.op}" for i in filled}
@@ -104,6 +106,29 @@ def _cannot(resource: Node, op: str, why: str) -> FreezeError:
         "Choose outputs that do not use the resource (--output-nodes).",
         subject=resource.name,
     )
+
+
+def _filling(table: Node, found: RestoredResource, checkpoint: Checkpoint) -> list[Node]:
+    """The op that imports what a table holds, last, and the constants it reads."""
+    given = [_value(found, k, checkpoint) for k in range(len(found.inputs))]
+    constants = [node for node in given if node is not None]
+    shown = [_of_any_shape(node) for node in constants] if table.op in DENSE_TABLE_OPS else constants
+    names = iter([node.name for node in shown])
+    inputs = tuple([table.name if node is None else next(names) for node in given])
+    return [*constants, *shown, found.importer._replace(inputs=inputs)]
+
+
+def _of_any_shape(constant: Node) -> Node:
+    """The same without a shape that is known before it runs.
+
+    A dense table holds and imports its keys as a matrix, and the shape function of its import asks for a vector
+    (`core/ops/lookup_ops.cc`); TensorFlow's own restore passes that check as the shapes it restores are not known.
+    """
+    attrs = {
+        "dtype": constant.proto.attr["dtype"],
+        "shape": AttrValue(shape=TensorShapeProto(unknown_rank=True)),
+    }
+    return new_node(f"{constant.name}/any_shape", "PlaceholderWithDefault", (constant.name,), attrs)
 
 
 def _value(found: RestoredResource, k: int, checkpoint: Checkpoint) -> Node | None:

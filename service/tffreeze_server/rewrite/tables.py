@@ -142,6 +142,7 @@ class _Loader:
 
     Attributes:
         nodes: The nodes, flat, each after its inputs.
+        run: Names of the nodes that a loader runs.
         from_checkpoint: Names of nodes that read, directly or through others, what a restore op gives.
 
     """
@@ -150,7 +151,7 @@ class _Loader:
         self.nodes = reachable(graph.nodes, graph.nodes)
         self._model = model
         self._effects = effects
-        self._runs = graph.runs
+        self.run = graph.runs
         self.from_checkpoint = _after(self.nodes, lambda node: node.op.startswith("Restore"))
         assets = {node_of(tensor) for tensor in model.assets}
         self._file = _after(self.nodes, lambda node: node.name in assets)
@@ -165,7 +166,7 @@ class _Loader:
             else:
                 makers |= {t: makers[i] for t, i in self._effects.handed_on(node) if i in makers}
             # What a loader does not run and what cannot run by itself is for training.
-            runs = node.name in self._runs
+            runs = node.name in self.run
             if runs or (node.op in _FOUND_ANYWHERE and node.name not in self._unknown):
                 filled = [makers[i] for i in self._effects.fills(node) if i in makers]
                 if not runs and node.op in IMPORT_OPS:
