@@ -76,6 +76,11 @@ def test_fences_hold() -> None:
             "import tffreeze.errors",
             "Files are read and written by what knows neither",
         ),
+        (
+            "client/tffreeze_common/bad.py",
+            "import tffreeze_files.reader",
+            "What both sides know knows neither of them",
+        ),
         ("service/tffreeze_server/rewrite/bad.py", "import tensorflow", "TensorFlow runs in runtime only"),
     ],
 )

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tffreeze.v1 import freeze_service_pb2
+from tffreeze_common.report import DroppedReport, Report
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan
-from tffreeze_server.report.report import DroppedReport, Report
 from tffreeze_server.rpc.beneath import Identity
 from tffreeze_server.rpc.deliver import Asset, Content, Result, Splice, content_head, new_sha256
 from tffreeze_server.rpc.upload import DeclaredFile

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import click
 
+from tffreeze import embedded
 from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags, names
 from tffreeze.cli.progress import progress_bar
-from tffreeze.cli.server_flags import ServerFlags, remote_flags, server_flags, worker
+from tffreeze.cli.server_flags import ServerFlags, client, remote_flags, server_flags
 from tffreeze.cli.show import show_report, stdout_or_stderr
 from tffreeze.cli.write import write_json
+from tffreeze.engine import engine
 from tffreeze.interrupts import RaisedSignals
 from tffreeze.local_model import input_files
 from tffreeze.options import FreezeArguments
-from tffreeze.output import check_output
+from tffreeze.output import Target, check_output
 from tffreeze.result import FreezeResult
 
 
@@ -72,32 +74,44 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
 def _freeze(output: str, report_file: str | None, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
     target = _target(output, flags)
     server = ServerFlags.take(flags)
-    remote = {name: flags.pop(name) for name in ("model_root", "delivery")}
-    if not server.server and any(remote.values()):
+    model, model_root, delivery = (flags.pop(name) for name in ("model", "model_root", "delivery"))
+    fsync, sha256 = flags.pop("fsync"), flags.pop("sha256")
+    if not server.server and (model_root is not None or delivery):
         raise click.UsageError("--model-root and --delivery are for servers: name one with --server.")
-    model = flags.pop("model")
     options = arguments(flags)
     if report_file is not None:
-        inputs = input_files(model, options) if remote["model_root"] is None else []
+        inputs = input_files(model, options) if model_root is None else []
         _check_report(report_file, output, inputs, options)
-    with progress_bar(quiet) as bar, worker(server) as freezer, RaisedSignals():
-        if server.server:
-            remote["on_upload"] = bar and bar.sending
-        given = {name: value for name, value in remote.items() if value is not None}
-        result: FreezeResult = freezer.freeze(
-            model, output=target, on_progress=bar and bar.writing, **given, **options
-        )
-    return result
+    with progress_bar(quiet) as bar:
+        on_progress = bar.writing if bar else None
+        if not server.server:
+            engine().load()
+            with RaisedSignals():
+                return embedded.freeze(
+                    model, output=target, on_progress=on_progress, fsync=fsync, sha256=sha256, **options
+                )
+        with client(server) as remote, RaisedSignals():
+            return remote.freeze(
+                model,
+                output=target,
+                model_root=model_root,
+                delivery=delivery,
+                on_upload=bar.sending if bar else None,
+                on_progress=on_progress,
+                fsync=fsync,
+                sha256=sha256,
+                **options,
+            )
 
 
-def _target(output: str, flags: dict[str, Any]) -> Path | stdout.Stdout:
+def _target(output: str, flags: dict[str, Any]) -> Target:
     if output != stdout.NAME:
         return Path(output)
     if flags["as_saved_model"]:
         raise click.UsageError("A SavedModel is a directory: it cannot be written to stdout.")
     if stdout.binary().isatty() and not flags["as_text"]:
         raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
-    return stdout.Stdout()
+    return cast(BinaryIO, stdout.Stdout())  # only written to
 
 
 def _check_report(report_file: str, output: str, inputs: list[Path], options: FreezeArguments) -> None:

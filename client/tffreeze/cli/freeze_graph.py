@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
-from tffreeze import embedded
 from tffreeze.cli.exit_codes import exit_code
 from tffreeze.cli.show import show_error, show_report
+from tffreeze.engine import engine
 from tffreeze.errors import TffreezeError
 from tffreeze.interrupts import RaisedSignals
+from tffreeze_common.freeze_graph_flags import DEFAULT_FILENAME_TENSOR, DEFAULT_RESTORE_OP, FreezeGraphFlags
 
 
 def _true(value: str | bool) -> bool:
@@ -40,8 +41,8 @@ def _true(value: str | bool) -> bool:
     help="Whether the input files are binary; the files tell by themselves.",
 )
 @click.option("--output_node_names", default="", help="Names of the output nodes, comma separated.")
-@click.option("--restore_op_name", default="save/restore_all", help="The saver's restore op.")
-@click.option("--filename_tensor_name", default="save/Const:0", help="The saver's filename tensor.")
+@click.option("--restore_op_name", default=DEFAULT_RESTORE_OP, help="The saver's restore op.")
+@click.option("--filename_tensor_name", default=DEFAULT_FILENAME_TENSOR, help="The saver's filename tensor.")
 @click.option(
     "--clear_devices",
     type=_true,
@@ -72,12 +73,13 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
       tffreeze freeze-graph --input_saved_model_dir=saved_model/ --output_node_names=softmax \\
         --output_graph=frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
-    embedded.load_engine()
+    local = engine()
+    local.load()
     try:
         with RaisedSignals():
-            report = embedded.freeze_graph(**flags)
+            report = local.freeze_graph(FreezeGraphFlags(**flags))
     except TffreezeError as error:
-        show_error(error, embedded.freeze_graph_words)
+        show_error(error, local.freeze_graph_words)
         sys.exit(exit_code(error))
     if flags["output_graph"]:
         show_report(report, flags["output_graph"], sys.stdout)

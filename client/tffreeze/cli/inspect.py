@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
+from tffreeze import embedded
 from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags
-from tffreeze.cli.server_flags import ServerFlags, server_flags, worker
+from tffreeze.cli.server_flags import ServerFlags, client, server_flags
 from tffreeze.cli.show import MAX_LINES, Write, count, say, size, table, type_and_shape
 from tffreeze.cli.write import write_json
-from tffreeze.inspection import Inspection, NeedInspection, TensorInspection, VariableInspection
+from tffreeze_common.inspection import Inspection, NeedInspection, TensorInspection, VariableInspection
 from tffreeze_files.layout import checkpoint_beside
 
 
@@ -39,9 +40,11 @@ def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> 
     server = ServerFlags.take(flags)
     if model_root is not None and not server.server:
         raise click.UsageError("--model-root is for servers: name one with --server.")
-    remote = {"model_root": model_root} if server.server else {}
-    with worker(server) as inspector:
-        inspection: Inspection = inspector.inspect(model, **remote, **arguments(flags))
+    if server.server:
+        with client(server) as remote:
+            inspection = remote.inspect(model, model_root=model_root, **arguments(flags))
+    else:
+        inspection = embedded.inspect(model, **arguments(flags))
     if as_json:
         write_json(inspection.to_json(), stdout.NAME)
     else:

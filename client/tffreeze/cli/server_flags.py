@@ -1,17 +1,15 @@
-"""The flags of commands that may call a server, and who does the work then."""
+"""The flags of commands that may call a server, and the client they ask for."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tffreeze import embedded
 from tffreeze.cli.flags import FILE
 from tffreeze.errors import error_for
 
@@ -103,17 +101,6 @@ class ServerFlags:
             return None
         files = (self.tls_ca, self.tls_cert, self.tls_key)
         return Tls(*(_read(file) if file else None for file in files))
-
-
-@contextlib.contextmanager
-def worker(flags: ServerFlags) -> Iterator[Any]:
-    """Whoever freezes and inspects: the engine in this process, or a client of the servers named."""
-    if not flags.server:
-        embedded.load_engine()
-        yield embedded
-        return
-    with client(flags) as remote:
-        yield remote
 
 
 def client(flags: ServerFlags) -> Client:

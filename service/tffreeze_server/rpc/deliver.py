@@ -14,16 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from tffreeze.v1 import freeze_service_pb2
+from tffreeze.v1 import freeze_service_pb2, inspection_pb2, report_pb2
+from tffreeze_common.dataclass_fields import to_message
+from tffreeze_common.inspection import Inspection
+from tffreeze_common.report import Report
 from tffreeze_server.emit import emit
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.plan.plan import Plan, Segment
 from tffreeze_server.plan.segments import field_head
-from tffreeze_server.report.report import Report
 from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
-from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
+from tffreeze_server.rpc.messages import splice_messages
 from tffreeze_server.rpc.upload import DeclaredFile
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
@@ -93,7 +94,7 @@ def new_sha256() -> Digest:
 
 def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> bytes:
     """Tell what the result will be."""
-    report = report_to_message(result.report)
+    report = to_message(report_pb2.Report(), result.report)
     started = freeze_service_pb2.FreezeStarted(
         report=report, total_size_bytes=result.size_bytes, delivery=delivery
     )
@@ -106,7 +107,7 @@ def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> by
 
 def inspect_response(inspection: Inspection) -> bytes:
     """Tell what a model is."""
-    message = inspection_to_message(inspection)
+    message = to_message(inspection_pb2.Inspection(), inspection)
     return freeze_service_pb2.InspectResponse(inspection=message).SerializeToString()
 
 

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tffreeze.v1 import model_pb2, options_pb2
+from tffreeze_common.dataclass_fields import from_message
+from tffreeze_common.inspection import Inspection
+from tffreeze_common.options import FreezeOptions
 from tffreeze_files.access import using
 from tffreeze_server.checkpoint.problems import file_size_bytes
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze import FreezeResult, freeze
 from tffreeze_server.inspection.inspect import inspect
-from tffreeze_server.inspection.inspection import Inspection
-from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.deliver import Asset, Result
-from tffreeze_server.rpc.messages import options_from_message, source_from_message
+from tffreeze_server.rpc.messages import source_from_message
 from tffreeze_server.rpc.upload import DeclaredFile, to_come_bytes
 
 
@@ -59,7 +60,7 @@ def plan_freeze(
 
     """
     files = FilesBeneath(place.folder)
-    options = options_from_message(wanted)
+    options = from_message(FreezeOptions, wanted)
     with using(files):
         frozen = _freeze(source, options, place)
         needed = frozen.assets if options.as_saved_model else {}
@@ -81,7 +82,7 @@ def plan_inspection(
 
     """
     with using(FilesBeneath(place.folder)):
-        return inspect(source_from_message(source, place.folder), options_from_message(wanted))
+        return inspect(source_from_message(source, place.folder), from_message(FreezeOptions, wanted))
 
 
 def _freeze(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> FreezeResult:
