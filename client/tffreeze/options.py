@@ -91,7 +91,7 @@ def freeze_options(arguments: FreezeArguments) -> FreezeOptions:
         TypeError: For a keyword argument that there is not, or what is no name.
 
     """
-    unknown = arguments.keys() - FreezeArguments.__annotations__.keys() - ModelFiles.__annotations__.keys()
+    unknown = arguments.keys() - FreezeArguments.__annotations__.keys()
     if unknown:
         raise TypeError(f"A freeze takes no argument {min(unknown)!r}.")
     tags = arguments.get("tags")

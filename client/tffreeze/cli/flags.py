@@ -83,11 +83,14 @@ def model_flags(command: _Command) -> _Command:
 
 
 def arguments(flags: dict[str, Any]) -> FreezeArguments:
-    """Make the arguments of a freeze from the flags that were given."""
+    """Make the arguments of a freeze from the flags that were given; other flags are left out."""
     result: dict[str, Any] = {}
-    for key, value in flags.items():
+    for key in FreezeArguments.__annotations__:
+        value = flags.get(key)
+        if value is None:
+            continue
         if key in ("output_nodes", "input_nodes", "allow", "deny"):
             result[key] = tuple(name for several in value for name in several)
-        elif value is not None:
+        else:
             result[key] = value
     return cast(FreezeArguments, result)

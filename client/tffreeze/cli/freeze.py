@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
@@ -12,15 +13,19 @@ from tffreeze import embedded
 from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags, names
 from tffreeze.cli.progress import progress_bar
+from tffreeze.cli.report_json import report_json
 from tffreeze.cli.server_flags import ServerFlags, client, remote_flags, server_flags
 from tffreeze.cli.show import show_report, stdout_or_stderr
 from tffreeze.cli.write import write_json
 from tffreeze.engine import engine
 from tffreeze.interrupts import RaisedSignals
 from tffreeze.local_model import input_files
-from tffreeze.options import FreezeArguments
+from tffreeze.options import FreezeArguments, freeze_options
 from tffreeze.output import Target, check_output
 from tffreeze.result import FreezeResult
+
+if TYPE_CHECKING:
+    from tffreeze.remote import Delivery
 
 
 @click.command("freeze", short_help="Freeze a model into one GraphDef or SavedModel.")
@@ -43,7 +48,7 @@ from tffreeze.result import FreezeResult
 @server_flags
 @remote_flags
 @click.option("-o", "--output", required=True, metavar="OUT", help="Where to write; - is stdout.")
-def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
+def command(model: str, output: str, report_file: str | None, quiet: bool, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Freeze MODEL: turn its variables into constants and keep what its outputs need.
 
     MODEL is a SavedModel directory, or a file with a MetaGraphDef or GraphDef, binary or text: tffreeze
@@ -61,47 +66,68 @@ def command(output: str, report_file: str | None, quiet: bool, **flags: Any) -> 
     """  # noqa: D301 - click looks for the character that \b stands for
     if stdout.NAME == output == report_file:
         raise click.UsageError("-o - and --report - both want stdout: write one of them to a file.")
-    result = _freeze(output, report_file, quiet, flags)
+    server = ServerFlags.take(flags)
+    how = _How(_target(output, flags), quiet, **{name: flags[name] for name in _HOW})
+    if not server.server and (how.model_root is not None or how.delivery):
+        raise click.UsageError("--model-root and --delivery are for servers: name one with --server.")
+    options = arguments(flags)
+    if report_file is not None:
+        inputs = input_files(model, options) if how.model_root is None else []
+        _check_report(report_file, output, inputs, options)
+    result = (
+        _freeze_there(server, model, how, options) if server.server else _freeze_here(model, how, options)
+    )
     if report_file:
         with RaisedSignals():
-            write_json(result.report.to_json(), report_file)
+            write_json(report_json(result, model, flags, freeze_options(options)), report_file)
     if not quiet:
         is_taken = stdout.NAME in (output, report_file)
         shown = "stdout" if output == stdout.NAME else output
         show_report(result.report, shown, stdout_or_stderr(is_taken), result.sha256)
 
 
-def _freeze(output: str, report_file: str | None, quiet: bool, flags: dict[str, Any]) -> FreezeResult:
-    target = _target(output, flags)
-    server = ServerFlags.take(flags)
-    model, model_root, delivery = (flags.pop(name) for name in ("model", "model_root", "delivery"))
-    fsync, sha256 = flags.pop("fsync"), flags.pop("sha256")
-    if not server.server and (model_root is not None or delivery):
-        raise click.UsageError("--model-root and --delivery are for servers: name one with --server.")
-    options = arguments(flags)
-    if report_file is not None:
-        inputs = input_files(model, options) if model_root is None else []
-        _check_report(report_file, output, inputs, options)
-    with progress_bar(quiet) as bar:
-        on_progress = bar.writing if bar else None
-        if not server.server:
-            engine().load()
-            with RaisedSignals():
-                return embedded.freeze(
-                    model, output=target, on_progress=on_progress, fsync=fsync, sha256=sha256, **options
-                )
-        with client(server) as remote, RaisedSignals():
-            return remote.freeze(
+_HOW = ("fsync", "sha256", "model_root", "delivery")
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What is asked for besides the model and its options."""
+
+    target: Target
+    quiet: bool
+    fsync: bool
+    sha256: bool
+    model_root: str | None
+    delivery: Delivery | None
+
+
+def _freeze_here(model: str, how: _How, options: FreezeArguments) -> FreezeResult:
+    with progress_bar(how.quiet) as bar:
+        engine().load()
+        with RaisedSignals():
+            return embedded.freeze(
                 model,
-                output=target,
-                model_root=model_root,
-                delivery=delivery,
-                on_upload=bar.sending if bar else None,
-                on_progress=on_progress,
-                fsync=fsync,
-                sha256=sha256,
+                output=how.target,
+                on_progress=bar.writing if bar else None,
+                fsync=how.fsync,
+                sha256=how.sha256,
                 **options,
             )
+
+
+def _freeze_there(server: ServerFlags, model: str, how: _How, options: FreezeArguments) -> FreezeResult:
+    with progress_bar(how.quiet) as bar, client(server) as remote, RaisedSignals():
+        return remote.freeze(
+            model,
+            output=how.target,
+            model_root=how.model_root,
+            delivery=how.delivery,
+            on_upload=bar.sending if bar else None,
+            on_progress=bar.writing if bar else None,
+            fsync=how.fsync,
+            sha256=how.sha256,
+            **options,
+        )
 
 
 def _target(output: str, flags: dict[str, Any]) -> Target:
