@@ -12,16 +12,14 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from tffreeze.errors import TffreezeError, error_for
+from tffreeze_common.wire import LENGTH, WireError, fields
 
 MAX_FIELDS = 2_000_000
 """Of one message: a report has about ten for each variable."""
 
-_UNCOUNTED_BYTES = 1 << 20
-"""A message up to this size is small whatever is in it."""
+_UNCOUNTED_BYTES = 2 * MAX_FIELDS
+"""A field has at least two bytes: a message up to this size has few enough, whatever is in it."""
 
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
-_MAX_VARINT_BYTES = 10
 _TEXT = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 
 _Message = TypeVar("_Message", bound=Message)
@@ -49,46 +47,30 @@ def read_message(kind: type[_Message], data: bytes) -> _Message:
 
 def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - each protobuf has its own descriptors
     """Walk through a message and those in it; False where there is no way through it, too."""
+    view = memoryview(data)
+
+    def read(start: int, end: int) -> memoryview:
+        return view[start:end]
+
     left = MAX_FIELDS
-    outer = [(descriptor, 0, len(data))]  # as deep as the contract's messages are
+    outer = [(descriptor, fields(read, 0, len(data)))]  # as deep as the contract's messages are
     try:
         while outer:
-            message, position, end = outer.pop()
-            while position < end:
+            message, rest = outer[-1]
+            for each in rest:
                 left -= 1
-                tag, position = _varint(data, position)
-                if tag & 7 == _LENGTH:
-                    length, position = _varint(data, position)
-                    field = message.fields_by_number.get(tag >> 3)
-                    inner, after = field and field.message_type, position + length
-                    if left < 0 or after > end:
-                        return False
-                    if inner is not None:
-                        outer.append((message, after, end))
-                        message, end = inner, after
-                        continue
-                    if field is not None and field.type not in _TEXT:
-                        left -= length  # at most so many numbers are packed in it
-                    position = after
-                elif tag & 7 == _VARINT:
-                    _, position = _varint(data, position)
-                else:
-                    position += _FIXED_BYTES[tag & 7]
-                if left < 0 or position > end:
+                if left < 0:
                     return False
-    except (LookupError, ValueError):  # cut short, or a group, of which the contract has none
+                if each.wire_type != LENGTH:
+                    continue
+                field = message.fields_by_number.get(each.number)
+                if field is not None and field.message_type is not None:
+                    outer.append((field.message_type, fields(read, each.value, each.end)))
+                    break
+                if field is not None and field.type not in _TEXT:
+                    left -= each.end - each.value  # at most so many numbers are packed in it
+            else:
+                outer.pop()
+    except WireError:  # cut short, or a group, of which the contract has none
         return False
-    return True
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    number = data[position]
-    if number < 0x80:
-        return number, position + 1
-    number = 0
-    for index in range(_MAX_VARINT_BYTES):
-        byte = data[position + index]
-        number |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            return number, position + index + 1
-    raise ValueError("no varint")
+    return left >= 0

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from tffreeze.asked import Asked
+from tffreeze.chunk_messages import Content
 from tffreeze.errors import error_for
 from tffreeze.events import FreezeEvent, Started, Working, Writing
 from tffreeze.local_file import COPY_BYTES, crc32c_of, open_local, read_local
 from tffreeze.output import Output
 from tffreeze.parse import broken
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze.wire import Content
 from tffreeze_common.dataclass_fields import from_message
 from tffreeze_common.report import Report
 

@@ -11,10 +11,11 @@ from google.protobuf.message import DecodeError
 
 from checkpoint.bundle_writer import read, table_bytes
 from fuzz.files import folder, samples
+from tffreeze.chunk_messages import read_response
 from tffreeze.errors import TffreezeError
 from tffreeze.local_model import find_model
 from tffreeze.receive import Receiver
-from tffreeze.wire import read_response
+from tffreeze_common.wire import WireError
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.locate import locate
@@ -22,10 +23,10 @@ from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.strings import read_strings
 from tffreeze_server.checkpoint.v1_values import Decoded
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model_file import read_file, read_nodes
 from tffreeze_server.graph.text import parse_text
-from tffreeze_server.graph.wire import FileBytes, WireError
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tensors import crc32c
 from tffreeze_server.tensors.data import FileRange

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tffreeze_common.wire import LENGTH, VARINT, fields, read_varint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.detect import ModelType, detect
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.large_constants import Range, read_graph
 from tffreeze_server.graph.nesting import check_nesting, parse_meta_graph
 from tffreeze_server.graph.node import Node, from_node_def
 from tffreeze_server.graph.text import parse_text
-from tffreeze_server.graph.wire import LENGTH, VARINT, FileBytes, fields, read_varint
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
 
@@ -83,18 +84,18 @@ def read_file(data: FileBytes) -> ModelFile:
     if message_type is MetaGraphDef:
         return ModelFile(kind, 0, (_read_meta_graph(data, whole),))
     version, parts = 0, []
-    for field in fields(data, *whole):
+    for field in fields(data.read, *whole):
         if field.number == _SAVED_MODEL_META_GRAPH and field.wire_type == LENGTH:
             parts.append(_read_meta_graph(data, Range(field.value, field.end)))
         elif field.number == _SAVED_MODEL_VERSION and field.wire_type == VARINT:
-            version = read_varint(data, field)
+            version, _ = read_varint(data.read(field.value, field.end), 0)
     return ModelFile(kind, version, tuple(parts))
 
 
 def _read_meta_graph(data: FileBytes, whole: Range) -> Part:
     graph: list[Range] = []
     rest: list[bytes] = []
-    for field in fields(data, *whole):
+    for field in fields(data.read, *whole):
         if field.number == _META_GRAPH_GRAPH and field.wire_type == LENGTH:
             graph.append(Range(field.value, field.end))
         else:

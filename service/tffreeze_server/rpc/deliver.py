@@ -18,10 +18,10 @@ from tffreeze.v1 import freeze_service_pb2, inspection_pb2, report_pb2
 from tffreeze_common.dataclass_fields import to_message
 from tffreeze_common.inspection import Inspection
 from tffreeze_common.report import Report
+from tffreeze_common.wire import field_head
 from tffreeze_server.emit import emit
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan, Segment
-from tffreeze_server.plan.segments import field_head
 from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.messages import splice_messages
