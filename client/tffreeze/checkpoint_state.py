@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import os
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_file import open_local, read_local
+from tffreeze_files.layout import named_inside
 
 MAX_STATE_BYTES = 1 << 23
 
@@ -43,12 +44,8 @@ def newest_checkpoint(state: Path) -> PurePosixPath:
         ModelFileError: MALFORMED_CHECKPOINT: it names none, or one elsewhere; FILE_NOT_READABLE.
 
     """
-    named = _read(state)
-    windows = PureWindowsPath(named)
-    if named.startswith("/") or windows.is_absolute() or windows.drive:
-        named = windows.name
-    path = PurePosixPath(named)
-    if not any(path.parts) or ".." in path.parts or "\0" in named:
+    path = named_inside(_read(state))
+    if path is None:
         raise _malformed(state, "names no checkpoint in its folder")
     return path
 

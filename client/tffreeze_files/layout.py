@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tffreeze_files.access import RefusedError, exists, is_file, is_folder
 from tffreeze_files.reader import NotReadableError, open_regular
@@ -39,6 +39,19 @@ def shown_url(path: Path) -> str:
 def is_saved_model(folder: Path) -> bool:
     """Whether a folder is a SavedModel."""
     return any(is_file(folder / file) for file in SAVED_MODEL_FILES)
+
+
+def named_inside(state: str) -> PurePosixPath | None:
+    """Read the path that a `checkpoint` state file names as one below the file's folder; None: it is no such path.
+
+    A state file never leads out of its folder: of an absolute path, which is mostly one of another machine, only the
+    last part counts.
+    """
+    windows = PureWindowsPath(state)
+    path = PurePosixPath(state)
+    if state.startswith("/") or windows.is_absolute() or windows.drive:
+        path = PurePosixPath(windows.name)
+    return None if not any(path.parts) or ".." in path.parts or "\0" in state else path
 
 
 def own_checkpoint(saved_model: Path) -> Path:

@@ -9,6 +9,7 @@ instead, and the next step.
 from __future__ import annotations
 
 import copyreg
+import difflib
 import enum
 import heapq
 import operator
@@ -122,15 +123,16 @@ MAX_NAME_CHARACTERS = 200
 """Of a name that is suggested or listed in a message; the rest is left out."""
 MAX_COMPARED_CHARACTERS = 2_000_000
 """Of all names that are compared with one, which takes less than a second."""
-_MIN_LIKENESS = 0.5
+_MAX_CANDIDATES = 50
+"""The names that are looked at closely: that takes time with the square of their length."""
 _MAX_SUGGESTIONS = 3
 
 
 def nearest(name: str, existing: Iterable[str]) -> str:
     """A sentence naming what exists and is most like `name`, or what exists at all.
 
-    Names are alike where they share pairs of neighbouring characters (Dice's coefficient): the work is linear in
-    the length of all names, and bounded.
+    The names that share most pairs of neighbouring characters with `name` (Dice's coefficient) are compared with it
+    closely. So the work is linear in the length of all names, and bounded.
 
     Args:
         name: The name that was asked for.
@@ -151,11 +153,12 @@ def nearest(name: str, existing: Iterable[str]) -> str:
         if compared > MAX_COMPARED_CHARACTERS:
             break
         pairs = _pairs(other)
-        likeness = 2 * len(wanted & pairs) / (len(wanted) + len(pairs))
-        if likeness >= _MIN_LIKENESS:
-            alike.append((-likeness, other))
-    close = [_quoted(other) for _, other in heapq.nsmallest(_MAX_SUGGESTIONS, alike)]
-    return f"Did you mean {' or '.join(close)}?" if close else f"There are: {listed(names)}."
+        alike.append((-len(wanted & pairs) / (len(wanted) + len(pairs)), other))
+    candidates = {_shortened(other): other for _, other in heapq.nsmallest(_MAX_CANDIDATES, alike)}
+    close = difflib.get_close_matches(_shortened(name), candidates, _MAX_SUGGESTIONS)
+    if close:
+        return f"Did you mean {' or '.join(_quoted(candidates[other]) for other in close)}?"
+    return f"There are: {listed(names)}."
 
 
 def listed(names: Iterable[str]) -> str:
@@ -168,8 +171,12 @@ def listed(names: Iterable[str]) -> str:
 
 def _pairs(name: str) -> set[str]:
     """The pairs of neighbouring characters of a name, its ends marked."""
-    marked = f"\0{name[:MAX_NAME_CHARACTERS]}\0"
+    marked = f"\0{_shortened(name)}\0"
     return set(map(operator.add, marked, marked[1:]))
+
+
+def _shortened(name: str) -> str:
+    return name[:MAX_NAME_CHARACTERS]
 
 
 def _quoted(name: str) -> str:

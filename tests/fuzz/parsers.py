@@ -11,10 +11,12 @@ from google.protobuf.message import DecodeError
 
 from checkpoint.bundle_writer import read, table_bytes
 from fuzz.files import folder, samples
+from tffreeze.asked import Asked
 from tffreeze.chunk_messages import read_response
 from tffreeze.errors import TffreezeError
 from tffreeze.local_model import find_model
 from tffreeze.receive import Receiver
+from tffreeze.v1 import freeze_service_pb2
 from tffreeze_common.wire import WireError
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
@@ -154,11 +156,17 @@ class _Bin:
         self.written_bytes += len(data)
 
 
+def _asked() -> Asked:
+    """A SPLICE of the sample model: its pieces may come from the caller's files."""
+    spec = freeze_service_pb2.FreezeSpec(delivery=freeze_service_pb2.DELIVERY_SPLICE)
+    return Asked(spec, samples().declared)
+
+
 def client_stream(data: bytes) -> None:
     """What a server sends, each message behind its length in two bytes: the client's reader of it."""
     messages = list(_messages(data))
     try:
-        with Receiver(_Bin(), samples().declared, 100, sha256=True) as receiver:  # type: ignore[arg-type]
+        with Receiver(_Bin(), _asked(), 100, sha256=True) as receiver:  # type: ignore[arg-type]
             for message in messages:
                 for _ in receiver.take(read_response(message)):
                     pass

@@ -148,7 +148,7 @@ class Served:
         return sorted(str(path) for path in files if len(path.parts) > 1)
 
     def wait_until_idle(self) -> None:
-        """Wait until the server holds nothing of any call, and check that its spool is empty."""
+        """Wait until the server holds nothing of any call, and its spool is empty."""
         self.recorder.wait(self.recorder.is_idle)
         # A folder without bytes is not counted, and removed by a thread.
         assert wait_until(lambda: [] == self.spooled()), self.spooled()
@@ -338,6 +338,12 @@ class Feed:
                     return
                 request = self._requests.pop(0)
             yield request
+
+    def send(self, request: FreezeRequest) -> None:
+        """Give one more."""
+        with self._changed:
+            self._requests.append(request)
+            self._changed.notify_all()
 
     def end(self) -> None:
         """Half-close."""

@@ -11,12 +11,18 @@ from __future__ import annotations
 import re
 import stat
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from google.protobuf import text_format
 
 from tffreeze_files.access import kind_of, names_in
-from tffreeze_files.layout import VARIABLES, instead_of_checkpoint, is_saved_model, own_checkpoint
+from tffreeze_files.layout import (
+    VARIABLES,
+    instead_of_checkpoint,
+    is_saved_model,
+    named_inside,
+    own_checkpoint,
+)
 from tffreeze_server.checkpoint.problems import malformed, not_readable
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
 from tffreeze_server.tensors.files import SourceFiles
@@ -168,14 +174,10 @@ def _read_state(path: Path) -> str:
 
 def _parts_inside(named: str) -> tuple[str, ...]:
     """Split the path of a state file into parts below its folder."""
-    windows = PureWindowsPath(named)
-    if windows.is_absolute() or windows.drive or named.startswith("/"):
-        parts: tuple[str, ...] = (windows.name,)
-    else:
-        parts = PurePosixPath(named).parts
-    if not any(parts) or ".." in parts or "\0" in named:
+    path = named_inside(named)
+    if path is None:
         raise malformed(STATE_FILE, f"it names {named[:200]!r}, which is no checkpoint in its folder")
-    return parts
+    return path.parts
 
 
 def _beside(path: Path, name: str) -> Path:
