@@ -9,7 +9,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from checkpoint.bundle_writer import read, table_bytes
+from checkpoint.bundle_writer import masked, read, table_bytes
 from fuzz.files import folder, samples
 from tffreeze.asked import Asked
 from tffreeze.chunk_messages import read_response
@@ -222,5 +222,5 @@ def _with_string_crcs(elements: int, data: bytes) -> tuple[bytes, int]:
         (n & 2**64 - 1).to_bytes(4 if n < 2**32 else 8, "little") for n in (n % 2**64 for n in lengths)
     )
     crc = crc32c.extend(0, fixed)
-    rest = struct.pack("<I", crc32c.mask(crc)) + data[position:]
+    rest = struct.pack("<I", masked(crc)) + data[position:]
     return data[:position] + rest, crc32c.extend(crc, rest)

@@ -84,7 +84,6 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
         init_ops=init_ops(meta_graph),
         assets=assets(part.meta_graph),
         meta_graph=meta_graph,
-        saved_model_version=file.version,
         checkpoint=_own_checkpoint(path, file.kind) if source.checkpoint is None else None,
         assets_dir=path.parent / "assets",
         files={path.name: path} if any(node.value is not None for node in nodes) else {},
