@@ -14,7 +14,8 @@ from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags, names
 from tffreeze.cli.progress import progress_bar
 from tffreeze.cli.report_json import report_json
-from tffreeze.cli.server_flags import ServerFlags, client, remote_flags, server_flags
+from tffreeze.cli.sections import KEEP, MODEL, OUTPUT, REQUIRED, SERVER, SectionedCommand, option
+from tffreeze.cli.server_flags import ServerFlags, client, model_root_flag, server_flags
 from tffreeze.cli.show import show_report, stdout_or_stderr
 from tffreeze.cli.write import write_json
 from tffreeze.engine import engine
@@ -28,26 +29,35 @@ if TYPE_CHECKING:
     from tffreeze.remote import Delivery
 
 
-@click.command("freeze", short_help="Freeze a model into one GraphDef or SavedModel.")
+@click.command("freeze", cls=SectionedCommand, short_help="Freeze a model into one GraphDef or SavedModel.")
+@option(REQUIRED, "-o", "--output", required=True, metavar="OUT", help="Where to write; - is stdout.")
 @model_flags
-@click.option("--clear-devices", is_flag=True, help="Remove device placements, in function bodies too.")
-@click.option("--allow", type=names, multiple=True, metavar="V,W", help="Freeze only these variables.")
-@click.option("--deny", type=names, multiple=True, metavar="V,W", help="Leave these variables as they are.")
-@click.option(
+@option(
+    MODEL,
     "--moving-average",
     is_flag=True,
     help="Take VAR/ExponentialMovingAverage instead of VAR where the checkpoint has it.",
 )
-@click.option("--rename-io", is_flag=True, help="Name inputs and outputs after the keys of the signature.")
-@click.option("--text", "as_text", is_flag=True, help="Write text format instead of binary.")
-@click.option("--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables.")
-@click.option("--fsync", is_flag=True, help="Wait until the file is on disk, as a guard against a power cut.")
-@click.option("--sha256", is_flag=True, help="Tell the sha256 of the result in the summary.")
-@click.option("--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
-@click.option("-q", "--quiet", is_flag=True, help="No summary and no progress.")
+@option(KEEP, "--allow", type=names, multiple=True, metavar="V,W", help="Freeze only these variables.")
+@option(KEEP, "--deny", type=names, multiple=True, metavar="V,W", help="Leave these variables as they are.")
+@option(OUTPUT, "--clear-devices", is_flag=True, help="Remove device placements, in function bodies too.")
+@option(OUTPUT, "--rename-io", is_flag=True, help="Name inputs and outputs after the keys of the signature.")
+@option(OUTPUT, "--text", "as_text", is_flag=True, help="Write text format instead of binary.")
+@option(OUTPUT, "--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables.")
+@option(
+    OUTPUT, "--fsync", is_flag=True, help="Wait until the file is on disk, as a guard against a power cut."
+)
+@option(OUTPUT, "--sha256", is_flag=True, help="Tell the sha256 of the result in the summary.")
+@option(OUTPUT, "--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
+@option(OUTPUT, "-q", "--quiet", is_flag=True, help="No summary and no progress.")
 @server_flags
-@remote_flags
-@click.option("-o", "--output", required=True, metavar="OUT", help="Where to write; - is stdout.")
+@model_root_flag
+@option(
+    SERVER,
+    "--delivery",
+    type=click.Choice(["content", "splice"]),
+    help="Whether weights travel (content) or stay here (splice). Default: as the model allows.",
+)
 def command(model: str, output: str, report_file: str | None, quiet: bool, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Freeze MODEL: turn its variables into constants and keep what its outputs need.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tffreeze.cli.sections import SectionedCommand
 from tffreeze.cli.server_flags import ServerFlags, server_flags
 from tffreeze.cli.show import say
 
@@ -14,7 +15,7 @@ DEFAULT_SERVER = "localhost:50051"
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
 
-@click.command("health", short_help="Ask a server whether it takes calls.")
+@click.command("health", cls=SectionedCommand, short_help="Ask a server whether it takes calls.")
 @server_flags
 def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Ask whether the servers take calls: exit code 0 where all do, 4 where one does not.

@@ -13,18 +13,19 @@ import click
 from tffreeze import embedded
 from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags
-from tffreeze.cli.server_flags import ServerFlags, client, server_flags
+from tffreeze.cli.sections import OUTPUT, SectionedCommand, option
+from tffreeze.cli.server_flags import ServerFlags, client, model_root_flag, server_flags
 from tffreeze.cli.show import MAX_LINES, Write, count, say, size, table, type_and_shape
 from tffreeze.cli.write import write_json
 from tffreeze_common.inspection import Inspection, NeedInspection, TensorInspection, VariableInspection
 from tffreeze_files.layout import checkpoint_beside
 
 
-@click.command("inspect", short_help="Tell what a model is and what would be frozen.")
+@click.command("inspect", cls=SectionedCommand, short_help="Tell what a model is and what would be frozen.")
 @model_flags
 @server_flags
-@click.option("--model-root", metavar="NAME", help="MODEL is a path below this root of the server.")
-@click.option("--json", "as_json", is_flag=True, help="Write all of it as JSON.")
+@model_root_flag
+@option(OUTPUT, "--json", "as_json", is_flag=True, help="Write all of it as JSON.")
 def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Tell what MODEL is, what would be frozen and what would stand in the way.
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
 from tffreeze.cli.flags import FILE
+from tffreeze.cli.sections import SERVER, option, with_options
 from tffreeze.errors import error_for
 
 if TYPE_CHECKING:
@@ -26,47 +25,35 @@ _NAMES = ("server", "token_file", "tls", "tls_ca", "tls_cert", "tls_key", "insec
 
 def server_flags(command: _Command) -> _Command:
     """Whom to call, and how."""
-    for decorator in reversed(
-        [
-            click.option(
-                "--server",
-                multiple=True,
-                metavar="ADDR",
-                help="Have this server do it, such as localhost:50051; repeated: several that are alike.",
-            ),
-            click.option(
-                "--token-file", type=FILE, metavar="F", help=f"A file with the token; else ${TOKEN_VARIABLE}."
-            ),
-            click.option("--tls", is_flag=True, help="Speak TLS; implied by the next three."),
-            click.option("--tls-ca", type=FILE, metavar="F", help="Certificates to trust, PEM."),
-            click.option(
-                "--tls-cert", type=FILE, metavar="F", help="Your own certificate, PEM (mutual TLS)."
-            ),
-            click.option("--tls-key", type=FILE, metavar="F", help="Its key, PEM."),
-            click.option("--insecure", is_flag=True, help="Send the token to another machine in plaintext."),
-            click.option("--timeout", type=float, metavar="SECONDS", help="For the call and its retries."),
-        ]
-    ):
-        command = decorator(command)
-    return command
+    return with_options(
+        command,
+        option(
+            SERVER,
+            "--server",
+            multiple=True,
+            metavar="ADDR",
+            help="Have this server do it, such as localhost:50051; repeated: several that are alike.",
+        ),
+        option(
+            SERVER,
+            "--token-file",
+            type=FILE,
+            metavar="F",
+            help=f"A file with the token; else ${TOKEN_VARIABLE}.",
+        ),
+        option(SERVER, "--tls", is_flag=True, help="Speak TLS; implied by the next three."),
+        option(SERVER, "--tls-ca", type=FILE, metavar="F", help="Certificates to trust, PEM."),
+        option(SERVER, "--tls-cert", type=FILE, metavar="F", help="Your own certificate, PEM (mutual TLS)."),
+        option(SERVER, "--tls-key", type=FILE, metavar="F", help="Its key, PEM."),
+        option(SERVER, "--insecure", is_flag=True, help="Send the token to another machine in plaintext."),
+        option(SERVER, "--timeout", type=float, metavar="SECONDS", help="For the call and its retries."),
+    )
 
 
-def remote_flags(command: _Command) -> _Command:
-    """What only a server can be asked for."""
-    for decorator in reversed(
-        [
-            click.option(
-                "--model-root", metavar="NAME", help="MODEL is a path below this root of the server."
-            ),
-            click.option(
-                "--delivery",
-                type=click.Choice(["content", "splice"]),
-                help="Whether weights travel (content) or stay here (splice). Default: as the model allows.",
-            ),
-        ]
-    ):
-        command = decorator(command)
-    return command
+def model_root_flag(command: _Command) -> _Command:
+    """Where the model lies with the server."""
+    text = "MODEL is a path below this root of the server."
+    return with_options(command, option(SERVER, "--model-root", metavar="NAME", help=text))
 
 
 @dataclass(frozen=True, slots=True)
