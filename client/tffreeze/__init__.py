@@ -8,7 +8,7 @@
     with tffreeze.Client("localhost:50051") as client:
         client.freeze("saved_model/", output="frozen.pb")
 
-Imports nothing heavy: each name is loaded when it is first used.
+`import tffreeze` is fast: each name is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import importlib
 
 from tffreeze._version import __version__
 
-TYPE_CHECKING = False  # `typing` would be half of what is imported before the first line of a program
+TYPE_CHECKING = False  # importing `typing` would double the start-up time
 if TYPE_CHECKING:
     from typing import Any
 
@@ -155,7 +155,7 @@ _HOMES = {
         "WarningReport",
     ),
 }
-"""The module of each public name; all others are exceptions."""
+"""The module of each public name. All other names are exceptions, in `errors`."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as many types as names

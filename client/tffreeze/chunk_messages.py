@@ -1,8 +1,8 @@
-"""Chunks on the wire, put together and taken apart by hand.
+"""Serializing and parsing chunks by hand.
 
-A protobuf message copies what is put into it and what is taken out, three times for a chunk on its way up and
-twice on its way down: a quarter of the time of a large call. What is not just a chunk is left to protobuf. The
-numbers are those of `proto/tffreeze/v1`; tests hold both ways against protobuf's.
+protobuf copies the data of a message: three times for an uploaded chunk and twice for a downloaded one, a quarter of
+the time of a large call. All other messages are left to protobuf. The field numbers are those of
+`proto/tffreeze/v1`; tests compare both directions with protobuf.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze_common.wire import MAX_INT32, field_head, read_plain
 
 MAX_PIECES_BYTES = 2 << 20
-"""Of every message but `started`, whose report grows with the model."""
+"""Size limit of every message except `started`, whose report grows with the model."""
 
 _CHUNK, _CHUNK_DATA = 2, 3
 _CONTENT, _CONTENT_FILE_INDEX, _CONTENT_DATA = 3, 1, 2
 
 
 class Content(NamedTuple):
-    """A chunk of a result: a `FreezeResponse` with nothing but a `ContentChunk`."""
+    """A chunk of a result: a `FreezeResponse` with only a `ContentChunk`."""
 
     file_index: int
     data: bytes
 
 
 def chunk_request(file_index: int, offset_bytes: int, data: bytes) -> bytes:
-    """A `FreezeRequest` or `InspectRequest` (they are alike here) with a `FileChunk`."""
+    """Serialize a `FreezeRequest` or `InspectRequest` (equal on the wire) with a `FileChunk`."""
     head = model_pb2.FileChunk(file_index=file_index, offset_bytes=offset_bytes).SerializeToString()
     head += field_head(_CHUNK_DATA, len(data))
     return b"".join((field_head(_CHUNK, len(head) + len(data)), head, data))
 
 
 def read_response(message: bytes) -> Content | freeze_service_pb2.FreezeResponse:
-    """Read a `FreezeResponse`.
+    """Parse a `FreezeResponse`.
 
     Raises:
-        ServiceError: INTERNAL: it is none, or larger than it may be.
+        ServiceError: INTERNAL: it cannot be parsed, or is too large.
 
     """
     content = _content(message)
     response = content or read_message(freeze_service_pb2.FreezeResponse, message)
     if len(message) >= MAX_PIECES_BYTES and (content or response.WhichOneof("message") != "started"):  # type: ignore[union-attr]  # no content, then
-        raise broken(f"sent a message of {len(message):,} bytes, and {MAX_PIECES_BYTES:,} is too many")
+        raise broken(f"sent a message of {len(message):,} bytes; it must be below {MAX_PIECES_BYTES:,}")
     return response
 
 

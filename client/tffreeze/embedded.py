@@ -31,14 +31,14 @@ def freeze(
 
     Args:
         model: A SavedModel directory, or a file with a SavedModel, MetaGraphDef or GraphDef, binary or text.
-        output: Where to write. A path appears whole or not at all. Whatever is no path is a binary stream.
-        on_progress: Called now and then while bytes are written.
-        fsync: Whether to wait until the file is on disk, so that not even a power cut leaves less than all of it.
-        sha256: Whether `sha256` of the result is wanted.
+        output: A path, which appears complete or not at all, or a binary stream.
+        on_progress: Called repeatedly while bytes are written.
+        fsync: Whether to flush the file to disk before it appears, as a guard against a power cut.
+        sha256: Whether to compute the sha256 of the result.
         **options: See `FreezeArguments`.
 
     Raises:
-        TffreezeError: Nothing was written to a path then.
+        TffreezeError: Nothing was written to a path.
 
     """
     target = Path(output) if isinstance(output, (str, os.PathLike)) else output
@@ -58,7 +58,7 @@ def freeze_bytes(model: StrPath, *, sha256: bool = False, **options: Unpack[Free
     """Freeze a model in memory. For small models: `freeze` never holds the weights.
 
     Raises:
-        TffreezeError: INVALID_OPTION for `as_saved_model`: that is a directory.
+        TffreezeError: INVALID_OPTION for `as_saved_model`, which needs a directory; else as for `freeze`.
 
     """
     check_form(options, is_path=False)
@@ -66,11 +66,11 @@ def freeze_bytes(model: StrPath, *, sha256: bool = False, **options: Unpack[Free
 
 
 def inspect(model: StrPath, **options: Unpack[FreezeArguments]) -> Inspection:
-    """Tell what a model is, what would be frozen and what would stand in the way.
+    """Find out what a model contains, what a freeze would do and what would make it fail.
 
     Args:
         model: As for `freeze`.
-        **options: What a freeze would be asked for: tags, checkpoint and saver count.
+        **options: The options of the freeze; tags, checkpoint and saver matter most.
 
     Raises:
         TffreezeError: For a model that cannot be read.

@@ -1,6 +1,6 @@
-"""The seam to the engine: what the client asks of it, and the one import that reaches it.
+"""The seam to the engine: the protocol `Engine`, and the only place where the client imports the engine.
 
-`tffreeze_server.in_process` implements `Engine`. It is loaded by name, when it is first needed, so that a client of
+`tffreeze_server.in_process` implements it. It is imported by name, when it is first needed, so that a client of
 servers never imports it.
 """
 
@@ -105,7 +105,7 @@ def packages_needed() -> Iterator[None]:
             raise
         raise error_for(
             "ENGINE_NOT_INSTALLED",
-            f"To freeze without a server, or to be one, the package {missing!r} is needed, and it is not installed. "
+            f"The package {missing!r} is not installed. You need it to freeze without a server, or to run one. "
             f"Install it with: pip install {INSTALLED_BY[missing]}",
             missing,
         ) from None

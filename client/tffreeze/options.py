@@ -1,4 +1,4 @@
-"""What a caller may ask of a freeze: one statement of it, for every function that takes it."""
+"""The options of a freeze, in one place for every function that accepts them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 
 Names = str | Iterable[str]
-"""Several names; one string is one name."""
+"""Several names, or one as a string."""
 
 
 class ModelFiles(TypedDict, total=False):
@@ -25,7 +25,7 @@ class ModelFiles(TypedDict, total=False):
 
     Attributes:
         checkpoint: A prefix, a directory with a `checkpoint` state file, any file of a checkpoint, or a
-            SavedModel, whose own it is. None: the SavedModel's own, that beside a `.meta` file, or none at all.
+            SavedModel. None: the SavedModel's own, the one beside a `.meta` file, or none.
         saver: A file with a SaverDef, binary or text.
         op_list: A file with an OpList, binary or text: ops that neither the model nor TensorFlow defines.
 
@@ -37,23 +37,23 @@ class ModelFiles(TypedDict, total=False):
 
 
 class FreezeArguments(ModelFiles, total=False):
-    """The keyword arguments of a freeze. The default of each is to leave it out.
+    """The keyword arguments of a freeze. All are optional.
 
     Attributes:
-        tags: Of the MetaGraph to take, compared as a set; None: `serve`, or the only one there is.
-        signature_keys: Signatures to keep, all in one graph. None, and no `output_nodes`:
-            `serving_default`, or the only one there is.
-        output_nodes: Outputs by node or tensor name (`a` is as good as `a:0`).
-        input_nodes: Tensors to cut the graph at: each becomes a Placeholder.
-        restore_op: The saver's restore op, instead of the model's own.
-        filename_tensor: The saver's filename tensor, instead of the model's own.
-        clear_devices: Remove device placements, in function bodies too.
+        tags: Tags of the MetaGraph, compared as a set. None: `serve`, or the only MetaGraph.
+        signature_keys: Signatures to keep, all in one graph. If there are none and no `output_nodes`:
+            `serving_default`, or the only one.
+        output_nodes: Outputs by node name (`a`) or tensor name (`a:0`).
+        input_nodes: Cut the graph at these tensors: each becomes a Placeholder.
+        restore_op: Use this restore op instead of the model's own.
+        filename_tensor: The tensor that holds the checkpoint's path, instead of the model's own.
+        clear_devices: Remove device placements, also in function bodies.
         allow: Freeze only these variables.
-        deny: Leave these variables as they are, reads and writes intact.
-        moving_average: Take `VAR/ExponentialMovingAverage` instead of `VAR` where the checkpoint has it.
+        deny: Keep these variables, with their reads and writes.
+        moving_average: Use `VAR/ExponentialMovingAverage` instead of `VAR` if the checkpoint has it.
         rename_io: Name inputs and outputs after the keys of the signature.
-        as_saved_model: Make a SavedModel instead of a GraphDef.
-        as_text: Make text format instead of binary.
+        as_saved_model: Write a SavedModel instead of a GraphDef.
+        as_text: Write text format instead of binary.
         initializer_nodes: Nodes to run after the restore, after the model's own.
 
     """
@@ -88,12 +88,13 @@ def freeze_options(arguments: FreezeArguments) -> FreezeOptions:
     """Say how to freeze it.
 
     Raises:
+        RequestError: INVALID_OPTION: a name is not UTF-8.
         TypeError: For a keyword argument that there is not, or what is no name.
 
     """
     unknown = arguments.keys() - FreezeArguments.__annotations__.keys()
     if unknown:
-        raise TypeError(f"A freeze takes no argument {min(unknown)!r}.")
+        raise TypeError(f"There is no argument {min(unknown)!r}.")
     tags = arguments.get("tags")
     return FreezeOptions(
         tags=None if tags is None else frozenset(_names(tags)),
@@ -114,9 +115,10 @@ def freeze_options(arguments: FreezeArguments) -> FreezeOptions:
 
 
 def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
-    """Make the message of the contract; the files of the model are not part of it.
+    """Convert the options to the contract's message. It does not contain the model's files.
 
     Raises:
+        RequestError: INVALID_OPTION: a name is not UTF-8.
         TypeError: For a keyword argument that there is not.
 
     """
@@ -125,8 +127,23 @@ def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
     return to_message(options_pb2.FreezeOptions(), freeze_options(arguments))
 
 
+def check_utf8(*names: object) -> None:
+    """Check names that go into a message. Bytes of a command line or a folder that are no UTF-8 are surrogates.
+
+    Raises:
+        RequestError: INVALID_OPTION.
+
+    """
+    for name in names:
+        try:
+            str(name).encode()
+        except UnicodeEncodeError:
+            message = f"{str(name)!r} is not UTF-8, as every name in a request is. Rename it."
+            raise error_for("INVALID_OPTION", message, str(name)) from None
+
+
 def check_form(arguments: FreezeArguments, *, is_path: bool) -> None:
-    """Check that the result can be where it is wanted: at a path, or else in memory or a stream.
+    """Check that the form of the result fits its target: a path, or else memory or a stream.
 
     Raises:
         RequestError: INVALID_OPTION for a SavedModel, which is a directory.
@@ -142,14 +159,18 @@ def _path(value: StrPath | None) -> Path | None:
 
 def _names(value: object) -> tuple[str, ...]:
     if value is None or isinstance(value, str):
-        return () if value is None else (value,)
-    names = tuple(value) if isinstance(value, Iterable) else (value,)
-    if not all(isinstance(name, str) for name in names):
+        return () if value is None else (_checked(value),)
+    if not isinstance(value, Iterable):
         raise TypeError(f"{value!r} is no list of names.")
-    return names
+    return tuple(map(_checked, value))
 
 
 def _name(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{value!r} is no name.")
-    return value or None
+    return _checked(value) if value else None
+
+
+def _checked(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is no name.")
+    check_utf8(name)
+    return name

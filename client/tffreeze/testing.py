@@ -5,7 +5,7 @@
             with tffreeze.Client(address) as client:
                 client.freeze("classifier", model_root="models", output=tmp_path / "frozen.pb")
 
-It is the service that `tffreeze-server` runs, on a port of this machine that is free, without TLS and tokens.
+It runs the service of `tffreeze-server` on a free port of this machine, without TLS and tokens.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _T = TypeVar("_T")
 
 @contextlib.contextmanager
 def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: float) -> Iterator[str]:
-    """Run a server while the block runs.
+    """Run a server during the block.
 
     Args:
-        model_roots: The folder of each model root, by its name.
-        **limits: Other than the server's own, such as `max_jobs=1`: the names are those of its flags.
+        model_roots: The folder of each model root, by name.
+        **limits: Limits that differ from the defaults, named like the server's flags, such as `max_jobs=1`.
 
     Yields:
         Its address.
@@ -50,7 +50,7 @@ def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: float) 
 
 
 class _Loop:
-    """An event loop in a thread of its own."""
+    """An event loop in its own thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

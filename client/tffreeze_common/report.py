@@ -1,4 +1,4 @@
-"""What a freeze did: the fields of the contract (`proto/tffreeze/v1/report.proto`), one to one."""
+"""The report of a freeze. The fields are those of the contract (`proto/tffreeze/v1/report.proto`)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class TensorReport:
     """An input or output of the frozen graph.
 
     Attributes:
-        signature_key: The signature it belongs to; empty where outputs were asked for by name.
-        key: Its key in the signature; else the name that was asked for.
+        signature_key: Its signature; empty if outputs were given by name.
+        key: Its key in the signature, or the given name.
         original: The tensor's name in the model, `node:index`.
         tensor: The tensor's name in the frozen graph, `node:index`.
-        dtype: Such as `float32` or `string`; empty where unknown.
-        shape: Sizes, -1 where a size is open; None where the rank is unknown.
+        dtype: Such as `float32` or `string`; empty if unknown.
+        shape: Sizes, -1 if a size is unknown; None if the rank is unknown.
 
     """
 
@@ -40,7 +40,7 @@ class VariableReport:
     Attributes:
         name: Its name: shared_name, or the name of its node.
         node: The constant that holds its value.
-        key: The checkpoint key it came from; empty where an initializer sets it.
+        key: Its checkpoint key; empty if an initializer sets the value.
         source: `saver`, `name`, `object_graph`, `moving_average` or `initializer`.
         dtype: Such as `float32`.
         shape: Sizes.
@@ -66,7 +66,7 @@ class InitializerReport:
     Attributes:
         op: The node to run.
         table: The node of the table or resource.
-        asset: The file it reads, relative to the SavedModel; empty where it reads none.
+        asset: The file that it reads, relative to the SavedModel; empty if none.
 
     """
 
@@ -77,13 +77,13 @@ class InitializerReport:
 
 @dataclass(frozen=True, slots=True)
 class WarningReport:
-    """Something the user should know though the freeze worked.
+    """Something to know about a successful freeze.
 
     Attributes:
         code: Such as `TABLE_NEEDS_INITIALIZER`, `RANDOM_OP`, `STATEFUL_OP`, `SIDE_EFFECT_DROPPED`, `ASSET_PATH`,
             `RANDOM_INITIALIZER`, `EMPTY_TABLE`, `NOT_RENAMED`, `RESOURCE_NEEDS_INITIALIZER`, `CHECKPOINT_BESIDE`.
-        message: Whole sentences.
-        subject: The node it is about.
+        message: Sentences for a person.
+        subject: The node that it is about.
 
     """
 
@@ -94,15 +94,15 @@ class WarningReport:
 
 @dataclass(frozen=True, slots=True)
 class DroppedReport:
-    """What is in the model and not in the frozen graph.
+    """What the model has and the frozen graph has not.
 
     Attributes:
-        nodes: How many nodes of the graph are not in the frozen one. An inlined call is in it where a node of its
-            body is.
-        functions: How many functions are gone (inlined ones count).
+        nodes: Number of nodes that are not in the frozen graph. An inlined call counts as kept if a node of its
+            body is kept.
+        functions: Number of functions that are gone, inlined ones included.
         variables: Names of the variables that no output needs.
         checkpoint_keys: Keys that no variable and no table needs (optimizer slots, counters).
-        side_effects: Ops with an effect that no output waits for (asserts, prints, summaries).
+        side_effects: Side-effecting ops that no output depends on (asserts, prints, summaries).
 
     """
 
@@ -115,24 +115,24 @@ class DroppedReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is known of a frozen graph before its first byte is written.
+    """Everything that is known about a frozen graph before its first byte is written.
 
     Attributes:
         kind: `saved_model`, `meta_graph` or `graph_def`.
-        tags: Of the MetaGraph that was taken, sorted.
-        signature_keys: Signatures that were kept.
+        tags: Tags of the MetaGraph, sorted.
+        signature_keys: Kept signatures.
         inputs: Inputs by signature.
         outputs: Outputs by signature.
         variables: What was frozen from what.
-        kept_variables: Variables that were left as they are (allow and deny lists).
+        kept_variables: Variables that remain variables (allow and deny lists).
         initializers: Ops to run once before the outputs.
-        dropped: What is gone.
-        warnings: What the user should know.
+        dropped: What was removed.
+        warnings: What to know about the result.
         nodes: Nodes of the frozen graph, function bodies not counted.
         functions: Functions left in its library.
         size_bytes: Size of the result.
-        weights_bytes: How much of it is copied from the checkpoint.
-        crc32c: Of the whole result, 8 hex digits.
+        weights_bytes: Bytes of it that are copied from the checkpoint.
+        crc32c: crc32c of the result, 8 hex digits.
 
     """
 

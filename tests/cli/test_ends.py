@@ -164,6 +164,20 @@ def test_a_binary_graph_is_not_written_to_a_terminal() -> None:
     assert (process.returncode, b"terminal" in err) == (2, True)
 
 
+def test_text_is_written_to_a_terminal() -> None:
+    """It can be read there."""
+    ours, theirs = pty.openpty()
+    process = start("freeze", DIGITS, "-q", "--text", "-o", "-", stdout=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # how Linux tells that the other end is closed
+        while chunk := os.read(ours, 4096):
+            seen += chunk
+    os.close(ours)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err, seen[:6]) == (0, b"", b"node {")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_written(shell: str) -> None:
     """Each shell gets its script."""

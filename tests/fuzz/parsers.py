@@ -21,6 +21,7 @@ from tffreeze_common.wire import WireError
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.locate import locate
+from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.strings import read_strings
@@ -65,7 +66,7 @@ def sorted_table(data: bytes) -> None:
         budget = Budget(len(data))
         opened = table.open_table("table", len(data), read_at, 1 << 26, budget)
         for key, value in table.items(opened, read_at, budget):
-            found = table.find(opened, key, read_at)
+            found = Lookup(opened).find(key, read_at)
             assert found == value, (key, found, value)
 
 
@@ -103,7 +104,7 @@ def v1_value(data: bytes) -> None:
         sizes = (4, 8, 4, 1, 2, 1, 8, 8, 1, 1, 2, 2, 16, 2, 4, 8)
         which = data[0] % len(dtypes)
         length_bytes = data[1] * sizes[which]
-        value = Decoded(length_bytes, opened, _V1_KEY, "v", dtypes[which])
+        value = Decoded(length_bytes, Lookup(opened), _V1_KEY, "v", dtypes[which])
         given = b"".join(value.chunks(files))
         assert len(given) == length_bytes
         assert bytes(value.open(files)(length_bytes, 0)) == given

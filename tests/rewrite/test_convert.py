@@ -171,3 +171,48 @@ def test_a_list_that_names_no_variable(tmp_path: Path) -> None:
 
     assert Reason.VARIABLE_NOT_FOUND is caught.value.reason
     assert "'weights'" in caught.value.message
+
+
+def handed_on(second: str) -> str:
+    """An If that hands on `v`, or in its other branch what is said, and is read."""
+    branches = "".join(
+        f'''function {{ signature {{ name: "{name}" input_arg {{ name: "a" type: DT_RESOURCE }}
+          input_arg {{ name: "b" type: DT_RESOURCE }} output_arg {{ name: "o" type: DT_RESOURCE }} }}
+          ret {{ key: "o" value: "{given}" }} }}'''
+        for name, given in (("then", "a"), ("else", second))
+    )
+    return f"""{handle("v")} {handle("w")} node {{ name: "c" op: "Placeholder" attr {{ key: "dtype"
+      value {{ type: DT_BOOL }} }} }}
+      node {{ name: "if" op: "If" input: "c" input: "v" input: "w"
+        attr {{ key: "Tcond" value {{ type: DT_BOOL }} }}
+        attr {{ key: "Tin" value {{ list {{ type: DT_RESOURCE type: DT_RESOURCE }} }} }}
+        attr {{ key: "Tout" value {{ list {{ type: DT_RESOURCE }} }} }}
+        attr {{ key: "then_branch" value {{ func {{ name: "then" }} }} }}
+        attr {{ key: "else_branch" value {{ func {{ name: "else" }} }} }} }}
+      {read("y", "if")} library {{ {branches} }}"""
+
+
+@pytest.mark.parametrize("second", ["a", "b"])
+def test_branches_that_hand_on_variables(tmp_path: Path, second: str) -> None:
+    """All of them give a frozen one, the same or another: the If gives a value."""
+    frozen = frozen_of(handed_on(second), tmp_path, "y")
+    (node,) = (n for n in frozen.graph.node if n.name == "if")
+    assert [1] == list(node.attr["Tout"].list.type)
+    assert ("Identity", ("if",)) == frozen.shape()["y"]
+
+
+def test_branches_one_of_which_keeps_its_variable(tmp_path: Path) -> None:
+    """The If would give a value or a handle."""
+    with pytest.raises(FreezeError) as caught:
+        frozen_of(handed_on("b"), tmp_path, "y", deny=("w",))
+    assert (Reason.UNSUPPORTED_OP, "if") == (caught.value.reason, caught.value.subject)
+
+
+@pytest.mark.parametrize("dtype", ["", 'attr { key: "dtype" value { type: DT_INT32 } }'])
+def test_a_read_of_another_type(tmp_path: Path, dtype: str) -> None:
+    """A read must say the type of its variable."""
+    with pytest.raises(FreezeError) as caught:
+        frozen_of(
+            f'{handle("v")} node {{ name: "y" op: "ReadVariableOp" input: "v" {dtype} }}', tmp_path, "y"
+        )
+    assert (Reason.MALFORMED_MODEL, "y") == (caught.value.reason, caught.value.subject)

@@ -91,6 +91,12 @@ def test_texts_fit_into_trailers(letter: str) -> None:
 
 
 @pytest.mark.parametrize("size", range(3, 12))
+def test_cut_takes_all_the_room_there_is(size: int) -> None:
+    """The ellipsis takes three bytes, the text the others."""
+    assert "x" * (size - 3) + "…" == cut("x" * 20, size)
+
+
+@pytest.mark.parametrize("size", range(3, 12))
 def test_cut_never_splits_a_letter(size: int) -> None:
     """A cut text is valid, at most as long as asked for, and ends with an ellipsis."""
     short = cut("äöü€xyz", size)

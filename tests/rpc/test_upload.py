@@ -117,6 +117,9 @@ def take(files: list[DeclaredFile], chunks: list[Chunk]) -> None:
     order = ChunkOrder(files, 16)
     for chunk in chunks:
         order.accept(chunk)
+    if not order.is_complete:
+        order.finish()
+        raise AssertionError("an upload that is not complete was taken")
     order.finish()
 
 

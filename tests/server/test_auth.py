@@ -132,6 +132,15 @@ def test_what_is_no_bearer_token_is_refused(header: str) -> None:
     assert Reason.UNAUTHENTICATED is caught.value.reason
 
 
+def test_a_good_token_of_another_scheme_is_refused() -> None:
+    """Whoever says `Digest` means something else."""
+    token, lines = new_token("ci")
+    tokens = Tokens((Token("ci", bytes.fromhex(lines.split('"')[3])),))
+    assert Caller("ci") == authenticate(tokens, FREEZE, f"BEARER {token}")
+    with pytest.raises(FreezeError, match="is not `Bearer TOKEN`"):
+        authenticate(tokens, FREEZE, f"Digest {token}")
+
+
 def test_two_tokens_may_have_one_name(tmp_path: Path) -> None:
     """So that a token can be replaced without a gap."""
     (first, first_lines), (second, second_lines) = new_token("ci"), new_token("ci")

@@ -61,6 +61,55 @@ def test_defaults_are_what_their_parsers_accept() -> None:
             assert flag.default == flag.parse(value), flag.name
 
 
+DAY = 86_400
+
+RANGES: dict[str, tuple[int, int]] = {
+    "port": (0, 65_535),
+    "workers": (1, 256),
+    "drain-seconds": (0, DAY),
+    "keepalive-seconds": (1, DAY),
+    "keepalive-timeout-seconds": (1, 3600),
+    "min-client-ping-seconds": (1, DAY),
+    "max-connection-idle-seconds": (0, DAY),
+    "max-connection-age-seconds": (0, DAY),
+    "max-connection-calls": (1, 1 << 20),
+    "metrics-port": (0, 65_535),
+    "max-upload-bytes": (0, 1 << 50),
+    "max-upload-files": (1, 1_000_000),
+    "max-file-name-bytes": (1, 4096),
+    "max-chunk-bytes": (1, 2 << 20),
+    "max-content-chunk-bytes": (1, 1 << 20),
+    "max-result-bytes": (1, (2 << 30) - 1),
+    "max-jobs": (1, 100_000),
+    "max-queued-jobs": (0, 100_000),
+    "max-jobs-per-caller": (0, 100_000),
+    "max-uploads": (1, 100_000),
+    "planning-processes": (1, 64),
+    "max-planner-memory-bytes": (0, 1 << 40),
+    "max-planning-cpu-seconds": (0, DAY),
+    "max-planning-seconds": (0, DAY),
+    "max-spool-bytes": (0, 1 << 50),
+    "max-spool-bytes-per-caller": (0, 1 << 50),
+    "max-call-seconds": (0, 7 * DAY),
+    "max-idle-seconds": (1, DAY),
+    "min-bytes-per-second": (0, 1 << 30),
+    "retry-after-seconds": (0, 3600),
+}
+
+
+def test_every_number_has_its_range() -> None:
+    """Both ends of it are accepted, what lies beyond is not; no other flag takes a number."""
+    for flag in FLAGS:
+        low, high = RANGES.get(flag.name, (0, 0))
+        if flag.name not in RANGES:
+            assert not isinstance(flag.default, int | float) or isinstance(flag.default, bool), flag.name
+            continue
+        assert (low, high) == (flag.parse(low), flag.parse(str(high))), flag.name
+        for beyond in (low - 1, high + 1):
+            with pytest.raises(ValueError, match=f"a.* number.* from {low} to {high}"):
+                flag.parse(beyond)
+
+
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     """Each source has the same names."""
     file = tmp_path / "server.toml"
@@ -141,7 +190,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b"prot = 1", "'port'"),
+        (b"ports = 1", "Did you mean 'port'"),
         (b"port = true", "--port True (from"),
         (b"port = 1.5", "--port 1.5 (from"),
         (b"[port]", "--port {} (from"),

@@ -106,6 +106,16 @@ def test_long_values_are_cut() -> None:
     assert len(line) < 3000
 
 
+@pytest.mark.parametrize(("cause", "level"), [("crash", "error"), ("memory", "warning"), ("cpu", "warning")])
+def test_a_lost_planner_is_told(cause: str, level: str) -> None:
+    """A crash is a defect; a limit is something to know."""
+    stream = io.StringIO()
+    logs.configure("json", "info", stream)
+    logs.LogObserver().planner_lost(cause)
+    told = json.loads(stream.getvalue())
+    assert (level, "planner lost", cause) == (told["level"], told["event"], told["cause"])
+
+
 def test_levels_hold() -> None:
     """What is below the level is not told."""
     assert [] == lines("text", level="warning", key=1)

@@ -82,6 +82,7 @@ def test_a_signal_lets_a_running_call_finish(tmp_path: Path, number: signal.Sign
         assert (grpc.StatusCode.UNAVAILABLE, "DRAINING") == error_of(lambda: capabilities(other))
         assert upload.graph in upload.finish()
         assert exit_codes.OK == server.process.wait(WAIT_SECONDS)
+        assert number.name == server.log.wait("draining")["why"]
         assert (grpc.StatusCode.UNAVAILABLE, "") == error_of(lambda: list(watch))
 
 

@@ -51,7 +51,10 @@ def test_all_workers_serve_the_port(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
-    """Its number comes back with another pid, and serves; the metrics count it, and go on from where they were."""
+    """Its number comes back with another pid, and serves; the metrics count it, and go on from where they were.
+
+    One that dies again soon is replaced more slowly.
+    """
     with running(tmp_path, "--workers", "2", "--metrics-port", "0") as server:
         before = workers(server)
         number = serving_worker(server, "before")
@@ -67,6 +70,9 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
         assert 'tffreeze_calls_total{method="GetCapabilities",reason="OK"} 1.0' in text
         assert "tffreeze_worker_restarts_total 1.0" in text
         assert "tffreeze_workers 2.0" in text
+        os.kill(after[number], signal.SIGKILL)
+        again = server.log.wait("worker died", 2)
+        assert [0.2, 0.4] == [death["replaced_in_seconds"] for death in (died, again)]
 
 
 def test_no_worker_outlives_a_killed_supervisor(tmp_path: Path) -> None:

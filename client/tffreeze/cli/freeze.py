@@ -36,33 +36,37 @@ if TYPE_CHECKING:
     MODEL,
     "--moving-average",
     is_flag=True,
-    help="Take VAR/ExponentialMovingAverage instead of VAR where the checkpoint has it.",
+    help="Use VAR/ExponentialMovingAverage instead of VAR if the checkpoint has it.",
 )
 @option(KEEP, "--allow", type=names, multiple=True, metavar="V,W", help="Freeze only these variables.")
-@option(KEEP, "--deny", type=names, multiple=True, metavar="V,W", help="Leave these variables as they are.")
-@option(OUTPUT, "--clear-devices", is_flag=True, help="Remove device placements, in function bodies too.")
-@option(OUTPUT, "--rename-io", is_flag=True, help="Name inputs and outputs after the keys of the signature.")
+@option(KEEP, "--deny", type=names, multiple=True, metavar="V,W", help="Keep these variables as variables.")
+@option(OUTPUT, "--clear-devices", is_flag=True, help="Remove device placements, also in function bodies.")
+@option(OUTPUT, "--rename-io", is_flag=True, help="Name inputs and outputs after the signature's keys.")
 @option(OUTPUT, "--text", "as_text", is_flag=True, help="Write text format instead of binary.")
-@option(OUTPUT, "--saved-model", "as_saved_model", is_flag=True, help="Write a SavedModel without variables.")
 @option(
-    OUTPUT, "--fsync", is_flag=True, help="Wait until the file is on disk, as a guard against a power cut."
+    OUTPUT,
+    "--saved-model",
+    "as_saved_model",
+    is_flag=True,
+    help="Write a SavedModel without variables instead of a GraphDef.",
 )
-@option(OUTPUT, "--sha256", is_flag=True, help="Tell the sha256 of the result in the summary.")
+@option(OUTPUT, "--fsync", is_flag=True, help="Flush the file to disk, as a guard against a power cut.")
+@option(OUTPUT, "--sha256", is_flag=True, help="Show the sha256 of the result in the summary.")
 @option(OUTPUT, "--report", "report_file", metavar="F", help="Write the report as JSON; - is stdout.")
-@option(OUTPUT, "-q", "--quiet", is_flag=True, help="No summary and no progress.")
+@option(OUTPUT, "-q", "--quiet", is_flag=True, help="Show no summary and no progress.")
 @server_flags
 @model_root_flag
 @option(
     SERVER,
     "--delivery",
     type=click.Choice(["content", "splice"]),
-    help="Whether weights travel (content) or stay here (splice). Default: as the model allows.",
+    help="Upload the weights (content) or keep them here (splice). Default: splice if the model allows it.",
 )
 def command(model: str, output: str, report_file: str | None, quiet: bool, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Freeze MODEL: turn its variables into constants and keep what its outputs need.
 
-    MODEL is a SavedModel directory, or a file with a MetaGraphDef or GraphDef, binary or text: tffreeze
-    looks what it is. A tensor name (a:0) is as good as the node's (a).
+    MODEL is a SavedModel directory, or a file with a MetaGraphDef or GraphDef, binary or text.
+    tffreeze detects which. You can name a node (a) or its tensor (a:0).
 
     \b
     Examples:
@@ -74,12 +78,14 @@ def command(model: str, output: str, report_file: str | None, quiet: bool, **fla
       tffreeze freeze saved_model/ -o - | gzip > frozen.pb.gz
       tffreeze freeze saved_model/ --server freeze.example:50051 --tls -o frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
+    output = _out(output, "-o", is_folder=bool(flags["as_saved_model"]))
+    report_file = None if report_file is None else _out(report_file, "--report")
     if stdout.NAME == output == report_file:
-        raise click.UsageError("-o - and --report - both want stdout: write one of them to a file.")
+        raise click.UsageError("-o - and --report - both write to stdout. Write one of them to a file.")
     server = ServerFlags.take(flags)
     how = _How(_target(output, flags), quiet, **{name: flags[name] for name in _HOW})
     if not server.server and (how.model_root is not None or how.delivery):
-        raise click.UsageError("--model-root and --delivery are for servers: name one with --server.")
+        raise click.UsageError("--model-root and --delivery need a server: name it with --server.")
     options = arguments(flags)
     if report_file is not None:
         inputs = input_files(model, options) if how.model_root is None else []
@@ -94,6 +100,17 @@ def command(model: str, output: str, report_file: str | None, quiet: bool, **fla
         is_taken = stdout.NAME in (output, report_file)
         shown = "stdout" if output == stdout.NAME else output
         show_report(result.report, shown, stdout_or_stderr(is_taken), result.sha256)
+
+
+def _out(path: str, flag: str, *, is_folder: bool = False) -> str:
+    """Take a path to write to as it is meant: `-` for every name of standard output."""
+    if not path:
+        raise click.UsageError(f"{flag} is empty: name a file, or - for stdout.")
+    if path.endswith("/") and not is_folder:
+        raise click.UsageError(
+            f"{flag} {path} is the name of a folder: name a file. (--saved-model writes a folder.)"
+        )
+    return stdout.NAME if stdout.is_meant(path) else path
 
 
 _HOW = ("fsync", "sha256", "model_root", "delivery")
@@ -144,14 +161,16 @@ def _target(output: str, flags: dict[str, Any]) -> Target:
     if output != stdout.NAME:
         return Path(output)
     if flags["as_saved_model"]:
-        raise click.UsageError("A SavedModel is a directory: it cannot be written to stdout.")
+        raise click.UsageError(
+            "A SavedModel is a directory and cannot be written to stdout. Give a path with -o."
+        )
     if stdout.binary().isatty() and not flags["as_text"]:
-        raise click.UsageError("-o - would write a binary GraphDef to this terminal: pipe it, or add --text.")
+        raise click.UsageError("-o - would write a binary GraphDef to this terminal. Pipe it, or add --text.")
     return cast(BinaryIO, stdout.Stdout())  # only written to
 
 
 def _check_report(report_file: str, output: str, inputs: list[Path], options: FreezeArguments) -> None:
-    """The report may be neither a file that is read nor the output, but a file in the SavedModel's directory."""
+    """Refuse a report that is an input file or the output. It may be a file in the SavedModel's directory."""
     if report_file == stdout.NAME:
         stdout.binary()
         return
@@ -160,4 +179,4 @@ def _check_report(report_file: str, output: str, inputs: list[Path], options: Fr
     inside = Path(os.path.realpath(report)).parent == Path(os.path.realpath(output))
     if not (inside and options.get("as_saved_model")):
         check_output(report, inputs)
-        check_output(report, others, role="the output")
+        check_output(report, others, role="where the frozen graph goes")

@@ -21,15 +21,17 @@ from tffreeze_common.inspection import Inspection, NeedInspection, TensorInspect
 from tffreeze_files.layout import checkpoint_beside
 
 
-@click.command("inspect", cls=SectionedCommand, short_help="Tell what a model is and what would be frozen.")
+@click.command(
+    "inspect", cls=SectionedCommand, short_help="Show what a model contains and what a freeze would do."
+)
 @model_flags
 @server_flags
 @model_root_flag
-@option(OUTPUT, "--json", "as_json", is_flag=True, help="Write all of it as JSON.")
+@option(OUTPUT, "--json", "as_json", is_flag=True, help="Write everything as JSON.")
 def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
-    """Tell what MODEL is, what would be frozen and what would stand in the way.
+    """Show what MODEL contains, what a freeze would do and what would make it fail.
 
-    No weights are read. Lists are shortened; --json has all of them.
+    It reads no weights. Lists are shortened; --json has all of them.
 
     \b
     Examples:
@@ -37,10 +39,10 @@ def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> 
       tffreeze inspect graph.pbtxt --checkpoint model.ckpt-100
       tffreeze inspect saved_model/ --json | jq '.signatures[].key'
     """  # noqa: D301 - click looks for the character that \b stands for
-    stdout.binary()  # where nobody can read what is told, there is no use in looking
+    stdout.binary()  # a closed stdout is an error before any work
     server = ServerFlags.take(flags)
     if model_root is not None and not server.server:
-        raise click.UsageError("--model-root is for servers: name one with --server.")
+        raise click.UsageError("--model-root needs a server: name it with --server.")
     if server.server:
         with client(server) as remote:
             inspection = remote.inspect(model, model_root=model_root, **arguments(flags))
@@ -108,7 +110,9 @@ def _variables(inspection: Inspection, write: Write) -> None:
     else:
         found = sum(variable.status == "FOUND" for variable in variables)
         total = sum(variable.size_bytes for variable in variables)
-        write(f"variables: {len(variables):,} ({found:,} found in the checkpoint), {size(total)}")
+        has_checkpoint = all(variable.status != "NO_CHECKPOINT" for variable in variables)
+        where = f"{found:,} found in the checkpoint" if has_checkpoint else "no checkpoint given"
+        write(f"variables: {len(variables):,} ({where}), {size(total)}")
     _listed(variables, write)
     if inspection.needs and unneeded:
         write(f"  not needed: {count(unneeded, 'more variable')}")
@@ -120,7 +124,7 @@ def _variables(inspection: Inspection, write: Write) -> None:
 def _need(need: NeedInspection, write: Write) -> None:
     """Such as `serving_default: 320 variables, 102.5 MB, all found`."""
     total = len(need.variables)
-    name = need.signature_key or "the outputs asked for"
+    name = need.signature_key or "the given outputs"
     if not total:
         write(f"  {name}: none")
         return

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "TFFREEZE_TOKEN"  # noqa: S105 - a name, no secret
 
+MAX_FILE_BYTES = 8 << 20
+"""Of a token or of certificates: all that a system trusts are a quarter of a megabyte."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _NAMES = ("server", "token_file", "tls", "tls_ca", "tls_cert", "tls_key", "insecure", "timeout")
 
 
 def server_flags(command: _Command) -> _Command:
-    """Whom to call, and how."""
+    """Add the flags that say which server to call, and how."""
     return with_options(
         command,
         option(
@@ -32,27 +35,40 @@ def server_flags(command: _Command) -> _Command:
             "--server",
             multiple=True,
             metavar="ADDR",
-            help="Have this server do it, such as localhost:50051; repeated: several that are alike.",
+            help="Server to use, such as localhost:50051; may be repeated: calls rotate.",
         ),
         option(
             SERVER,
             "--token-file",
             type=FILE,
             metavar="F",
-            help=f"A file with the token; else ${TOKEN_VARIABLE}.",
+            help=f"File with the token. Default: ${TOKEN_VARIABLE}.",
         ),
-        option(SERVER, "--tls", is_flag=True, help="Speak TLS; implied by the next three."),
-        option(SERVER, "--tls-ca", type=FILE, metavar="F", help="Certificates to trust, PEM."),
-        option(SERVER, "--tls-cert", type=FILE, metavar="F", help="Your own certificate, PEM (mutual TLS)."),
-        option(SERVER, "--tls-key", type=FILE, metavar="F", help="Its key, PEM."),
-        option(SERVER, "--insecure", is_flag=True, help="Send the token to another machine in plaintext."),
-        option(SERVER, "--timeout", type=float, metavar="SECONDS", help="For the call and its retries."),
+        option(SERVER, "--tls", is_flag=True, help="Use TLS; implied by the next three."),
+        option(SERVER, "--tls-ca", type=FILE, metavar="F", help="CA certificates to trust, PEM."),
+        option(
+            SERVER, "--tls-cert", type=FILE, metavar="F", help="Your client certificate, PEM (mutual TLS)."
+        ),
+        option(SERVER, "--tls-key", type=FILE, metavar="F", help="Its private key, PEM."),
+        option(
+            SERVER,
+            "--insecure",
+            is_flag=True,
+            help="Allow sending the token to another machine in plaintext.",
+        ),
+        option(
+            SERVER,
+            "--timeout",
+            type=float,
+            metavar="SECONDS",
+            help="Time limit for the call and its retries.",
+        ),
     )
 
 
 def model_root_flag(command: _Command) -> _Command:
-    """Where the model lies with the server."""
-    text = "MODEL is a path below this root of the server."
+    """Add the flag that names a model root of the server."""
+    text = "MODEL is a path below this model root of the server."
     return with_options(command, option(SERVER, "--model-root", metavar="NAME", help=text))
 
 
@@ -71,17 +87,17 @@ class ServerFlags:
 
     @classmethod
     def take(cls, flags: dict[str, Any]) -> ServerFlags:
-        """Take them out of all flags."""
+        """Remove these flags from all flags, and return them."""
         return cls(**{name: flags.pop(name) for name in _NAMES})
 
     def token(self) -> str | None:
-        """The token, from its file or the environment."""
+        """Read the token from its file or the environment."""
         if self.token_file:
             return _read(self.token_file).decode("ascii", "replace").strip()
         return os.environ.get(TOKEN_VARIABLE) or None
 
     def tls_files(self) -> Tls | None:
-        """How to speak TLS; None: plaintext."""
+        """Read the TLS files; None for plaintext."""
         from tffreeze.connection import Tls  # noqa: PLC0415 - grpc is slow to import
 
         if not (self.tls or self.tls_ca or self.tls_cert or self.tls_key):
@@ -91,7 +107,7 @@ class ServerFlags:
 
 
 def client(flags: ServerFlags) -> Client:
-    """A client of the servers named."""
+    """Make a client of the named servers."""
     from tffreeze.client import Client  # noqa: PLC0415 - grpc is slow to import
 
     return Client(
@@ -104,9 +120,16 @@ def client(flags: ServerFlags) -> Client:
 
 
 def _read(file: str) -> bytes:
+    """All of a small file, or of a pipe, such as `<(command)` is; a device may have no end."""
     try:
-        return Path(file).read_bytes()
+        with Path(file).open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise error_for(
             "INVALID_OPTION", f"The file {file!r} cannot be read: {error.strerror}.", file
         ) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise error_for(
+            "INVALID_OPTION", f"The file {file!r} is longer than any token or certificates.", file
+        )
+    return data

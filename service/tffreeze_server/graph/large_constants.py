@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tffreeze_common.wire import LENGTH, Field, WireError, fields
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.nesting import parse_graph, parse_node
 from tffreeze_server.graph.node import Node, TensorValue, compact, from_node_def
@@ -149,15 +150,14 @@ def _only(
 
 
 def _value_in_file(file: str, node: str, head: TensorProto, content: Field) -> TensorValue:
-    shape = tuple(dim.size for dim in head.tensor_shape.dim)
+    shape = read_shape(head.tensor_shape, node)
     size_bytes = size_bytes_of(head.dtype)
     length_bytes = content.end - content.value
-    fits = not head.tensor_shape.unknown_rank and min(shape, default=0) >= 0
-    if not fits or math.prod(shape) * size_bytes != length_bytes:
+    if shape is None or min(shape, default=0) < 0 or math.prod(shape) * size_bytes != length_bytes:
         raise FreezeError(
             Reason.MALFORMED_MODEL,
             f"The constant {node!r} in {file!r} has {length_bytes} bytes, which is not the size of "
-            f"{name_of(head.dtype)} of shape {list(shape)}.",
+            f"{name_of(head.dtype)} of shape {None if shape is None else list(shape)}.",
             subject=node,
         )
     return TensorValue(head.dtype, shape, FileRange(file, content.value, length_bytes, None))

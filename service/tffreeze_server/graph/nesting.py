@@ -19,7 +19,9 @@ from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
 # Field numbers of tensorflow/core/protobuf/saved_model.proto, meta_graph.proto and core/framework/graph.proto.
 _SAVED_MODEL_META_GRAPH = 2
 _META_GRAPH_GRAPH = 2
-_GRAPH_NODE = 1
+_GRAPH_NODE, _GRAPH_LIBRARY = 1, 2
+_LIBRARY_FUNCTION = 1
+_FUNCTION_NODE = 3
 
 
 def parse_meta_graph(data: bytes) -> MetaGraphDef:
@@ -40,6 +42,22 @@ def parse_graph(data: bytes) -> GraphDef:
 def parse_node(data: bytes) -> NodeDef:
     """Parse a NodeDef that can be written as part of a SavedModel's graph; as `parse_meta_graph`."""
     return parse_graph(field(_GRAPH_NODE, data)).node[0]
+
+
+def check_body_node(node: NodeDef) -> None:
+    """Refuse a node, not parsed from bytes, that could not be written as part of a function's body.
+
+    Raises:
+        DecodeError: It is nested too deeply.
+
+    """
+    try:
+        data = node.SerializeToString()
+    except (EncodeError, RecursionError) as error:
+        raise DecodeError(str(error)) from None
+    for number in (_FUNCTION_NODE, _LIBRARY_FUNCTION, _GRAPH_LIBRARY):
+        data = field(number, data)
+    parse_graph(data)
 
 
 def check_nesting(message: GraphDef | MetaGraphDef | SavedModel) -> None:

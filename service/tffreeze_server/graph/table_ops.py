@@ -21,20 +21,12 @@ TABLE_OPS = frozenset(
         "AnonymousMutableDenseHashTable",
     }
 )
-INITIALIZER_OPS = frozenset(
-    {
-        "InitializeTable",
-        "InitializeTableV2",
-        "InitializeTableFromTextFile",
-        "InitializeTableFromTextFileV2",
-        "LookupTableImport",
-        "LookupTableImportV2",
-        "LookupTableInsert",
-        "LookupTableInsertV2",
-    }
-)
-IMPORT_OPS = frozenset({"LookupTableImport", "LookupTableImportV2"})
 TEXT_FILE_OPS = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
+STATIC_OPS = frozenset({"InitializeTable", "InitializeTableV2"}) | TEXT_FILE_OPS
+"""What fills a table once and for all."""
+IMPORT_OPS = frozenset({"LookupTableImport", "LookupTableImportV2"})
+"""What sets all that a mutable table holds."""
+INITIALIZER_OPS = STATIC_OPS | IMPORT_OPS | {"LookupTableInsert", "LookupTableInsertV2"}
 
 
 def table_key(node: Node) -> tuple[str, str]:

@@ -84,7 +84,7 @@ def variables_of(nodes: Iterable[Node], variable_ops: frozenset[str]) -> dict[tu
         attrs = node.proto.attr
         dtype = attrs["dtype"].type if "dtype" in attrs else 0
         # An op `Variable` of before 2016 writes an unknown rank as a scalar shape: treat [] as unknown there.
-        shape = read_shape(attrs["shape"].shape) if "shape" in attrs else None
+        shape = read_shape(attrs["shape"].shape, node.name) if "shape" in attrs else None
         if node.op == "Variable" and shape == ():
             shape = None
         found[key] = Variable(key[1], key[0], (), node.op, dtype, shape)

@@ -187,5 +187,5 @@ def _shape(node: Node, index: int) -> tuple[int, ...] | None:
     attrs = node.proto.attr
     for key in ("_output_shapes", "output_shapes"):
         if key in attrs and index < len(attrs[key].list.shape):
-            return read_shape(attrs[key].list.shape[index])
-    return read_shape(attrs["shape"].shape) if "shape" in attrs else None
+            return read_shape(attrs[key].list.shape[index], node.name)
+    return read_shape(attrs["shape"].shape, node.name) if "shape" in attrs else None

@@ -26,7 +26,7 @@ def segment_bytes(segment: Segment) -> int:
 
 
 def joined(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """Join literals that follow each other, to about a megabyte each: few objects for a million nodes.
+    """Join consecutive literals into pieces of about a megabyte, so that a million nodes need few objects.
 
     Empty segments are dropped.
     """

@@ -1,4 +1,4 @@
-"""From the stages' results to the report."""
+"""Building the report from the results of the stages."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 _EFFECT_OPS = frozenset(
     {"Assert", "Print", "PrintV2", "PyFunc", "EagerPyFunc", "WriteFile", "SaveV2", "Save"}
-    # Of the ops that run functions these are for functions with an effect.
+    # These ops run functions; TensorFlow uses them if a function has a side effect.
     | {"Case", "If", "StatefulPartitionedCall", "While"}
 )
 
 
 def build_report(model: Model, rewritten: Rewritten, plan: Plan) -> Report:
-    """Tell what was made from what.
+    """Build the report of a freeze.
 
     Args:
-        model: What was frozen.
-        rewritten: The frozen graph and how it came to be.
-        plan: How it will be written.
+        model: The model.
+        rewritten: The frozen graph and its origins.
+        plan: The plan of the output.
 
     """
     graph = rewritten.finished.graph
@@ -100,7 +100,7 @@ def _variable(binding: Binding, constants: dict[str, str], checkpoint: Checkpoin
 
 
 def value_size_bytes(value: TensorValue) -> int:
-    """Measure a value: its elements, or the characters of its strings."""
+    """Size of a value: of its elements, or of the bytes of its strings."""
     if not isinstance(value.data, TensorProto):
         return value.data.length_bytes
     if value.dtype == dtypes.STRING:
@@ -109,7 +109,7 @@ def value_size_bytes(value: TensorValue) -> int:
 
 
 def _constant_names(graph: FrozenGraph) -> dict[str, str]:
-    """The full name of each constant by its name; those of the graph go before those in bodies."""
+    """The full name of each constant by its name. Those of the graph take precedence over those in functions."""
     names = {node.name: node.name for node in graph.nodes if node.op == "Const"}
     for function in graph.functions:
         for node in function.proto.node_def:
@@ -127,7 +127,7 @@ def _initializers(rewritten: Rewritten) -> tuple[InitializerReport, ...]:
 
 
 def _asset(graph: FrozenGraph, nodes: Mapping[str, Node], tensor: str) -> str:
-    """The asset whose path a tensor is, perhaps through the Identity that a variable's read became."""
+    """The asset whose path a tensor holds, directly or through the Identity that replaced a variable's read."""
     node = nodes.get(node_of(tensor))
     while node is not None and node.op == "Identity":
         node = nodes.get(node_of(node.inputs[0]))
@@ -160,7 +160,7 @@ def _has_effect(node: Node) -> bool:
 
 
 def _weights_bytes(model: Model, plan: Plan) -> Iterator[int]:
-    """The length of each segment that comes from the checkpoint, not from the model's own file."""
+    """Yield the length of each segment from the checkpoint, not from the model's own file."""
     for segment in plan.segments:
         data = segment.data if isinstance(segment, EscapedText) else segment
         if isinstance(data, Assembled) or (isinstance(data, FileRange) and data.file not in model.files):

@@ -220,8 +220,6 @@ class Evaluator:
         return SmallTensor(parts[0].dtype, (len(parts), *parts[0].shape), values)
 
     def _filled(self, like: TensorValue, one: bool) -> TensorValue:
-        if not has_numbers(like.dtype) or like.dtype == dtypes.STRING:
-            raise ValueError(f"tensors of {dtypes.name_of(like.dtype)} are not computed here")
         return to_value(SmallTensor(like.dtype, like.shape, (cast(like.dtype, int(one)),)))
 
     def _small(self, tensor: str, way: tuple[str, ...]) -> SmallTensor:

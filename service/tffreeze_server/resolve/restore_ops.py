@@ -11,7 +11,7 @@ who need that variable. Facts: tensorflow/core/ops/io_ops.cc; tensorflow/python/
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
@@ -116,6 +116,7 @@ class RestoreReader:
         self._saver = saver
         self._origins = Origins(flat)
         self._ends: dict[str, tuple[str, bool]] = {}
+        self._constants: dict[str, tuple[Sequence[bytes], int]] = {}
 
     def restored(self, tensor: str) -> Restored | FreezeError:
         """What a tensor is restored from; an error where that cannot be read."""
@@ -160,16 +161,9 @@ class RestoreReader:
                 "the variable as it is with --deny.",
                 subject=reader.name,
             )
-        value = node.proto.attr.get("value")
-        if output or value is None or value.tensor.dtype != dtypes.STRING:
-            raise FreezeError(
-                Reason.MALFORMED_MODEL,
-                f"The constant {node.name!r}, which the restore op {reader.name!r} reads, holds no strings.",
-                subject=node.name,
-            )
-        # One by one, not all for each: a restore op may name a hundred thousand tensors.
-        strings = value.tensor.string_val
-        elements = math.prod(checked_shape(value.tensor, node.name))
+        if output:
+            raise _no_strings(node, reader)
+        strings, elements = self._constant(node, reader)
         if index >= elements:
             raise FreezeError(
                 Reason.MALFORMED_MODEL,
@@ -180,6 +174,16 @@ class RestoreReader:
         # A TensorProto may leave out repetitions of its last value, and all of them where that is empty.
         name = strings[min(index, len(strings) - 1)] if strings else b""
         return name.decode("utf-8", "backslashreplace")
+
+    def _constant(self, node: Node, reader: Node) -> tuple[Sequence[bytes], int]:
+        """The strings of a constant as they stand in it, and how many there are; read once for all variables."""
+        if node.name not in self._constants:
+            value = node.proto.attr.get("value")
+            if value is None or value.tensor.dtype != dtypes.STRING:
+                raise _no_strings(node, reader)
+            elements = math.prod(checked_shape(value.tensor, node.name))
+            self._constants[node.name] = value.tensor.string_val, elements
+        return self._constants[node.name]
 
     def _check_filename(self, node: Node, prefix: str) -> None:
         """The op must read the checkpoint that the saver is given, not a file of its own."""
@@ -221,6 +225,14 @@ def _check_saver(saver: Saver, nodes: Mapping[str, Node]) -> None:
             f"{nearest(saver.restore_op, likely)} Give it with --restore-op.",
             subject=saver.restore_op,
         )
+
+
+def _no_strings(node: Node, reader: Node) -> FreezeError:
+    return FreezeError(
+        Reason.MALFORMED_MODEL,
+        f"The constant {node.name!r}, which the restore op {reader.name!r} reads, holds no strings.",
+        subject=node.name,
+    )
 
 
 def _twice(key: VariableKey, saver: Saver, first: Restored, second: Restored) -> FreezeError:

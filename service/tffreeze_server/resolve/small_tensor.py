@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.attrs import shape_proto
+from tffreeze_server.graph.attrs import read_shape, shape_proto
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
@@ -114,8 +114,8 @@ def checked_shape(proto: TensorProto, name: str) -> tuple[int, ...]:
         FreezeError: MALFORMED_MODEL.
 
     """
-    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
-    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+    shape = read_shape(proto.tensor_shape, name)
+    if shape is None or min(shape, default=0) < 0:
         raise _malformed(name, "has no shape")
     if not dtypes.can_be_constant(proto.dtype, shape):
         raise _malformed(name, f"has the shape {list(shape)}, which is larger than any memory")

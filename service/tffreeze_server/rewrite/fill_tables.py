@@ -10,6 +10,7 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.attrs import type_attr
 from tffreeze_server.graph.effects import State, state_of
 from tffreeze_server.graph.node import Node, TensorValue, new_node
+from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.table_ops import IMPORT_OPS
 from tffreeze_server.resolve.resources import RestoredResource
 from tffreeze_server.resolve.restore_ops import Restored
@@ -24,24 +25,25 @@ def fill_tables(
 ) -> Tables:
     """Add constants and an import op for each resource that only the checkpoint has the contents of.
 
-    A table may stay empty: it can still be looked up in. Nothing else can be used before it is filled.
+    A table may stay empty: it can still be looked up in. Nothing else can be used before it is filled. What a
+    loader runs comes after the restore: it waits for the op that imports.
 
     Args:
-        tables: The graph, and what nothing in the model fills.
+        tables: The graph, and what nothing in the model fills, or fills alone.
         restored: Where a saver finds the contents of a resource.
         checkpoint: That the saver reads; None where there is none.
 
     Raises:
-        FreezeError: UNSUPPORTED_INITIALIZER, CHECKPOINT_NEEDED or VARIABLE_NOT_IN_CHECKPOINT for a resource, no
-            table, that cannot be filled from the checkpoint, and that something fills from there.
+        FreezeError: UNSUPPORTED_INITIALIZER, CHECKPOINT_NEEDED or VARIABLE_NOT_IN_CHECKPOINT for a resource that
+            cannot be filled from the checkpoint, and that something fills from there; not for an empty table.
 
     """
     nodes = dict(tables.nodes)
     filled: list[Initializer] = []
-    for name in (*tables.empty, *tables.others):
+    for name in tables.may_be_restored:
         found = restored.get(state_of(nodes[name]))
         problem = _problem(nodes[name], found, checkpoint, tables.restoring.get(name, ""))
-        if problem is not None and name in tables.others:
+        if problem is not None and name not in tables.empty:
             raise problem
         if found is None or checkpoint is None or problem is not None:
             continue
@@ -50,12 +52,16 @@ def fill_tables(
         nodes |= {i.name: i for i in inputs if i is not None} | {made.name: made}
         keys = tuple(part.key for part in found.inputs if isinstance(part, Restored))
         filled.append(Initializer(made.name, name, "", keys))
-    done = {i.table for i in filled}
+    importers = {i.table: f"^{i.op}" for i in filled}
+    for initializer in tables.initializers:
+        op, table = initializer.op, initializer.table
+        if table in importers:
+            nodes[op] = nodes[op]._replace(inputs=(*nodes[op].inputs, importers[table]))
     return replace(
         tables,
-        nodes=nodes,
-        initializers=(*tables.initializers, *filled),
-        empty=tuple(name for name in tables.empty if name not in done),
+        nodes=reachable(nodes, nodes),
+        initializers=(*filled, *tables.initializers),
+        empty=tuple(name for name in tables.empty if name not in importers),
     )
 
 

@@ -111,7 +111,7 @@ def reach(model: Model, options: FreezeOptions, inliner: Inliner) -> Reached:
     check_named(model, nodes, asked.named)
     flat = flat_graph(nodes, asked, options.input_nodes, inliner, keeps(options))
     effects = Effects(inliner)
-    tables = with_tables(model, flat.nodes, effects)
+    tables = with_tables(model, flat.nodes, effects, options.initializer_nodes)
     return Reached(asked, flat, tables, choose_variables(model, tables.nodes, options), effects)
 
 
@@ -150,7 +150,7 @@ def rewrite_reached(
     flat, tables, chosen = reached.flat, reached.tables, reached.variables
     known = shared.sources
     checkpoint = known.checkpoint if known else _checkpoint(model, source, chosen, tables)
-    if tables.empty or tables.others:
+    if tables.may_be_restored:
         tables = fill_tables(tables, restored_resources(model, nodes, reached.effects), checkpoint)
     bindings: tuple[Binding, ...] = ()
     if chosen.frozen:
@@ -202,7 +202,7 @@ def _renamed(initializer: Initializer, renamed: Mapping[str, str]) -> Initialize
 def _checkpoint(model: Model, source: ModelSource, chosen: Chosen, tables: Tables) -> Checkpoint | None:
     """The checkpoint, opened where a variable or table needs one or the caller names one."""
     location = source.checkpoint or model.checkpoint
-    if location is None or not (source.checkpoint or chosen.frozen or tables.empty or tables.others):
+    if location is None or not (source.checkpoint or chosen.frozen or tables.may_be_restored):
         return None
     try:
         return open_checkpoint(location, weights_present=source.weights_present, budget=model.budget)

@@ -4,9 +4,10 @@ A frozen graph holds variables as constants, but a table, a decision forest or a
 Those ops, with all they read, are kept beside the outputs, and the report names them.
 
 Theory of operation. What a loader runs after the restore is made flat. In it each handle is followed to the
-node that makes it, in one pass; a node that changes such a resource fills it, if the outputs use that. An op
-that fills a table is found anywhere in the graph, as a GraphDef does not say what a loader runs. An op that
-reads a checkpoint is not kept: `fill_tables.py` takes what it reads from the checkpoint.
+node that makes it, in one pass; a node that changes such a resource fills it, if the outputs use that. The op of
+a static table is found anywhere in the graph, as a GraphDef does not say what a loader runs. A mutable table is
+another matter: what inserts into it may have run in training only, and what it holds is in the checkpoint. An op
+that reads a checkpoint is not kept: `fill_tables.py` takes what it reads from the checkpoint.
 
 An op may read not one asset but the folder it lies in (a decision forest does: its path is that of one file with
 the name cut off). So where an op that fills no table reads an asset, all assets in that folder are kept.
@@ -15,7 +16,7 @@ Facts: `core/ops/lookup_ops.cc`; Yggdrasil's TensorFlow ops (`SimpleMLLoadModelF
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, new_node, node_of
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.roles import ASSIGN_OPS
-from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS, TEXT_FILE_OPS
+from tffreeze_server.graph.table_ops import INITIALIZER_OPS, STATIC_OPS, TABLE_OPS, TEXT_FILE_OPS
 
 _FED_OPS = frozenset({"Placeholder", "PlaceholderV2"})
 """Ops that have no value unless one is fed."""
@@ -61,6 +62,7 @@ class Tables:
         initializers: What fills them, in the order of the graph.
         empty: Tables that nothing fills: their contents are not in the model.
         others: Other resources that no op of the loader's fills without a checkpoint; most need nothing.
+        added: Resources, no static tables, that the loader fills after the restore: it may add to what was restored.
         restoring: For some of `others`, the op of the loader's that fills it from a checkpoint.
         asset_nodes: The constants of assets that are kept though no node reads them.
 
@@ -70,17 +72,26 @@ class Tables:
     initializers: tuple[Initializer, ...]
     empty: tuple[str, ...]
     others: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     restoring: Mapping[str, str] = field(default_factory=dict)
     asset_nodes: tuple[str, ...] = ()
 
+    @property
+    def may_be_restored(self) -> tuple[str, ...]:
+        """Tables and other resources that a checkpoint may have the contents of."""
+        return (*self.empty, *self.others, *self.added)
 
-def with_tables(model: Model, nodes: Mapping[str, Node], effects: Effects) -> Tables:
+
+def with_tables(
+    model: Model, nodes: Mapping[str, Node], effects: Effects, initializer_nodes: Sequence[str]
+) -> Tables:
     """Add what fills the tables and other resources that are there.
 
     Args:
         model: Says what a loader runs.
         nodes: What the outputs reach, flat and in order.
         effects: Knows what ops change.
+        initializer_nodes: What the caller says a loader runs, beside the model's own.
 
     Raises:
         FreezeError: UNSUPPORTED_INITIALIZER where what fills a resource reads what a loader does not know.
@@ -89,7 +100,7 @@ def with_tables(model: Model, nodes: Mapping[str, Node], effects: Effects) -> Ta
     used = {state_of(n): n for n in reversed(list(nodes.values())) if effects.is_resource(n)}
     if not used:
         return Tables(dict(nodes), (), ())
-    loader = _Loader(model, effects, _initializing_graph(model, effects.inliner))
+    loader = _Loader(model, effects, _initializing_graph(model, effects.inliner, initializer_nodes))
     found: list[Initializer] = []
     restoring: dict[str, str] = {}
     for node, state in loader.fillers():
@@ -101,6 +112,7 @@ def with_tables(model: Model, nodes: Mapping[str, Node], effects: Effects) -> Ta
         loader.check(node, used[state])
         found.append(Initializer(node.name, used[state].name, loader.file_of(node)))
     filled = {i.table for i in found}
+    added = dict.fromkeys(i.table for i in found if loader.nodes[i.op].op not in STATIC_OPS)
     unfilled = [n for n in used.values() if n.name not in filled]
     assets = loader.assets_beside([i.op for i in found])
     joined = {**assets, **loader.nodes, **nodes}
@@ -110,13 +122,14 @@ def with_tables(model: Model, nodes: Mapping[str, Node], effects: Effects) -> Ta
         tuple(found),
         tuple(n.name for n in unfilled if n.op in TABLE_OPS),
         tuple(n.name for n in unfilled if n.op not in TABLE_OPS),
+        tuple(added),
         restoring,
         tuple(assets),
     )
 
 
 class _Loader:
-    """What a loader runs after the restore, and all ops that fill tables.
+    """What a loader runs after the restore, and all ops that fill static tables.
 
     Attributes:
         nodes: The nodes, flat, each after its inputs.
@@ -143,7 +156,7 @@ class _Loader:
             else:
                 makers |= {t: makers[i] for t, i in self._effects.handed_on(node) if i in makers}
             # What a loader does not run and what cannot run by itself is for training.
-            if node.name in self._runs or (node.op in INITIALIZER_OPS and node.name not in self._unknown):
+            if node.name in self._runs or (node.op in STATIC_OPS and node.name not in self._unknown):
                 filled = (makers[i] for i in self._effects.fills(node) if i in makers)
                 yield from ((node, state) for state in dict.fromkeys(map(state_of, filled)))
 
@@ -193,11 +206,11 @@ class _Graph(NamedTuple):
     runs: Collection[str]
 
 
-def _initializing_graph(model: Model, inliner: Inliner) -> _Graph:
+def _initializing_graph(model: Model, inliner: Inliner, initializer_nodes: Sequence[str]) -> _Graph:
     nodes = {node.name: node for node in model.nodes}
-    run = list(dict.fromkeys([*model.init_ops, *_collected(model, nodes)]))
+    run = list(dict.fromkeys([*model.init_ops, *_collected(model, nodes), *initializer_nodes]))
     runs = _flat(nodes, run, inliner)
-    fillers = [node.name for node in model.nodes if node.op in INITIALIZER_OPS]
+    fillers = [node.name for node in model.nodes if node.op in STATIC_OPS]
     return _Graph({**_flat(nodes, fillers, inliner), **runs}, runs.keys())
 
 

@@ -22,7 +22,7 @@ from tffreeze_common.wire import field_head
 from tffreeze_server.emit import emit
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan, Segment
-from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
+from tffreeze_server.rpc.at_hand import MAX_PIECES, AtHand, open_at_hand
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.rpc.messages import splice_messages
 from tffreeze_server.rpc.upload import DeclaredFile
@@ -223,10 +223,12 @@ class Splice:
         }
         self._asset_indexes = [indexes[os.path.relpath(asset.path, folder)] for asset in result.assets]
         _check_ranges(result.plan.segments, self._indexes, declared)
+        few = len(result.plan.segments) <= MAX_PIECES
+        self._is_at_hand = few and not any(_is_value(segment) for segment in result.plan.segments)
 
     def is_next_at_hand(self) -> bool:
-        """Whether nothing is read at all."""
-        return not any(_is_value(segment) for segment in self._result.plan.segments)
+        """Whether nothing is read at all, and all is few pieces."""
+        return self._is_at_hand
 
     def messages(self) -> Iterator[bytes]:
         """Give the messages."""

@@ -44,6 +44,9 @@ from tffreeze_server.rpc.upload import declared_files, to_come_bytes
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
 
+_SPARE_THREADS = 2
+"""For what is removed when calls have ended, so that those that work need not wait for it."""
+
 _Freeze, _Inspect = freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest
 _Progress = freeze_service_pb2.Progress
 
@@ -72,7 +75,7 @@ class FreezeService:
             settings.max_spool_bytes_per_caller,
             observer.spool_changed,
         )
-        self._disk = ThreadPoolExecutor(settings.max_jobs + settings.max_uploads + 2, "disk")
+        self._disk = ThreadPoolExecutor(settings.max_jobs + settings.max_uploads + _SPARE_THREADS, "disk")
         self._planners = Planners(settings.planning_processes, planner_limits(settings), self._planner_lost)
         self._cutoff = Cutoff()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -152,13 +155,10 @@ class FreezeService:
             place = await self._take_in(call, job, _Freeze, spec.source, absent_allowed=splice)
             await call.progress(_Progress.STAGE_PLANNING, place.upload_bytes)
             with call.stage(Stage.PLANNING):
-                result = await job.plan(
-                    plan_freeze,
-                    spec.source,
-                    spec.options,
-                    place,
-                    self._settings.max_result_bytes,
-                )
+                async with self._planner(call):
+                    result = await job.plan(
+                        plan_freeze, spec.source, spec.options, place, self._settings.max_result_bytes
+                    )
             call.observer.described({"result_bytes": result.size_bytes})
             with call.stage(Stage.SENDING):
                 await self._send(call, job, spec, place, result)
@@ -170,7 +170,8 @@ class FreezeService:
             check_source_message(spec.source)
             place = await self._take_in(call, job, _Inspect, spec.source, absent_allowed=True)
             with call.stage(Stage.PLANNING):
-                inspection = await job.plan(plan_inspection, spec.source, spec.options, place)
+                async with self._planner(call):
+                    inspection = await job.plan(plan_inspection, spec.source, spec.options, place)
                 return await job.begin_io(deliver.inspect_response, inspection)
 
     @contextlib.asynccontextmanager
@@ -204,7 +205,7 @@ class FreezeService:
     ) -> Place:
         """Check where the model is, receive what is to be received, wait for a job slot."""
         place, folder = self._place(call, job, source, absent_allowed=absent_allowed)
-        async with self._upload_slot(call) if place.upload_bytes else contextlib.nullcontext():
+        async with self._upload_slot(call) if place.has_files_to_come else contextlib.nullcontext():
             with call.stage(Stage.RECEIVING):
                 await receive_files(call, job, request_type, place, folder)
         await self._wait_for(call, self._admission.jobs)
@@ -218,20 +219,27 @@ class FreezeService:
         if source.WhichOneof("place") == "model_root":
             call.observer.described({"model_root": source.model_root})
             place = Place(model_root(source.model_root, self._settings, call.caller))
-            self._take_place(job)
+            self._take_place(call, job)
             return place, None
         declared = declared_files(source.upload, self._settings, absent_allowed=absent_allowed)
         upload_bytes = to_come_bytes(declared)
         call.observer.described({"upload_files": len(declared), "upload_bytes": upload_bytes})
-        self._take_place(job)
+        self._take_place(call, job)
         folder = self._spool.begin(call.caller.name, upload_bytes)
         job.counts.callback(folder.release)
         job.files.callback(folder.remove)
         return Place(folder.path, declared), folder
 
-    def _take_place(self, job: Job) -> None:
-        self._admission.take_place()
-        job.counts.callback(self._admission.leave_place)
+    def _take_place(self, call: Call, job: Job) -> None:
+        self._admission.take_place(call.caller.name)
+        job.counts.callback(self._admission.leave_place, call.caller.name)
+
+    async def _wait_for(self, call: Call, slots: Slots) -> None:
+        if slots.take_now(call.caller.name):
+            return
+        await call.progress(_Progress.STAGE_QUEUED)
+        with call.stage(Stage.QUEUED):
+            await slots.take(call.caller.name)
 
     @contextlib.asynccontextmanager
     async def _upload_slot(self, call: Call) -> AsyncIterator[None]:
@@ -241,13 +249,13 @@ class FreezeService:
         finally:
             self._admission.uploads.release(call.caller.name)
 
-    async def _wait_for(self, call: Call, slots: Slots) -> None:
-        if slots.may_take(call.caller.name):
-            await slots.take(call.caller.name)
-            return
-        await call.progress(_Progress.STAGE_QUEUED)
-        with call.stage(Stage.QUEUED):
-            await slots.take(call.caller.name)
+    @contextlib.asynccontextmanager
+    async def _planner(self, call: Call) -> AsyncIterator[None]:
+        await self._admission.planners.take(call.caller.name)
+        try:
+            yield
+        finally:
+            self._admission.planners.release(call.caller.name)
 
     async def _send(
         self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: deliver.Result
@@ -257,7 +265,7 @@ class FreezeService:
         delivery: deliver.Delivery
         if spec.delivery == SPLICE:
             kind = freeze_service_pb2.DELIVERY_SPLICE
-            delivery = deliver.Splice(result, files, place.declared, place.folder)
+            delivery = await job.begin_io(deliver.Splice, result, files, place.declared, place.folder)
         else:
             kind = freeze_service_pb2.DELIVERY_CONTENT
             delivery = deliver.Content(result, files, self._settings.max_content_chunk_bytes, digest)

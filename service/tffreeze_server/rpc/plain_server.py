@@ -30,6 +30,6 @@ class PlainServer:
     async def stop(self) -> None:
         """End all calls."""
         if self._server is not None:
-            await self._server.stop(0)
+            await self._server.stop(None)  # at once
         if self._service is not None:
             await self._service.close()

@@ -1,8 +1,10 @@
 """A process that plans: answers one request after the other over a pipe, until the pipe ends.
 
-Started by `planner_process` as `python -P -m tffreeze_server.rpc.planner DESCRIPTOR MEMORY_BYTES CPU_SECONDS`. It
-heeds no signal but SIGKILL and SIGXCPU: who stops the server stops it by closing the pipe, which the kernel does too
-when the server is killed. A thread waits for that, so that it ends in the middle of its work too.
+Started by `planner_process` as `python -P -m tffreeze_server.rpc.planner DESCRIPTOR MEMORY_BYTES CPU_SECONDS`, with
+SIGINT and SIGTERM blocked: who stops the server stops it by closing the pipe, which the kernel does too when the server
+is killed. A thread waits for that, so that it ends in the middle of its work too.
+
+It reads no file but those that a request says with `access.using`; between requests, none.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import math
 import os
 import resource
 import select
-import signal
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+from tffreeze_files.access import NoFiles, using
 from tffreeze_server.errors import FreezeError
 
 Request = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -47,11 +49,9 @@ def main(descriptor: int, max_memory_bytes: int, max_cpu_seconds: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     if max_memory_bytes:
         _limit(resource.RLIMIT_AS, max_memory_bytes)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(descriptor,), name="server-watch", daemon=True).start()
     importlib.import_module(_ENGINE)
-    with Connection(descriptor) as pipe:
+    with using(NoFiles()), Connection(descriptor) as pipe:
         while True:
             try:
                 request: Request = pipe.recv()

@@ -15,11 +15,13 @@ A planner that was lost is never asked again.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import Pipe
 
@@ -76,7 +78,7 @@ class PlannerProcess:
         self._limits = limits
         self._killed = False
         self._pipe, others_end = Pipe()
-        with others_end:
+        with others_end, _stop_signals_blocked():
             descriptor = others_end.fileno()
             numbers = (descriptor, limits.max_memory_bytes, limits.max_cpu_seconds)
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
@@ -144,6 +146,19 @@ class PlannerProcess:
             return 0
         self._process.returncode = os.waitstatus_to_exitcode(status)
         return usage.ru_maxrss * 1024
+
+
+@contextlib.contextmanager
+def _stop_signals_blocked() -> Iterator[None]:
+    """Block what stops a server, in this thread: a process that it starts is born with them blocked.
+
+    Ctrl-C at a terminal goes to every process there, also to one that has not come to ignoring it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cause_of(status: int, used_bytes: int, max_memory_bytes: int) -> Cause:

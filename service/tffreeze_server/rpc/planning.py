@@ -41,6 +41,11 @@ class Place:
         return to_come_bytes(self.declared)
 
     @property
+    def has_files_to_come(self) -> bool:
+        """Whether files are made for the call, empty ones too."""
+        return not all(file.absent for file in self.declared)
+
+    @property
     def has_absent(self) -> bool:
         """Whether files stay with the client."""
         return any(file.absent for file in self.declared)

@@ -115,7 +115,7 @@ class Writer:
         self._folder = folder
         self._stopped = threading.Event()
         self._index = -1
-        self._descriptor = -1
+        self._descriptor: int | None = None
         self._disk_bytes = 0
 
     def take(self, chunk: Chunk) -> None:
@@ -141,7 +141,8 @@ class Writer:
                 return
             if chunk.file_index != self._index:
                 self._begin(chunk.file_index)
-            self._take_disk(chunk)
+            assert self._descriptor is not None
+            self._take_disk(self._descriptor, chunk)
             spool.write_all(self._descriptor, chunk.data)
 
     def _begin(self, index: int) -> None:
@@ -150,18 +151,18 @@ class Writer:
         self._index = index
         self._disk_bytes = 0
 
-    def _take_disk(self, chunk: Chunk) -> None:
+    def _take_disk(self, descriptor: int, chunk: Chunk) -> None:
         end_bytes = chunk.offset_bytes + len(chunk.data)
         if end_bytes > self._disk_bytes:
             step_bytes = min(DISK_STEP_BYTES, self._files[self._index].size_bytes - self._disk_bytes)
-            spool.take_disk(self._descriptor, self._disk_bytes, step_bytes)
+            spool.take_disk(descriptor, self._disk_bytes, step_bytes)
             self._disk_bytes += step_bytes
 
     def close(self) -> None:
         """Close the last file."""
-        if self._descriptor >= 0:
+        if self._descriptor is not None:
             os.close(self._descriptor)
-            self._descriptor = self._index = -1
+            self._descriptor = None
 
     def _known_folder(self) -> UploadFolder:
         assert self._folder is not None, "no chunk is in order where nothing was declared"

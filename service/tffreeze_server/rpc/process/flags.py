@@ -312,7 +312,7 @@ FLAGS: tuple[Flag, ...] = (
         "max-queued-jobs",
         "N",
         values.whole(0, 100_000),
-        "Further calls, which upload or wait for their turn; more are refused.",
+        "Further calls, which upload or wait for their turn; more are refused. One caller never has all places.",
     ),
     _limit(
         "max-jobs-per-caller",

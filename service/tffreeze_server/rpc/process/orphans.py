@@ -29,7 +29,7 @@ def bury_orphans(is_ours: Callable[[int], bool]) -> None:
     def bury() -> None:
         # The first that has ended hides the others: one of ours until asyncio has seen it.
         while (ended := _ended_child()) and not is_ours(ended):
-            os.waitpid(ended, 0)
+            os.waitpid(ended, os.WNOHANG)
         if ended:
             loop.call_later(_AGAIN_SECONDS, bury)
 

@@ -41,7 +41,7 @@ _NO_COMPRESSION = 1
 """Of the algorithms that gRPC knows, by bit, only the first: none."""
 
 _PARTING_SECONDS = 1.0
-"""How long a call that is cut off has to tell its client why."""
+"""How long a call that is cut off has to tell its client why: part of `_CLEAN_UP_SECONDS`."""
 
 METHODS = frozenset(
     f"{SERVICE_NAME}/{method.name}"
@@ -84,7 +84,7 @@ class Server:
         """Begin to serve.
 
         Returns:
-            The port; 0 on a unix socket.
+            The port; on a unix socket any number.
 
         Raises:
             CannotListenError: The port is taken, or the address is not ours.
@@ -126,7 +126,7 @@ class Server:
         if not finished:
             self._service.cut_off()
             stop = asyncio.ensure_future(self._server.stop(_PARTING_SECONDS))
-            await asyncio.wait({stop}, timeout=_PARTING_SECONDS + _CLEAN_UP_SECONDS)
+            await asyncio.wait({stop}, timeout=_CLEAN_UP_SECONDS)
             return False
         # What is left are last bytes on their way to clients: they have the rest of the time.
         grace = max(0.0, until - time.monotonic())
@@ -165,7 +165,7 @@ class Server:
                 f"Cannot listen on {address}: the port is taken, or the address is not this machine's. "
                 "Choose another --port or --host."
             )
-        return 0 if self._settings.unix_socket else port
+        return port
 
     def _credentials(self) -> grpc.ServerCredentials:
         cert, key, ca = self._settings.tls_cert, self._settings.tls_key, self._settings.tls_client_ca
