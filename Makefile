@@ -84,7 +84,7 @@ $(VENV)/engine: $(VENV)/pip $(LOCK)
 	@touch $@
 
 $(VENV)/complete: $(VENV)/pip $(LOCK)
-	@$(PIP) install --editable '.[all]' --group test --group lint --group deploy
+	@$(PIP) install --editable '.[server,tracing]' --group test --group tensorflow --group lint --group deploy
 	@touch $@ $(VENV)/engine
 
 $(VENV)/fuzz: $(VENV)/complete

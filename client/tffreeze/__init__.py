@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tffreeze.capabilities import Capabilities, Limits
     from tffreeze.client import Client
     from tffreeze.connection import Tls
-    from tffreeze.convert import Shape
     from tffreeze.embedded import freeze, freeze_bytes, inspect
     from tffreeze.errors import (
         AccessError,
@@ -40,7 +39,13 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from tffreeze.events import Finished, FreezeEvent, Started, Working, Writing
-    from tffreeze.inspection import (
+    from tffreeze.options import FreezeArguments, ModelFiles, Names, StrPath
+    from tffreeze.output import Target
+    from tffreeze.remote import CallArguments, Delivery, RemoteArguments
+    from tffreeze.result import FreezeResult, FrozenBytes
+    from tffreeze.retry import Stop
+    from tffreeze.send import OnProgress
+    from tffreeze_common.inspection import (
         AssetInspection,
         Inspection,
         NeedInspection,
@@ -49,21 +54,17 @@ if TYPE_CHECKING:
         SignatureInspection,
         TensorInspection,
         VariableInspection,
+        VariableStatus,
     )
-    from tffreeze.options import FreezeArguments, ModelFiles, Names, StrPath
-    from tffreeze.output import Target
-    from tffreeze.remote import CallArguments, Delivery, RemoteArguments
-    from tffreeze.report import (
+    from tffreeze_common.report import (
         DroppedReport,
         InitializerReport,
         Report,
+        Shape,
         TensorReport,
         VariableReport,
         WarningReport,
     )
-    from tffreeze.result import FreezeResult, FrozenBytes
-    from tffreeze.retry import Stop
-    from tffreeze.send import OnProgress
 
 __all__ = [
     "AccessError",
@@ -109,6 +110,7 @@ __all__ = [
     "UnavailableError",
     "VariableInspection",
     "VariableReport",
+    "VariableStatus",
     "WarningReport",
     "Working",
     "Writing",
@@ -120,14 +122,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "aio": ("AsyncClient",),
-    "capabilities": ("Capabilities", "Limits"),
-    "client": ("Client",),
-    "connection": ("Tls",),
-    "convert": ("Shape",),
-    "embedded": ("freeze", "freeze_bytes", "inspect"),
-    "events": ("Finished", "FreezeEvent", "Started", "Working", "Writing"),
-    "inspection": (
+    "tffreeze.aio": ("AsyncClient",),
+    "tffreeze.capabilities": ("Capabilities", "Limits"),
+    "tffreeze.client": ("Client",),
+    "tffreeze.connection": ("Tls",),
+    "tffreeze.embedded": ("freeze", "freeze_bytes", "inspect"),
+    "tffreeze.events": ("Finished", "FreezeEvent", "Started", "Working", "Writing"),
+    "tffreeze.options": ("FreezeArguments", "ModelFiles", "Names", "StrPath"),
+    "tffreeze.output": ("Target",),
+    "tffreeze.remote": ("CallArguments", "Delivery", "RemoteArguments"),
+    "tffreeze.result": ("FreezeResult", "FrozenBytes"),
+    "tffreeze.retry": ("Stop",),
+    "tffreeze.send": ("OnProgress",),
+    "tffreeze_common.inspection": (
         "AssetInspection",
         "Inspection",
         "NeedInspection",
@@ -135,23 +142,18 @@ _HOMES = {
         "SaverInspection",
         "SignatureInspection",
         "TensorInspection",
-        "NeedInspection",
         "VariableInspection",
+        "VariableStatus",
     ),
-    "options": ("FreezeArguments", "ModelFiles", "Names", "StrPath"),
-    "output": ("Target",),
-    "remote": ("CallArguments", "Delivery", "RemoteArguments"),
-    "report": (
+    "tffreeze_common.report": (
         "DroppedReport",
         "InitializerReport",
         "Report",
+        "Shape",
         "TensorReport",
         "VariableReport",
         "WarningReport",
     ),
-    "result": ("FreezeResult", "FrozenBytes"),
-    "retry": ("Stop",),
-    "send": ("OnProgress",),
 }
 """The module of each public name. All other names are exceptions, in `errors`."""
 
@@ -161,8 +163,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - as many types as names
         raise AttributeError(f"module 'tffreeze' has no attribute {name!r}")
     if name == "testing":
         return importlib.import_module("tffreeze.testing")
-    home = next((home for home, names in _HOMES.items() if name in names), "errors")
-    return getattr(importlib.import_module(f"tffreeze.{home}"), name)
+    home = next((home for home, names in _HOMES.items() if name in names), "tffreeze.errors")
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -18,12 +18,12 @@ from tffreeze.capabilities import Capabilities
 from tffreeze.client import Client
 from tffreeze.connection import Tls, client_is_closed
 from tffreeze.events import FreezeEvent
-from tffreeze.inspection import Inspection
 from tffreeze.options import FreezeArguments, StrPath
 from tffreeze.output import Target
 from tffreeze.remote import Events, RemoteArguments
 from tffreeze.result import FreezeResult, FrozenBytes
 from tffreeze.retry import Stop
+from tffreeze_common.inspection import Inspection
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tffreeze.convert import as_json, read
+from tffreeze_common.dataclass_fields import as_json, from_message
 
 if TYPE_CHECKING:
     from tffreeze.v1 import freeze_service_pb2
@@ -81,7 +81,7 @@ class Capabilities:
         known = [names[number] for number in message.deliveries if number in names]
         return cls(
             message.server_version,
-            read(Limits, message.limits, {}),
+            from_message(Limits, message.limits),
             tuple(name.removeprefix("DELIVERY_").lower() for name in known),
             tuple(message.model_roots),
         )

@@ -17,7 +17,6 @@ from tffreeze.capabilities import Capabilities
 from tffreeze.connection import Connection, Tls
 from tffreeze.errors import TffreezeError
 from tffreeze.events import Finished, FreezeEvent
-from tffreeze.inspection import Inspection
 from tffreeze.memory import MemoryOutput
 from tffreeze.options import FreezeArguments, StrPath, options_message
 from tffreeze.output import Target
@@ -28,6 +27,8 @@ from tffreeze.retry import Patience, Stop, check_timeout
 from tffreeze.send import Sender
 from tffreeze.unary import call_unary
 from tffreeze.v1 import freeze_service_pb2
+from tffreeze_common.dataclass_fields import from_message
+from tffreeze_common.inspection import Inspection
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -166,7 +167,7 @@ class Client:
             response = read_message(freeze_service_pb2.InspectResponse, answer)
             if not response.inspection.kind:
                 raise broken("sent an inspection without the model's kind")
-            return Inspection.from_message(response.inspection)
+            return from_message(Inspection, response.inspection)
 
         return self._patience(timeout_seconds).run(attempt, watch)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tffreeze.report import Report
     from tffreeze.result import FreezeResult
+    from tffreeze_common.report import Report
 
 
 @dataclass(frozen=True, slots=True)

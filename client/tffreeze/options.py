@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from tffreeze.errors import error_for
+from tffreeze_common.dataclass_fields import to_message
+from tffreeze_common.options import FreezeOptions, ModelSource
 
 if TYPE_CHECKING:
     from tffreeze.v1 import options_pb2
@@ -71,6 +74,46 @@ class FreezeArguments(ModelFiles, total=False):
     initializer_nodes: Names
 
 
+def model_source(model: StrPath, arguments: FreezeArguments) -> ModelSource:
+    """Say where a model on this machine is."""
+    return ModelSource(
+        model=Path(model),
+        checkpoint=_path(arguments.get("checkpoint")),
+        saver=_path(arguments.get("saver")),
+        op_list=_path(arguments.get("op_list")),
+    )
+
+
+def freeze_options(arguments: FreezeArguments) -> FreezeOptions:
+    """Say how to freeze it.
+
+    Raises:
+        RequestError: INVALID_OPTION: a name is not UTF-8.
+        TypeError: For a keyword argument that there is not, or what is no name.
+
+    """
+    unknown = arguments.keys() - FreezeArguments.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"There is no argument {min(unknown)!r}.")
+    tags = arguments.get("tags")
+    return FreezeOptions(
+        tags=None if tags is None else frozenset(_names(tags)),
+        signature_keys=_names(arguments.get("signature_keys")),
+        output_nodes=_names(arguments.get("output_nodes")),
+        input_nodes=_names(arguments.get("input_nodes")),
+        restore_op=_name(arguments.get("restore_op")),
+        filename_tensor=_name(arguments.get("filename_tensor")),
+        clear_devices=bool(arguments.get("clear_devices")),
+        allow=_names(arguments.get("allow")),
+        deny=_names(arguments.get("deny")),
+        moving_average=bool(arguments.get("moving_average")),
+        rename_io=bool(arguments.get("rename_io")),
+        as_saved_model=bool(arguments.get("as_saved_model")),
+        as_text=bool(arguments.get("as_text")),
+        initializer_nodes=_names(arguments.get("initializer_nodes")),
+    )
+
+
 def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
     """Convert the options to the contract's message. It does not contain the model's files.
 
@@ -79,25 +122,9 @@ def options_message(arguments: FreezeArguments) -> options_pb2.FreezeOptions:
         TypeError: For a keyword argument that there is not.
 
     """
-    from tffreeze.v1 import model_pb2, options_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
+    from tffreeze.v1 import options_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
 
-    unknown = arguments.keys() - FreezeArguments.__annotations__.keys() - ModelFiles.__annotations__.keys()
-    if unknown:
-        raise TypeError(f"There is no argument {min(unknown)!r}.")
-    message = options_pb2.FreezeOptions()
-    for key, value in arguments.items():
-        if key in ModelFiles.__annotations__ or value is None:
-            continue
-        if key == "tags":
-            message.tags.CopyFrom(model_pb2.TagSet(tags=sorted(_names(value))))
-        elif isinstance(value, bool):
-            setattr(message, key, value)
-        elif key in ("restore_op", "filename_tensor"):
-            check_utf8(value)
-            setattr(message, key, value)
-        else:
-            getattr(message, key).extend(_names(value))
-    return message
+    return to_message(options_pb2.FreezeOptions(), freeze_options(arguments))
 
 
 def check_utf8(*names: object) -> None:
@@ -126,11 +153,24 @@ def check_form(arguments: FreezeArguments, *, is_path: bool) -> None:
         raise error_for("INVALID_OPTION", "A SavedModel is a directory: use `freeze` with an output path.")
 
 
-def _names(value: object) -> list[str]:
-    if isinstance(value, str):
-        value = [value]
+def _path(value: StrPath | None) -> Path | None:
+    return Path(value) if value else None
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if value is None or isinstance(value, str):
+        return () if value is None else (_checked(value),)
     if not isinstance(value, Iterable):
         raise TypeError(f"{value!r} is no list of names.")
-    names = list(value)
-    check_utf8(*names)
-    return names
+    return tuple(map(_checked, value))
+
+
+def _name(value: object) -> str | None:
+    return _checked(value) if value else None
+
+
+def _checked(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is no name.")
+    check_utf8(name)
+    return name

@@ -15,6 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from tffreeze.errors import TffreezeError, error_for
+from tffreeze_common.wire import FIXED32, FIXED64, LENGTH, VARINT, WireError, read_varint
 
 MAX_FIELDS = 2_000_000
 """Fields of one message. A report has about ten for each variable."""
@@ -22,14 +23,10 @@ MAX_FIELDS = 2_000_000
 _UNCOUNTED_BYTES = 1 << 20
 """A message up to this size is small in memory, too, whatever it contains."""
 
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
-_MAX_VARINT_BYTES = 5
-"""Of a tag or a length, as protobuf's parsers have it (protobuf.dev/programming-guides/encoding): both have 32 bits."""
-
 _LONG_COST = 2
 """A tag or a length of several bytes takes as long as so many further fields, and counts as them."""
 
+_FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 _VARINT_BYTES = re.compile(rb"[\x80-\xff]{0,9}[\x00-\x7f]")
 _NUMBERS = object()
 _TEXT = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
@@ -68,14 +65,14 @@ def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - eac
                 tag = data[position]
                 position += 1
                 if tag >= 0x80:
-                    tag, position = _varint(data, position - 1)
+                    tag, position = read_varint(data, position - 1)
                     left -= _LONG_COST
                 left -= 1
-                if tag & 7 == _LENGTH:
+                if tag & 7 == LENGTH:
                     length = data[position]
                     position += 1
                     if length >= 0x80:
-                        length, position = _varint(data, position - 1)
+                        length, position = read_varint(data, position - 1)
                         left -= _LONG_COST
                     after = position + length
                     if after > end:
@@ -88,13 +85,17 @@ def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - eac
                         inside, end = _inside(inner), after
                         continue
                     position = after
-                elif tag & 7 == _VARINT:
+                elif tag & 7 == VARINT:
                     position = _VARINT_BYTES.match(data, position).end()  # type: ignore[union-attr]  # see below
                 else:
                     position += _FIXED_BYTES[tag & 7]
                 if left < 0 or position > end:
                     return False
-    except (LookupError, AttributeError):  # cut short, no varint, or a group, of which the contract has none
+    except (
+        LookupError,
+        AttributeError,
+        WireError,
+    ):  # cut short, no varint, or a group, of which the contract has none
         return False
     return True
 
@@ -103,18 +104,7 @@ def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - eac
 def _inside(descriptor: Any) -> dict[int, Any]:  # noqa: ANN401 - as above
     """By the tag of a field: the descriptor of its messages, or `_NUMBERS`; without fields of text."""
     return {
-        field.number << 3 | _LENGTH: field.message_type or _NUMBERS
+        field.number << 3 | LENGTH: field.message_type or _NUMBERS
         for field in descriptor.fields
         if field.type not in _TEXT
     }
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """A tag or a length, and where it ends; a LookupError where it is longer than any."""
-    number = 0
-    for index in range(_MAX_VARINT_BYTES):
-        byte = data[position + index]
-        number |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            return number, position + index + 1
-    raise LookupError("no varint")

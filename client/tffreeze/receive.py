@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from tffreeze.asked import Asked
+from tffreeze.chunk_messages import Content
 from tffreeze.errors import error_for
 from tffreeze.events import FreezeEvent, Started, Working, Writing
 from tffreeze.local_file import COPY_BYTES, crc32c_of, open_local, read_local
 from tffreeze.output import Output
 from tffreeze.parse import broken
-from tffreeze.report import Report
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze.wire import Content
+from tffreeze_common.dataclass_fields import from_message
+from tffreeze_common.report import Report
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -116,7 +117,7 @@ class Receiver:
 
     def _start(self, started: freeze_service_pb2.FreezeStarted) -> Started:
         self._asked.check(started)
-        self.report = Report.from_message(started.report)
+        self.report = from_message(Report, started.report)
         self._expected = list(started.files)
         self._total_bytes = started.total_size_bytes
         self._go_to(0)

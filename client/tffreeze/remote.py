@@ -13,6 +13,7 @@ import grpc
 
 from tffreeze.asked import Asked
 from tffreeze.call_back import CallersError, call_back
+from tffreeze.chunk_messages import read_response
 from tffreeze.connection import Connection
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.events import Finished, FreezeEvent, Started, Writing
@@ -28,7 +29,6 @@ from tffreeze.retry import Attempts, Patience, Stop
 from tffreeze.rpc_errors import error_of_call
 from tffreeze.send import OnProgress, Sender
 from tffreeze.v1 import freeze_service_pb2, model_pb2
-from tffreeze.wire import read_response
 
 Delivery = Literal["content", "splice"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tffreeze.report import Report
+    from tffreeze_common.report import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from tffreeze.call_back import call_back
+from tffreeze.chunk_messages import chunk_request
 from tffreeze.local_file import LocalFile, open_local, read_local
 from tffreeze.local_model import sent
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze.wire import chunk_request
 
 CHUNK_BYTES = 1 << 20
 """The chunk size that every server accepts, whatever its limits."""

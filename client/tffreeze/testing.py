@@ -5,8 +5,7 @@
             with tffreeze.Client(address) as client:
                 client.freeze("classifier", model_root="models", output=tmp_path / "frozen.pb")
 
-It runs the service of `tffreeze-server` on a free port of this machine, without TLS and tokens. Needs
-`tffreeze[server]`.
+It runs the service of `tffreeze-server` on a free port of this machine, without TLS and tokens.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import grpc
-
-from tffreeze.engine import load
+from tffreeze.engine import engine
 from tffreeze.options import StrPath
 
 START_SECONDS = 60
@@ -30,7 +27,7 @@ _T = TypeVar("_T")
 
 
 @contextlib.contextmanager
-def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: Any) -> Iterator[str]:  # noqa: ANN401 - as many types as limits
+def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: float) -> Iterator[str]:
     """Run a server during the block.
 
     Args:
@@ -40,45 +37,16 @@ def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: Any) ->
     Yields:
         Its address.
 
-    Raises:
-        RequestError: ENGINE_NOT_INSTALLED.
-
     """
     roots = {name: Path(folder).resolve() for name, folder in (model_roots or {}).items()}
     with tempfile.TemporaryDirectory(prefix="tffreeze-testing-") as spool:
-        settings = load("rpc.limits").CallSettings(spool_dir=Path(spool), model_roots=roots, **limits)
+        server = engine().test_server(Path(spool), roots, limits)
         with _loop() as loop:
-            server = _Server(settings)
             try:
                 port = loop.run(server.start())
                 yield f"127.0.0.1:{port}"
             finally:
                 loop.run(server.stop())
-
-
-class _Server:
-    """The service and its gRPC server; both belong to the event loop's thread."""
-
-    def __init__(self, settings: Any) -> None:  # noqa: ANN401 - the server's, imported late
-        self._settings = settings
-        self._service: Any = None
-        self._server: grpc.aio.Server | None = None
-
-    async def start(self) -> int:
-        module = load("rpc.freeze_service")
-        self._service = module.FreezeService(self._settings, load("rpc.observer").Observer())
-        await self._service.start()
-        self._server = grpc.aio.server()
-        module.add_to_server(self._service, self._server)
-        port: int = self._server.add_insecure_port("127.0.0.1:0")
-        await self._server.start()
-        return port
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            await self._server.stop(None)  # at once
-        if self._service is not None:
-            await self._service.close()
 
 
 class _Loop:

@@ -18,69 +18,60 @@ from typing import Any
 
 
 class Reason(enum.Enum):
-    """Why a freeze did not happen. The value is the family: whose turn it is to act."""
-
-    def __new__(cls, family: str) -> Reason:
-        """Members are told apart by name; the family may repeat."""
-        member = object.__new__(cls)
-        member._value_ = len(cls.__members__)
-        member.family = family
-        return member
-
-    family: str
+    """Why a freeze did not happen, by whose turn it is to act."""
 
     # Your request: ask for something else.
-    INVALID_OPTION = "request"
-    MODEL_NOT_FOUND = "request"
-    TAGS_NOT_FOUND = "request"
-    SIGNATURE_NOT_FOUND = "request"
-    OUTPUTS_NEEDED = "request"
-    OUTPUT_NOT_FOUND = "request"
-    INPUT_NOT_FOUND = "request"
-    VARIABLE_NOT_FOUND = "request"
-    CHECKPOINT_NEEDED = "request"
-    CHECKPOINT_NOT_FOUND = "request"
-    RESTORE_OP_NOT_FOUND = "request"
-    FILENAME_TENSOR_NOT_FOUND = "request"
-    VARIABLE_NOT_IN_CHECKPOINT = "request"
-    VARIABLE_MISMATCH = "request"
-    VALUES_DISAGREE = "request"
-    REACHABLE_WRITE = "request"
-    UNSUPPORTED_RESTORE = "request"
-    UNSUPPORTED_INITIALIZER = "request"
-    UNSUPPORTED_OP = "request"
-    UNKNOWN_OP = "request"
-    UNSUPPORTED_DTYPE = "request"
-    UNSUPPORTED_MODEL = "request"
-    GRAPH_TOO_LARGE = "request"
-    MODEL_TOO_COMPLEX = "request"
-    OUTPUT_NOT_WRITABLE = "request"
+    INVALID_OPTION = enum.auto()
+    MODEL_NOT_FOUND = enum.auto()
+    TAGS_NOT_FOUND = enum.auto()
+    SIGNATURE_NOT_FOUND = enum.auto()
+    OUTPUTS_NEEDED = enum.auto()
+    OUTPUT_NOT_FOUND = enum.auto()
+    INPUT_NOT_FOUND = enum.auto()
+    VARIABLE_NOT_FOUND = enum.auto()
+    CHECKPOINT_NEEDED = enum.auto()
+    CHECKPOINT_NOT_FOUND = enum.auto()
+    RESTORE_OP_NOT_FOUND = enum.auto()
+    FILENAME_TENSOR_NOT_FOUND = enum.auto()
+    VARIABLE_NOT_IN_CHECKPOINT = enum.auto()
+    VARIABLE_MISMATCH = enum.auto()
+    VALUES_DISAGREE = enum.auto()
+    REACHABLE_WRITE = enum.auto()
+    UNSUPPORTED_RESTORE = enum.auto()
+    UNSUPPORTED_INITIALIZER = enum.auto()
+    UNSUPPORTED_OP = enum.auto()
+    UNKNOWN_OP = enum.auto()
+    UNSUPPORTED_DTYPE = enum.auto()
+    UNSUPPORTED_MODEL = enum.auto()
+    GRAPH_TOO_LARGE = enum.auto()
+    MODEL_TOO_COMPLEX = enum.auto()
+    OUTPUT_NOT_WRITABLE = enum.auto()
     # The plan needs data files that the caller kept (splice).
-    WEIGHTS_NEEDED = "request"
-    MODEL_ROOT_NOT_FOUND = "request"
-    UPLOAD_MALFORMED = "request"
-    UPLOAD_TOO_LARGE = "request"
-    UNAUTHENTICATED = "request"
-    PERMISSION_DENIED = "request"
+    WEIGHTS_NEEDED = enum.auto()
+    MODEL_ROOT_NOT_FOUND = enum.auto()
+    UPLOAD_MALFORMED = enum.auto()
+    UPLOAD_TOO_LARGE = enum.auto()
+    UNAUTHENTICATED = enum.auto()
+    PERMISSION_DENIED = enum.auto()
 
     # Your file: it is not what it says it is.
-    MALFORMED_MODEL = "file"
-    MALFORMED_CHECKPOINT = "file"
-    CHECKSUM_MISMATCH = "file"
-    BIG_ENDIAN_CHECKPOINT = "file"
-    SHARD_NOT_FOUND = "file"
-    FILE_NOT_READABLE = "file"
+    MALFORMED_MODEL = enum.auto()
+    MALFORMED_CHECKPOINT = enum.auto()
+    CHECKSUM_MISMATCH = enum.auto()
+    BIG_ENDIAN_CHECKPOINT = enum.auto()
+    SHARD_NOT_FOUND = enum.auto()
+    FILE_NOT_READABLE = enum.auto()
 
     # Our fault, or the machine's, or the service's that is busy.
-    DISK_FULL = "ours"
-    INTERNAL = "ours"
-    TOO_MANY_JOBS = "ours"
-    QUOTA_EXCEEDED = "ours"
-    DRAINING = "ours"
-    DEADLINE_EXCEEDED = "ours"
-    CANCELLED = "ours"
-    CLIENT_TOO_SLOW = "ours"
-    PLANNER_LIMIT_EXCEEDED = "ours"
+    DISK_FULL = enum.auto()
+    INTERNAL = enum.auto()
+    TOO_MANY_JOBS = enum.auto()
+    QUOTA_EXCEEDED = enum.auto()
+    DRAINING = enum.auto()
+    DEADLINE_EXCEEDED = enum.auto()
+    CANCELLED = enum.auto()
+    CLIENT_TOO_SLOW = enum.auto()
+    PLANNER_LIMIT_EXCEEDED = enum.auto()
 
 
 class FreezeError(Exception):

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tffreeze_common.report import Report
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.graph.load import load
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.plan.measure import OutputForm, make_plan
 from tffreeze_server.plan.plan import Plan
 from tffreeze_server.report.build import build_report
-from tffreeze_server.report.report import Report
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.rewrite import rewrite
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -187,7 +188,7 @@ def test_completion_scripts_are_written(shell: str) -> None:
 def test_completion_completes_flags() -> None:
     """What the script asks for is answered: the flags of a command."""
     run = tffreeze(_TFFREEZE_COMPLETE="bash_complete", COMP_WORDS="tffreeze freeze --out", COMP_CWORD="2")
-    assert run.out.split() == ["plain,--output-nodes", "plain,--output"]
+    assert run.out.split() == ["plain,--output", "plain,--output-nodes"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["freeze"], ["inspect"], ["freeze-graph"], ["completion"]])
@@ -201,3 +202,14 @@ def test_help_documents_the_exit_codes() -> None:
     """The table of exit codes is part of the help."""
     out = tffreeze("--help").out
     assert all(f"\n    {code:>3}  " in out for code in (0, 1, 2, 3, 4, 130))
+
+
+def test_the_help_of_freeze_has_sections() -> None:
+    """What is required comes first; every option is in a section, and the help of the help in the last."""
+    out = tffreeze("freeze", "--help").out
+    headings = re.findall(r"^(\S.*):$", out, flags=re.MULTILINE)
+    assert ["Required", "Model", "What to keep", "Output", "Server", "Other"] == headings
+    assert "  -o, --output OUT" in out.split("Required:\n")[1].split("\n\n")[0]
+    assert ["-h, --help  Show this message and exit."] == [
+        line.strip() for line in out.split("Other:\n")[1].splitlines()
+    ]

@@ -12,7 +12,8 @@ import pytest
 
 from cli.program import DIGITS, FIXTURES, tffreeze
 from tffreeze.cli.freeze_graph import command
-from tffreeze_server.compat.freeze_graph import Flags, freeze_graph, freeze_graph_with_def_protos
+from tffreeze_common.freeze_graph_flags import FreezeGraphFlags
+from tffreeze_server.compat.freeze_graph import freeze_graph, freeze_graph_with_def_protos
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 
@@ -178,12 +179,12 @@ def test_the_result_is_tensorflows_message_and_runs() -> None:
 
 @pytest.mark.tensorflow
 def test_parameters_are_those_of_tensorflow() -> None:
-    """Names, order and defaults are the original's; `Flags` and the command line have the same names."""
+    """Names, order and defaults are the original's; `FreezeGraphFlags` and the command line have the same names."""
     original = pytest.importorskip("tensorflow.python.tools.freeze_graph").freeze_graph
     theirs, ours = (inspect.signature(function).parameters for function in (original, freeze_graph))
     assert list(theirs) == list(ours)
     assert [p.default for p in theirs.values()] == [p.default for p in ours.values()]
-    assert list(theirs) == list(Flags.__dataclass_fields__)
+    assert list(theirs) == list(FreezeGraphFlags.__dataclass_fields__)
     assert set(theirs) == {parameter.name for parameter in command.params}
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from checkpoint.bundle_writer import read, table_bytes
+from checkpoint.bundle_writer import masked, read, table_bytes
 from fuzz.files import folder, samples
 from tffreeze.asked import Asked
+from tffreeze.chunk_messages import read_response
 from tffreeze.errors import TffreezeError
 from tffreeze.local_model import find_model
 from tffreeze.receive import Receiver
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze.wire import read_response
+from tffreeze_common.wire import WireError
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.locate import locate
@@ -25,10 +26,10 @@ from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.strings import read_strings
 from tffreeze_server.checkpoint.v1_values import Decoded
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model_file import read_file, read_nodes
 from tffreeze_server.graph.text import parse_text
-from tffreeze_server.graph.wire import FileBytes, WireError
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tensors import crc32c
 from tffreeze_server.tensors.data import FileRange
@@ -222,5 +223,5 @@ def _with_string_crcs(elements: int, data: bytes) -> tuple[bytes, int]:
         (n & 2**64 - 1).to_bytes(4 if n < 2**32 else 8, "little") for n in (n % 2**64 for n in lengths)
     )
     crc = crc32c.extend(0, fixed)
-    rest = struct.pack("<I", crc32c.mask(crc)) + data[position:]
+    rest = struct.pack("<I", masked(crc)) + data[position:]
     return data[:position] + rest, crc32c.extend(crc, rest)

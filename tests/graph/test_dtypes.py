@@ -18,23 +18,16 @@ def test_every_type_has_tensorflows_number_name_and_size() -> None:
     numbers = [number for number in types_pb2.DataType.values() if number]
     theirs = [(n, tf.dtypes.as_dtype(n).name, tf.dtypes.as_dtype(n).size) for n in numbers]
     assert theirs == [(n, dtypes.name_of(n), dtypes.size_bytes_of(n)) for n in numbers]
-    assert numbers == [dtypes.number_of(dtypes.name_of(n)) for n in numbers]
     assert [tf.dtypes.as_dtype(n).base_dtype.as_datatype_enum for n in numbers] == [
         dtypes.base(n) for n in numbers
     ]
 
 
 def test_what_is_no_type_has_no_name_and_no_size() -> None:
-    """An unknown number is named as a number; an unknown name has no number."""
+    """An unknown number is named as a number."""
     assert dtypes.name_of(99) == "dtype 99"
     assert dtypes.size_bytes_of(99) == 0
     assert not dtypes.is_known(0)
-    assert dtypes.number_of("float33") is None
-
-
-def test_other_names_of_a_type() -> None:
-    """`tf.half`, `tf.float` and `tf.double` are known by these names too."""
-    assert [dtypes.number_of(n) for n in ("half", "float", "double")] == [19, 1, 2]
 
 
 def test_names_and_numbers_are_those_of_the_messages() -> None:

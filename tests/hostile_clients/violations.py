@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from rpc.harness import Feed
 from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, SPLICE, WITH_ASSET, FreezeRequest, FreezeSpec
 from tffreeze.v1 import freeze_service_pb2, model_pb2
-from tffreeze_server.plan.segments import field as wire_field
+from tffreeze_common.wire import field as wire_field
 
 Stream = Callable[[], Iterable[Message | bytes]]
 """Makes the messages of the client; ones that are no message of the contract are bytes."""

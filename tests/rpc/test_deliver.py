@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tffreeze.v1 import freeze_service_pb2
+from tffreeze_common.report import DroppedReport, Report
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.plan.plan import Plan, Segment
-from tffreeze_server.report.report import DroppedReport, Report
 from tffreeze_server.rpc.beneath import Identity
 from tffreeze_server.rpc.deliver import Content, Splice, content_head, new_sha256
 from tffreeze_server.rpc.page_cache import MAX_PIECES

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from tffreeze.cli.sections import KEEP, MODEL, option, with_options
 from tffreeze.options import FreezeArguments
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -43,73 +44,76 @@ def _keep_as_typed(ctx: click.Context, param: click.Parameter, value: str) -> st
 
 
 def model_flags(command: _Command) -> _Command:
-    """Add the model, and the flags that say how to read it."""
-    for decorator in reversed(
-        [
-            click.argument("model", type=_Model(readable=False), callback=_keep_as_typed),
-            click.option(
-                "--checkpoint",
-                metavar="P",
-                type=ANYWHERE,
-                help="A checkpoint: its prefix, any of its files, the directory it is in, or a SavedModel. "
-                "Default: the SavedModel's own, or the one beside a .meta file.",
-            ),
-            click.option(
-                "--saver", metavar="F", type=ANYWHERE, help="A file with a SaverDef, binary or text."
-            ),
-            click.option(
-                "--restore-op", metavar="OP", help="Use this restore op instead of the model's own."
-            ),
-            click.option(
-                "--filename-tensor",
-                metavar="T",
-                help="The tensor that holds the checkpoint's path, instead of the model's own.",
-            ),
-            click.option(
-                "--tags",
-                type=names,
-                metavar="A,B",
-                help="Tags of the MetaGraph. Default: serve, or the only MetaGraph.",
-            ),
-            click.option(
-                "--signature",
-                "signature_keys",
-                multiple=True,
-                metavar="KEY",
-                help="Signature to keep; may be repeated. Default: serving_default, or the only one.",
-            ),
-            click.option(
-                "--output-nodes",
-                type=names,
-                multiple=True,
-                metavar="A,B",
-                help="Outputs by node or tensor name, instead of a signature.",
-            ),
-            click.option(
-                "--input-nodes",
-                type=names,
-                multiple=True,
-                metavar="A,B",
-                help="Cut the graph at these tensors: each becomes a Placeholder.",
-            ),
-            click.option(
-                "--op-list",
-                metavar="F",
-                type=ANYWHERE,
-                help="A file with an OpList, binary or text: ops that neither the model nor TensorFlow defines.",
-            ),
-        ]
-    ):
-        command = decorator(command)
-    return command
+    """Add the model, the flags that say how to read it, and those that say what to keep."""
+    return with_options(
+        command,
+        click.argument("model", type=_Model(readable=False), callback=_keep_as_typed),
+        option(
+            MODEL,
+            "--checkpoint",
+            metavar="P",
+            type=ANYWHERE,
+            help="A checkpoint: its prefix, any of its files, the directory it is in, or a SavedModel. "
+            "Default: the SavedModel's own, or the one beside a .meta file.",
+        ),
+        option(MODEL, "--saver", metavar="F", type=ANYWHERE, help="A file with a SaverDef, binary or text."),
+        option(MODEL, "--restore-op", metavar="OP", help="Use this restore op instead of the model's own."),
+        option(
+            MODEL,
+            "--filename-tensor",
+            metavar="T",
+            help="The tensor that holds the checkpoint's path, instead of the model's own.",
+        ),
+        option(
+            MODEL,
+            "--tags",
+            type=names,
+            metavar="A,B",
+            help="Tags of the MetaGraph. Default: serve, or the only MetaGraph.",
+        ),
+        option(
+            MODEL,
+            "--op-list",
+            metavar="F",
+            type=ANYWHERE,
+            help="A file with an OpList, binary or text: ops that neither the model nor TensorFlow defines.",
+        ),
+        option(
+            KEEP,
+            "--signature",
+            "signature_keys",
+            multiple=True,
+            metavar="KEY",
+            help="Signature to keep; may be repeated. Default: serving_default, or the only one.",
+        ),
+        option(
+            KEEP,
+            "--output-nodes",
+            type=names,
+            multiple=True,
+            metavar="A,B",
+            help="Outputs by node or tensor name, instead of a signature.",
+        ),
+        option(
+            KEEP,
+            "--input-nodes",
+            type=names,
+            multiple=True,
+            metavar="A,B",
+            help="Cut the graph at these tensors: each becomes a Placeholder.",
+        ),
+    )
 
 
 def arguments(flags: dict[str, Any]) -> FreezeArguments:
-    """Convert the given flags to the arguments of a freeze."""
+    """Convert the given flags to the arguments of a freeze; other flags are left out."""
     result: dict[str, Any] = {}
-    for key, value in flags.items():
+    for key in FreezeArguments.__annotations__:
+        value = flags.get(key)
+        if value is None:
+            continue
         if key in ("output_nodes", "input_nodes", "allow", "deny"):
             result[key] = tuple(name for several in value for name in several)
-        elif value is not None:
+        else:
             result[key] = value
     return cast(FreezeArguments, result)

@@ -12,12 +12,13 @@ from typing import Any
 
 import click
 
-from tffreeze import embedded
 from tffreeze.cli import stdout
 from tffreeze.cli.exit_codes import exit_code
 from tffreeze.cli.show import show_error, show_report, stdout_or_stderr, with_model
+from tffreeze.engine import engine
 from tffreeze.errors import TffreezeError
 from tffreeze.interrupts import RaisedSignals
+from tffreeze_common.freeze_graph_flags import DEFAULT_FILENAME_TENSOR, DEFAULT_RESTORE_OP, FreezeGraphFlags
 
 
 def _true(value: str | bool) -> bool:
@@ -43,8 +44,8 @@ def _true(value: str | bool) -> bool:
     help="Whether the input files are binary. Not needed: detected from the files.",
 )
 @click.option("--output_node_names", default="", help="Names of the output nodes, comma separated.")
-@click.option("--restore_op_name", default="save/restore_all", help="The saver's restore op.")
-@click.option("--filename_tensor_name", default="save/Const:0", help="The saver's filename tensor.")
+@click.option("--restore_op_name", default=DEFAULT_RESTORE_OP, help="The saver's restore op.")
+@click.option("--filename_tensor_name", default=DEFAULT_FILENAME_TENSOR, help="The saver's filename tensor.")
 @click.option(
     "--clear_devices",
     type=_true,
@@ -73,13 +74,14 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
       tffreeze freeze-graph --input_saved_model_dir=saved_model/ --output_node_names=softmax \\
         --output_graph=frozen.pb
     """  # noqa: D301 - click looks for the character that \b stands for
-    embedded.load_engine()
+    local = engine()
+    local.load()
     try:
         with RaisedSignals():
-            report = embedded.freeze_graph(**flags)
+            report = local.freeze_graph(FreezeGraphFlags(**flags))
     except TffreezeError as error:
         model = flags["input_meta_graph"] or flags["input_saved_model_dir"] or flags["input_graph"]
-        show_error(error, lambda text: with_model(embedded.freeze_graph_words(text), model or "MODEL"))
+        show_error(error, lambda text: with_model(local.freeze_graph_words(text), model or "MODEL"))
         sys.exit(exit_code(error))
     if flags["output_graph"]:
         is_taken = stdout.is_meant(flags["output_graph"])

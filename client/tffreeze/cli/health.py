@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tffreeze.cli.sections import SectionedCommand
 from tffreeze.cli.server_flags import ServerFlags, server_flags
 from tffreeze.cli.show import say
 
@@ -14,7 +15,7 @@ DEFAULT_SERVER = "localhost:50051"
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
 
-@click.command("health", short_help="Check whether a server accepts calls.")
+@click.command("health", cls=SectionedCommand, short_help="Check whether a server accepts calls.")
 @server_flags
 def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Check whether servers accept calls. Exit code 0 if all do, 4 if one does not.

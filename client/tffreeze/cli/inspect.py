@@ -10,20 +10,24 @@ from typing import Any
 
 import click
 
+from tffreeze import embedded
 from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags
-from tffreeze.cli.server_flags import ServerFlags, server_flags, worker
+from tffreeze.cli.sections import OUTPUT, SectionedCommand, option
+from tffreeze.cli.server_flags import ServerFlags, client, model_root_flag, server_flags
 from tffreeze.cli.show import MAX_LINES, Write, count, say, size, table, type_and_shape
 from tffreeze.cli.write import write_json
-from tffreeze.inspection import Inspection, NeedInspection, TensorInspection, VariableInspection
+from tffreeze_common.inspection import Inspection, NeedInspection, TensorInspection, VariableInspection
 from tffreeze_files.layout import checkpoint_beside
 
 
-@click.command("inspect", short_help="Show what a model contains and what a freeze would do.")
+@click.command(
+    "inspect", cls=SectionedCommand, short_help="Show what a model contains and what a freeze would do."
+)
 @model_flags
 @server_flags
-@click.option("--model-root", metavar="NAME", help="MODEL is a path below this model root of the server.")
-@click.option("--json", "as_json", is_flag=True, help="Write everything as JSON.")
+@model_root_flag
+@option(OUTPUT, "--json", "as_json", is_flag=True, help="Write everything as JSON.")
 def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
     """Show what MODEL contains, what a freeze would do and what would make it fail.
 
@@ -39,9 +43,11 @@ def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> 
     server = ServerFlags.take(flags)
     if model_root is not None and not server.server:
         raise click.UsageError("--model-root needs a server: name it with --server.")
-    remote = {"model_root": model_root} if server.server else {}
-    with worker(server) as inspector:
-        inspection: Inspection = inspector.inspect(model, **remote, **arguments(flags))
+    if server.server:
+        with client(server) as remote:
+            inspection = remote.inspect(model, model_root=model_root, **arguments(flags))
+    else:
+        inspection = embedded.inspect(model, **arguments(flags))
     if as_json:
         write_json(inspection.to_json(), stdout.NAME)
     else:

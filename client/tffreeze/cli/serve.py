@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from tffreeze import embedded
+from tffreeze.engine import engine
 
 
 @click.command(
@@ -19,4 +19,4 @@ from tffreeze import embedded
 def command(arguments: tuple[str, ...]) -> None:
     """Run a server. See its own --help."""
     gc.enable()  # a server lives long: see `main`
-    sys.exit(embedded.serve(arguments))
+    sys.exit(engine().serve(arguments))

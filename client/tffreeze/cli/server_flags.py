@@ -1,18 +1,15 @@
-"""The flags of commands that may call a server, and the choice between server and engine."""
+"""The flags of commands that may call a server, and the client they ask for."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
-from tffreeze import embedded
 from tffreeze.cli.flags import FILE
+from tffreeze.cli.sections import SERVER, option, with_options
 from tffreeze.errors import error_for
 
 if TYPE_CHECKING:
@@ -31,54 +28,48 @@ _NAMES = ("server", "token_file", "tls", "tls_ca", "tls_cert", "tls_key", "insec
 
 def server_flags(command: _Command) -> _Command:
     """Add the flags that say which server to call, and how."""
-    for decorator in reversed(
-        [
-            click.option(
-                "--server",
-                multiple=True,
-                metavar="ADDR",
-                help="Server to use, such as localhost:50051; may be repeated: calls rotate.",
-            ),
-            click.option(
-                "--token-file",
-                type=FILE,
-                metavar="F",
-                help=f"File with the token. Default: ${TOKEN_VARIABLE}.",
-            ),
-            click.option("--tls", is_flag=True, help="Use TLS; implied by the next three."),
-            click.option("--tls-ca", type=FILE, metavar="F", help="CA certificates to trust, PEM."),
-            click.option(
-                "--tls-cert", type=FILE, metavar="F", help="Your client certificate, PEM (mutual TLS)."
-            ),
-            click.option("--tls-key", type=FILE, metavar="F", help="Its private key, PEM."),
-            click.option(
-                "--insecure", is_flag=True, help="Allow sending the token to another machine in plaintext."
-            ),
-            click.option(
-                "--timeout", type=float, metavar="SECONDS", help="Time limit for the call and its retries."
-            ),
-        ]
-    ):
-        command = decorator(command)
-    return command
+    return with_options(
+        command,
+        option(
+            SERVER,
+            "--server",
+            multiple=True,
+            metavar="ADDR",
+            help="Server to use, such as localhost:50051; may be repeated: calls rotate.",
+        ),
+        option(
+            SERVER,
+            "--token-file",
+            type=FILE,
+            metavar="F",
+            help=f"File with the token. Default: ${TOKEN_VARIABLE}.",
+        ),
+        option(SERVER, "--tls", is_flag=True, help="Use TLS; implied by the next three."),
+        option(SERVER, "--tls-ca", type=FILE, metavar="F", help="CA certificates to trust, PEM."),
+        option(
+            SERVER, "--tls-cert", type=FILE, metavar="F", help="Your client certificate, PEM (mutual TLS)."
+        ),
+        option(SERVER, "--tls-key", type=FILE, metavar="F", help="Its private key, PEM."),
+        option(
+            SERVER,
+            "--insecure",
+            is_flag=True,
+            help="Allow sending the token to another machine in plaintext.",
+        ),
+        option(
+            SERVER,
+            "--timeout",
+            type=float,
+            metavar="SECONDS",
+            help="Time limit for the call and its retries.",
+        ),
+    )
 
 
-def remote_flags(command: _Command) -> _Command:
-    """Add the flags that only a server understands."""
-    for decorator in reversed(
-        [
-            click.option(
-                "--model-root", metavar="NAME", help="MODEL is a path below this model root of the server."
-            ),
-            click.option(
-                "--delivery",
-                type=click.Choice(["content", "splice"]),
-                help="Upload the weights (content) or keep them here (splice). Default: splice if the model allows it.",
-            ),
-        ]
-    ):
-        command = decorator(command)
-    return command
+def model_root_flag(command: _Command) -> _Command:
+    """Add the flag that names a model root of the server."""
+    text = "MODEL is a path below this model root of the server."
+    return with_options(command, option(SERVER, "--model-root", metavar="NAME", help=text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +104,6 @@ class ServerFlags:
             return None
         files = (self.tls_ca, self.tls_cert, self.tls_key)
         return Tls(*(_read(file) if file else None for file in files))
-
-
-@contextlib.contextmanager
-def worker(flags: ServerFlags) -> Iterator[Any]:
-    """Return what freezes and inspects: the engine in this process, or a client of the named servers."""
-    if not flags.server:
-        embedded.load_engine()
-        yield embedded
-        return
-    with client(flags) as remote:
-        yield remote
 
 
 def client(flags: ServerFlags) -> Client:

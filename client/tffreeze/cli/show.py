@@ -17,8 +17,7 @@ from tffreeze.errors import TffreezeError
 from tffreeze.printable import encodable, printable
 
 if TYPE_CHECKING:
-    from tffreeze.convert import Shape
-    from tffreeze.report import Report, TensorReport
+    from tffreeze_common.report import Report, Shape, TensorReport
 
 MAX_LINES = 12
 """Lines of one list in a summary; the report has all of them."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
+from tffreeze_common.wire import WireError, read_varint
 from tffreeze_server.checkpoint.problems import checksum_mismatch, malformed
 from tffreeze_server.checkpoint.region import Region
-from tffreeze_server.checkpoint.table import read_varint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.tensors import crc32c
 from tffreeze_server.tensors.data import FileRange
@@ -63,9 +63,12 @@ def read_strings(key: str, elements: int, where: FileRange, files: SourceFiles) 
     data = files.pread(where.file, where.length_bytes, where.offset_bytes)
     lengths: list[int] = []
     position = 0
-    for _ in range(elements):
-        length, position = read_varint(where.file, data, position)
-        lengths.append(length)
+    try:
+        for _ in range(elements):
+            length, position = read_varint(data, position)
+            lengths.append(length)
+    except WireError as error:
+        raise malformed(where.file, str(error), key) from None
     start = position + 4
     if start + sum(lengths) != len(data):
         raise malformed(where.file, f"the lengths of the strings of {key!r} do not add up to its size", key)

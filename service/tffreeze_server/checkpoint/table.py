@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import cramjam
 
+from tffreeze_common.wire import WireError, read_varint
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.problems import checksum_mismatch, malformed
 from tffreeze_server.tensors import crc32c
@@ -190,9 +191,9 @@ def entries_of(file: str, block: bytes) -> Iterator[tuple[bytes, int, int]]:
         if (shared | unshared | length) < 128:
             position = end + 3
         else:
-            shared, position = read_varint(file, block, end)
-            unshared, position = read_varint(file, block, position)
-            length, position = read_varint(file, block, position)
+            shared, position = _number(file, block, end)
+            unshared, position = _number(file, block, position)
+            length, position = _number(file, block, position)
         start = position + unshared
         end = start + length
         if end > entries_end or shared > len(key or b""):
@@ -216,8 +217,8 @@ def _entries_end(file: str, block: bytes) -> int:
 
 
 def _read_handle(table: Table, data: bytes, position: int) -> tuple[BlockHandle, int]:
-    offset_bytes, position = read_varint(table.file, data, position)
-    size_bytes, position = read_varint(table.file, data, position)
+    offset_bytes, position = _number(table.file, data, position)
+    size_bytes, position = _number(table.file, data, position)
     if offset_bytes + size_bytes + TRAILER_BYTES > table.size_bytes - FOOTER_BYTES:
         raise malformed(table.file, "a block is past the end of the file")
     if size_bytes > table.max_block_bytes:
@@ -225,17 +226,8 @@ def _read_handle(table: Table, data: bytes, position: int) -> tuple[BlockHandle,
     return BlockHandle(offset_bytes, size_bytes), position
 
 
-def read_varint(file: str, data: bytes | memoryview, position: int) -> tuple[int, int]:
-    """Read a varint of at most 64 bits; return it and the position after it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise malformed(file, "a number is truncated")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value >> 64:
-                break
-            return value, position
-    raise malformed(file, "a number is longer than 64 bits")
+def _number(file: str, data: bytes, position: int) -> tuple[int, int]:
+    try:
+        return read_varint(data, position)
+    except WireError as error:
+        raise malformed(file, str(error)) from None

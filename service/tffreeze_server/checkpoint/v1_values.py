@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from tffreeze_server.checkpoint import table
+from tffreeze_common.wire import WireError, fields_of
+from tffreeze_common.wire import field as wire_field
 from tffreeze_server.checkpoint.assembly import ReadAt
 from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.checkpoint.problems import malformed
@@ -59,8 +60,6 @@ _WINDOW_BYTES = MAX_CHUNK_BYTES // 8
 
 _MORE_FOLLOWS = bytes(range(0x80, 0x100))
 """The bytes of a varint except its last."""
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,23 +145,12 @@ def value_runs(value: Decoded, field: int, files: SourceFiles) -> Iterator[memor
 
 def _fields(file: str, message: memoryview, wanted: int) -> Iterator[memoryview]:
     """Parse a message's wire format and yield the contents of one field."""
-    position = 0
-    while position < len(message):
-        tag, start = table.read_varint(file, message, position)
-        wire_type = tag & 7
-        if wire_type == _BYTES:
-            length, start = table.read_varint(file, message, start)
-            position = start + length
-        elif wire_type == _VARINT:
-            position = table.read_varint(file, message, start)[1]
-        elif wire_type in (_FIXED32, _FIXED64):
-            position = start + (4 if wire_type == _FIXED32 else 8)
-        else:
-            raise malformed(file, "a value cannot be parsed")
-        if position > len(message):
-            raise malformed(file, "a value is truncated")
-        if tag >> 3 == wanted:
-            yield message[start:position]
+    try:
+        for each in fields_of(message):
+            if each.number == wanted:
+                yield message[each.value : each.end]
+    except WireError as error:
+        raise malformed(file, f"a value cannot be parsed: {error}") from None
 
 
 def _decode_varints(value: Decoded, run: memoryview) -> Iterator[bytes]:
@@ -176,7 +164,7 @@ def _decode_varints(value: Decoded, run: memoryview) -> Iterator[bytes]:
         try:
             # A window without the end of a varint is malformed, because no varint is that long.
             window = bytes(run[start:end] or run[start:])
-            proto = parse(TensorProto, _tag(field) + _varint(len(window)) + window)
+            proto = parse(TensorProto, wire_field(field, window))
             elements = array.array(element, getattr(proto, name))
         except (DecodeError, OverflowError):
             raise malformed(value.file, f"the value of {value.key!r} cannot be parsed", value.key) from None
@@ -184,16 +172,3 @@ def _decode_varints(value: Decoded, run: memoryview) -> Iterator[bytes]:
             elements.byteswap()
         yield elements.tobytes()
         start = end
-
-
-def _tag(field: int) -> bytes:
-    return _varint(field << 3 | _BYTES)
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number >= 0x80:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)

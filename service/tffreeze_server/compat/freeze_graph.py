@@ -21,10 +21,11 @@ import importlib.util
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tffreeze_common.freeze_graph_flags import DEFAULT_FILENAME_TENSOR, DEFAULT_RESTORE_OP, FreezeGraphFlags
 from tffreeze_files.writer import check_target
 from tffreeze_server.checkpoint.locate import locate as locate_checkpoint
 from tffreeze_server.emit.emit import chunks, output_failures, write_file
@@ -36,32 +37,6 @@ from tffreeze_server.tensors.files import SourceFiles
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
-
-DEFAULT_RESTORE_OP = "save/restore_all"
-DEFAULT_FILENAME_TENSOR = "save/Const:0"
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """The parameters of the original, with the defaults of its command line."""
-
-    input_graph: str | None = ""
-    input_saver: str | None = ""
-    input_binary: bool = False
-    input_checkpoint: str | None = ""
-    output_node_names: str = ""
-    restore_op_name: str | None = DEFAULT_RESTORE_OP
-    filename_tensor_name: str | None = DEFAULT_FILENAME_TENSOR
-    output_graph: str | None = ""
-    clear_devices: bool = True
-    initializer_nodes: str | None = ""
-    variable_names_whitelist: str | None = ""
-    variable_names_denylist: str | None = ""
-    input_meta_graph: str | bool | None = ""
-    input_saved_model_dir: str | None = ""
-    saved_model_tags: str | None = "serve"
-    checkpoint_version: int = 2
-
 
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*(?![\w-])")
 _OWN_FLAGS = {
@@ -124,7 +99,7 @@ def freeze_graph(  # noqa: PLR0913, PLR0917 - the original's parameters
         OSError: For a missing input file, or an output that cannot be written.
 
     """
-    flags = Flags(
+    flags = FreezeGraphFlags(
         input_graph,
         input_saver,
         input_binary,
@@ -194,7 +169,7 @@ def freeze_graph_with_def_protos(  # noqa: PLR0913, PLR0917 - the original's par
         model = _saved(folder, "input_graph", input_graph_def)
         saver = _saved(folder, "input_saver", input_saver_def)
         meta_graph = _saved(folder, "input_meta_graph", input_meta_graph_def)
-        flags = Flags(
+        flags = FreezeGraphFlags(
             input_graph=model,
             input_saver=saver,
             input_meta_graph=meta_graph,
@@ -223,7 +198,7 @@ def _saved(folder: str, name: str, message: Message | None) -> str:
     return str(path)
 
 
-def _frozen_message(flags: Flags) -> Message:
+def _frozen_message(flags: FreezeGraphFlags) -> Message:
     """Freeze and return the GraphDef; exceptions are the original's."""
     try:
         result = freeze_to_file(flags)
@@ -236,7 +211,7 @@ def _frozen_message(flags: Flags) -> Message:
     return message
 
 
-def freeze_to_file(flags: Flags) -> FreezeResult:
+def freeze_to_file(flags: FreezeGraphFlags) -> FreezeResult:
     """Freeze into `output_graph`; if that is empty, only make the plan.
 
     Raises:
@@ -254,7 +229,7 @@ def own_flags(text: str) -> str:
     return _FLAG.sub(lambda flag: _OWN_FLAGS.get(flag[0], f"{flag[0]} of `tffreeze freeze`"), text)
 
 
-def _freeze_to_file(flags: Flags) -> FreezeResult:
+def _freeze_to_file(flags: FreezeGraphFlags) -> FreezeResult:
     _check(flags)
     if flags.output_graph:
         with output_failures():
@@ -280,7 +255,7 @@ def _inputs(source: ModelSource) -> list[Path]:
     return found
 
 
-def _check(flags: Flags) -> None:
+def _check(flags: FreezeGraphFlags) -> None:
     if flags.checkpoint_version not in (1, 2):
         raise FreezeError(
             Reason.INVALID_OPTION, f"--checkpoint_version must be 1 or 2, not {flags.checkpoint_version}."
@@ -298,7 +273,7 @@ def _check(flags: Flags) -> None:
         raise FreezeError(Reason.OUTPUTS_NEEDED, "There are no outputs: name nodes with --output_node_names.")
 
 
-def _freeze(flags: Flags) -> FreezeResult:
+def _freeze(flags: FreezeGraphFlags) -> FreezeResult:
     """Freeze with the named saver ops. Ignore default names that the graph does not have."""
     source, options = _source(flags), _options(flags)
     restore_op, filename_tensor = flags.restore_op_name or None, flags.filename_tensor_name or None
@@ -316,12 +291,12 @@ def _freeze(flags: Flags) -> FreezeResult:
     return freeze(source, options)
 
 
-def _is_bare(flags: Flags) -> bool:
+def _is_bare(flags: FreezeGraphFlags) -> bool:
     """Whether this is a bare GraphDef, without information about a saver."""
     return not (flags.input_saver or flags.input_meta_graph or flags.input_saved_model_dir)
 
 
-def _source(flags: Flags) -> ModelSource:
+def _source(flags: FreezeGraphFlags) -> ModelSource:
     model = flags.input_meta_graph or flags.input_saved_model_dir or flags.input_graph
     own = flags.input_saved_model_dir and not (flags.input_meta_graph or flags.input_saver)
     return ModelSource(
@@ -331,7 +306,7 @@ def _source(flags: Flags) -> ModelSource:
     )
 
 
-def _options(flags: Flags) -> FreezeOptions:
+def _options(flags: FreezeGraphFlags) -> FreezeOptions:
     is_saved_model = flags.input_saved_model_dir and not flags.input_meta_graph
     tags = flags.saved_model_tags
     return FreezeOptions(

@@ -11,11 +11,13 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
+from tffreeze_common.wire import WireError
 from tffreeze_files.layout import checkpoint_beside, own_checkpoint
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.assets import assets
 from tffreeze_server.graph.detect import is_text
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.locate import locate
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.model_file import ModelFile, Part, read_file, read_nodes
@@ -25,7 +27,6 @@ from tffreeze_server.graph.savers import init_ops, savers
 from tffreeze_server.graph.signatures import signatures
 from tffreeze_server.graph.tags import choose
 from tffreeze_server.graph.text import HEAD_BYTES, parse_text
-from tffreeze_server.graph.wire import FileBytes, WireError
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.parse import parse
 from tffreeze_server.tensors.data import FileRange
@@ -83,7 +84,6 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
         init_ops=init_ops(meta_graph),
         assets=assets(part.meta_graph),
         meta_graph=meta_graph,
-        saved_model_version=file.version,
         checkpoint=_own_checkpoint(path, file.kind) if source.checkpoint is None else None,
         assets_dir=path.parent / "assets",
         files={path.name: path} if any(node.value is not None for node in nodes) else {},

@@ -84,7 +84,6 @@ class Model:
         assets: File name below `assets/` by name of the tensor that the loader feeds its path to.
         meta_graph: The rest of the MetaGraphDef (collections, object graph, meta info), its graph emptied;
             None for a bare GraphDef.
-        saved_model_version: `saved_model_schema_version`.
         checkpoint: Where the SavedModel's own checkpoint would be, or the checkpoint found beside a `.meta` file;
             None where there is none, or the caller names another.
         assets_dir: The folder of assets beside the model.
@@ -106,7 +105,6 @@ class Model:
     init_ops: tuple[str, ...]
     assets: Mapping[str, str]
     meta_graph: MetaGraphDef | None
-    saved_model_version: int
     checkpoint: Path | None
     assets_dir: Path
     files: Mapping[str, Path]

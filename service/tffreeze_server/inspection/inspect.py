@@ -9,6 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from tffreeze_common.inspection import (
+    AssetInspection,
+    Inspection,
+    ObstacleInspection,
+    SaverInspection,
+    SignatureInspection,
+    TensorInspection,
+)
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.errors import FreezeError, Reason, listed
@@ -21,14 +29,6 @@ from tffreeze_server.graph.node import Node, split_tensor
 from tffreeze_server.graph.op_args import output_types
 from tffreeze_server.graph.variables import Variable
 from tffreeze_server.inspection.candidates import candidate_outputs, input_nodes
-from tffreeze_server.inspection.inspection import (
-    AssetInspection,
-    Inspection,
-    ObstacleInspection,
-    SaverInspection,
-    SignatureInspection,
-    TensorInspection,
-)
 from tffreeze_server.inspection.variable_status import extra_keys, variable_statuses
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import sources_of
@@ -66,7 +66,7 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     outputs = [] if model.signatures else candidate_outputs(model)
     return Inspection(
         kind=model.kind,
-        all_tags=model.all_tags,
+        all_tags=tuple(tuple(sorted(tags)) for tags in model.all_tags),
         tags=tuple(sorted(model.tags)),
         signatures=tuple(_signature(signature, nodes) for signature in model.signatures.values()),
         savers=tuple(SaverInspection(s.restore_op, s.filename_tensor, s.origin) for s in model.savers),

@@ -6,20 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tffreeze_common.inspection import NeedInspection, VariableInspection, VariableStatus
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.variables import Variable, key_of
-from tffreeze_server.inspection.inspection import NeedInspection, VariableInspection
 from tffreeze_server.report.build import value_size_bytes
 from tffreeze_server.resolve.resolve import Sources
 from tffreeze_server.resolve.trace import VariableKey
 from tffreeze_server.tensors import dtypes
 
-_NO_CHECKPOINT = "NO_CHECKPOINT"
 _STATUS = {
-    Reason.VARIABLE_MISMATCH: "MISMATCH",
-    Reason.CHECKPOINT_NEEDED: _NO_CHECKPOINT,
-    Reason.CHECKPOINT_NOT_FOUND: _NO_CHECKPOINT,
+    Reason.VARIABLE_MISMATCH: VariableStatus.MISMATCH,
+    Reason.CHECKPOINT_NEEDED: VariableStatus.NO_CHECKPOINT,
+    Reason.CHECKPOINT_NOT_FOUND: VariableStatus.NO_CHECKPOINT,
 }
 """The status that an error means; every other error leaves the variable without a value."""
 
@@ -56,14 +55,14 @@ def _need(signature_key: str, variables: Sequence[VariableInspection]) -> NeedIn
     return NeedInspection(
         signature_key,
         tuple(sorted(variable.name for variable in variables)),
-        sum(variable.status == "FOUND" for variable in variables),
+        sum(variable.status == VariableStatus.FOUND for variable in variables),
         sum(variable.size_bytes for variable in variables),
     )
 
 
 def _not_needed(variable: VariableInspection) -> VariableInspection:
     """The same, without an error that concerns nobody."""
-    if variable.status == "FOUND":
+    if variable.status == VariableStatus.FOUND:
         return variable
     return replace(variable, message=f"No output that was looked at needs the variable {variable.name!r}.")
 
@@ -80,7 +79,7 @@ def _status(sources: Sources, variable: Variable) -> VariableInspection:
         op=variable.op,
         dtype=dtypes.name_of(dtypes.base(variable.dtype)) if variable.dtype else "",
         shape=variable.shape,
-        status="MISSING",
+        status=VariableStatus.MISSING,
         key="",
         source="",
         message="",
@@ -89,9 +88,13 @@ def _status(sources: Sources, variable: Variable) -> VariableInspection:
     try:
         binding = sources.binding(variable)
     except FreezeError as error:
-        return replace(unknown, status=_STATUS.get(error.reason, "MISSING"), message=error.message)
+        return replace(
+            unknown, status=_STATUS.get(error.reason, VariableStatus.MISSING), message=error.message
+        )
     size_bytes = value_size_bytes(binding.value)
-    return replace(unknown, status="FOUND", key=binding.key, source=binding.source, size_bytes=size_bytes)
+    return replace(
+        unknown, status=VariableStatus.FOUND, key=binding.key, source=binding.source, size_bytes=size_bytes
+    )
 
 
 def _declared_bytes(variable: Variable) -> int:

@@ -17,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from tffreeze_common.wire import field, field_head
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import Node, TensorValue
 from tffreeze_server.plan.limits import check_constant, check_encoded_size, check_weights_size
 from tffreeze_server.plan.plan import Segment
-from tffreeze_server.plan.segments import field, field_head, joined, nested
+from tffreeze_server.plan.segments import joined, nested
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
 from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef

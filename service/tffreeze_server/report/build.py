@@ -5,6 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from tffreeze_common.report import (
+    DroppedReport,
+    InitializerReport,
+    Report,
+    TensorReport,
+    VariableReport,
+)
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, TensorValue, full_tensor_name, node_of
@@ -12,13 +19,6 @@ from tffreeze_server.graph.roles import VARIABLE_OPS, is_write
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.plan.encode_text import EscapedText
 from tffreeze_server.plan.plan import Plan
-from tffreeze_server.report.report import (
-    DroppedReport,
-    InitializerReport,
-    Report,
-    TensorReport,
-    VariableReport,
-)
 from tffreeze_server.report.warn import warnings_of
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.outputs import Endpoint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tffreeze_common.report import WarningReport
 from tffreeze_server.errors import listed
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import full_tensor_name, node_of
@@ -12,7 +13,6 @@ from tffreeze_server.graph.random_ops import is_random
 from tffreeze_server.graph.roles import CALLS, ROLES, is_write
 from tffreeze_server.graph.table_ops import INITIALIZER_OPS, TABLE_OPS
 from tffreeze_server.graph.variables import Binding
-from tffreeze_server.report.report import WarningReport
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.rename_io import Refusal
 from tffreeze_server.rewrite.rewrite import Rewritten

@@ -11,6 +11,7 @@ the types of its results are known to its caller; recursion is refused by the in
 from __future__ import annotations
 
 import itertools
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,7 @@ from tffreeze_server.graph.attrs import shape_proto, types_attr
 from tffreeze_server.graph.body import Arg, Body, Outputs, to_function_def
 from tffreeze_server.graph.effects import Effects
 from tffreeze_server.graph.inline import Inliner, has_frames
-from tffreeze_server.graph.library import Either, functions_named, functions_of, holding
+from tffreeze_server.graph.library import functions_named, functions_of, holding
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, node_of, with_attrs
 from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.paths import shown
@@ -206,7 +207,8 @@ class FunctionMaker:
             _proto_without_handles(body, arguments),
         )
         original = self.inliner.outputs
-        known = Outputs(Either(self.library, original.library), original.op_defs, original.budget)
+        library = ChainMap(self.library, original.library)  # type: ignore[arg-type]  # only read
+        known = Outputs(library, original.op_defs, original.budget)
         self.library[made.name] = to_function_def(frozen, known)
         values = {n.name: n.value for n in nodes.values() if n.value is not None}
         # Each function that reads a variable holds its value anew, where that does not stay in a file.

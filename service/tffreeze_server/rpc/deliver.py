@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from tffreeze.v1 import freeze_service_pb2
+from tffreeze.v1 import freeze_service_pb2, inspection_pb2, report_pb2
+from tffreeze_common.dataclass_fields import to_message
+from tffreeze_common.inspection import Inspection
+from tffreeze_common.wire import field_head
 from tffreeze_server.emit import emit
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.inspection.inspection import Inspection
 from tffreeze_server.plan.plan import Segment
-from tffreeze_server.plan.segments import field_head
-from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
+from tffreeze_server.rpc.messages import splice_messages
 from tffreeze_server.rpc.page_cache import MAX_PIECES, PageCache, open_page_cache
 from tffreeze_server.rpc.place import DeclaredFile
 from tffreeze_server.rpc.result import Result
@@ -45,7 +46,7 @@ def new_sha256() -> Digest:
 
 def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> bytes:
     """Tell what the result will be."""
-    report = report_to_message(result.report)
+    report = to_message(report_pb2.Report(), result.report)
     started = freeze_service_pb2.FreezeStarted(
         report=report, total_size_bytes=result.size_bytes, delivery=delivery
     )
@@ -58,7 +59,7 @@ def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> by
 
 def inspect_response(inspection: Inspection) -> bytes:
     """Tell what a model is."""
-    message = inspection_to_message(inspection)
+    message = to_message(inspection_pb2.Inspection(), inspection)
     return freeze_service_pb2.InspectResponse(inspection=message).SerializeToString()
 
 

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tffreeze.v1 import model_pb2, options_pb2
+from tffreeze_common.dataclass_fields import from_message
+from tffreeze_common.inspection import Inspection
+from tffreeze_common.options import FreezeOptions
 from tffreeze_files.access import using
 from tffreeze_server.checkpoint.problems import file_size_bytes
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.options import FreezeOptions
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
-from tffreeze_server.rpc.messages import options_from_message, source_from_message
+from tffreeze_server.rpc.messages import source_from_message
 from tffreeze_server.rpc.place import Place
 from tffreeze_server.rpc.result import Asset, Result
 
 if TYPE_CHECKING:
     from tffreeze_server.freeze import FreezeResult
-    from tffreeze_server.inspection.inspection import Inspection
 
 
 def plan_freeze(
@@ -36,7 +37,7 @@ def plan_freeze(
 
     """
     files = FilesBeneath(place.folder)
-    options = options_from_message(wanted)
+    options = from_message(FreezeOptions, wanted)
     with using(files):
         frozen = _freeze(source, options, place)
         needed = frozen.assets if options.as_saved_model else {}
@@ -60,7 +61,7 @@ def plan_inspection(
     from tffreeze_server.inspection.inspect import inspect  # noqa: PLC0415 - see above
 
     with using(FilesBeneath(place.folder)):
-        return inspect(source_from_message(source, place.folder), options_from_message(wanted))
+        return inspect(source_from_message(source, place.folder), from_message(FreezeOptions, wanted))
 
 
 def _freeze(source: model_pb2.ModelSource, options: FreezeOptions, place: Place) -> FreezeResult:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tffreeze_common.report import Report
 from tffreeze_server.plan.plan import Plan
-from tffreeze_server.report.report import Report
 from tffreeze_server.rpc.beneath import FilesBeneath, Identity
 from tffreeze_server.tensors.files import SourceFiles
 

@@ -25,13 +25,8 @@ def extend(crc: int, data: bytes) -> int:
     return int(google_crc32c.extend(crc, data))
 
 
-def mask(crc: int) -> int:
-    """Mask a crc, as files store it."""
-    return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & _WORD
-
-
 def unmask(masked: int) -> int:
-    """Undo `mask`."""
+    """Give the crc of its masked form, which is the one that files hold."""
     rotated = (masked - _MASK_DELTA) & _WORD
     return ((rotated >> 17) | (rotated << 15)) & _WORD
 

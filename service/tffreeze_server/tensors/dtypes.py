@@ -60,7 +60,6 @@ _TABLE: tuple[tuple[int, str, int], ...] = (
 )
 
 _NAMES = {number: name for number, name, _ in _TABLE}
-_NUMBERS = {name: number for number, name, _ in _TABLE} | {"half": 19, "float": 1, "double": 2}
 _SIZES_BYTES = {number: size_bytes for number, _, size_bytes in _TABLE}
 
 
@@ -80,14 +79,6 @@ def name_of(dtype: int) -> str:
     if name is None:
         return f"dtype {dtype}"
     return f"{name}_ref" if is_ref(dtype) else name
-
-
-def number_of(name: str) -> int | None:
-    """Find a type's number by its name, also `half`, `float`, `double`; None if unknown."""
-    number = _NUMBERS.get(name.removesuffix("_ref"))
-    if number is None:
-        return None
-    return number + REF_OFFSET if name.endswith("_ref") else number
 
 
 def is_known(dtype: int) -> bool:

@@ -1,8 +1,14 @@
-"""The report of a freeze. The fields are those of the public contract."""
+"""The report of a freeze. The fields are those of the contract (`proto/tffreeze/v1/report.proto`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from tffreeze_common.dataclass_fields import as_json
+
+Shape = tuple[int, ...] | None
+"""Sizes of a tensor's dimensions, -1 where open; None where the rank is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class TensorReport:
     original: str
     tensor: str
     dtype: str
-    shape: tuple[int, ...] | None
+    shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class VariableReport:
     key: str
     source: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: Shape
     size_bytes: int
     shards: tuple[str, ...]
 
@@ -145,3 +151,7 @@ class Report:
     size_bytes: int
     weights_bytes: int
     crc32c: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as what `json.dumps` takes: the names of the fields, plain numbers."""
+        return as_json(self)

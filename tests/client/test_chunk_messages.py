@@ -7,9 +7,9 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tffreeze.chunk_messages import Content, chunk_request, read_response
 from tffreeze.errors import ServiceError
 from tffreeze.v1.freeze_service_pb2 import FreezeRequest, FreezeResponse, InspectRequest
-from tffreeze.wire import Content, chunk_request, read_response
 
 INDEXES = st.integers(0, 2**31 - 1)
 DATA = st.binary(min_size=1, max_size=300) | st.integers(1, 70_000).map(bytes)

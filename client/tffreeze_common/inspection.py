@@ -1,8 +1,28 @@
-"""What a model is, before any freeze. The fields are the ones of the public contract."""
+"""What a model is, before any freeze: the fields of the contract (`inspection.proto`), one to one."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
+from typing import Any
+
+from tffreeze_common.dataclass_fields import as_json
+from tffreeze_common.report import Shape
+
+
+class VariableStatus(enum.StrEnum):
+    """How a variable stands to the checkpoint; in the order of the contract's numbers."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    """One that this version does not know."""
+    FOUND = "FOUND"
+    """The checkpoint or an initializer has its value."""
+    MISSING = "MISSING"
+    """Nothing has its value."""
+    MISMATCH = "MISMATCH"
+    """The checkpoint has it with another shape or dtype."""
+    NO_CHECKPOINT = "NO_CHECKPOINT"
+    """No checkpoint was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +41,7 @@ class TensorInspection:
     key: str
     tensor: str
     dtype: str
-    shape: tuple[int, ...] | None
+    shape: Shape
     op: str
 
 
@@ -82,8 +102,7 @@ class VariableInspection:
         op: `VarHandleOp`, `VariableV2` or `Variable`.
         dtype: Such as `float32`.
         shape: In the graph; None where the rank is unknown.
-        status: `FOUND`; `MISSING`: nothing has its value; `MISMATCH`: the checkpoint has it with another
-            shape or dtype; `NO_CHECKPOINT`: none was given.
+        status: How it stands to the checkpoint.
         key: The checkpoint key it would come from; empty where there is none.
         source: As `VariableReport.source`; empty where it was not found.
         message: Whole sentences where the status is not FOUND.
@@ -94,8 +113,8 @@ class VariableInspection:
     name: str
     op: str
     dtype: str
-    shape: tuple[int, ...] | None
-    status: str
+    shape: Shape
+    status: VariableStatus
     key: str
     source: str
     message: str
@@ -142,7 +161,7 @@ class Inspection:
 
     Attributes:
         kind: `saved_model`, `meta_graph` or `graph_def`.
-        all_tags: Of every MetaGraph there is.
+        all_tags: Of every MetaGraph there is, each sorted.
         tags: Of the one that all below is about, sorted.
         signatures: By key.
         savers: The most authoritative first.
@@ -161,7 +180,7 @@ class Inspection:
     """
 
     kind: str
-    all_tags: tuple[frozenset[str], ...]
+    all_tags: tuple[tuple[str, ...], ...]
     tags: tuple[str, ...]
     signatures: tuple[SignatureInspection, ...]
     savers: tuple[SaverInspection, ...]
@@ -175,3 +194,7 @@ class Inspection:
     nodes: int
     functions: int
     needs: tuple[NeedInspection, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as what `json.dumps` takes: the names of the fields, plain numbers."""
+        return as_json(self)
