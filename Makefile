@@ -13,7 +13,7 @@ NODE := $(OTHER_LANGUAGES)/node_modules
 # The contract may not break what the last release had; before the first one, what the last commit had.
 RELEASED = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || git rev-parse -q --verify 'HEAD^')
 
-.PHONY: help demo test lint contract node container format bench soak fuzz mutants fixtures stubs lock clean
+.PHONY: help demo test lint contract node container format bench soak fuzz mutants golden fixtures stubs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,6 +57,9 @@ mutants: $(VENV)/complete  ## change the code at random and count what the tests
 	@$(PIP) install --group mutants
 	$(BIN)/python scripts/mutants.py $(ARGS)
 
+golden: $(VENV)/engine  ## accept the bytes of frozen graphs that changed, after SEMANTICS_VERSION was raised
+	$(BIN)/python scripts/golden_bytes.py --write
+
 fixtures: $(VENV)/complete  ## make the sample models of tests/fixtures anew
 	$(BIN)/python scripts/make_fixtures.py
 
@@ -81,7 +84,7 @@ $(VENV)/engine: $(VENV)/pip $(LOCK)
 	@touch $@
 
 $(VENV)/complete: $(VENV)/pip $(LOCK)
-	@$(PIP) install --editable '.[all]' --group test --group lint --group deploy
+	@$(PIP) install --editable '.[server,tracing]' --group test --group tensorflow --group lint --group deploy
 	@touch $@ $(VENV)/engine
 
 $(VENV)/fuzz: $(VENV)/complete

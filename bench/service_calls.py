@@ -220,7 +220,7 @@ def fastest(part: Callable[[], object]) -> Seconds:
 def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A real server that has the models as a model root, and its address."""
     spool = CACHE.parent / "bench-spool"
-    command = [sys.executable, "-m", "tffreeze_server.rpc.main", "--port", "0", "--spool-dir", str(spool)]
+    command = [sys.executable, "-m", "tffreeze_server.server.main", "--port", "0", "--spool-dir", str(spool)]
     command += ["--model-root", f"bench={CACHE}", "--log-format", "json"]
     with started(command, r'"address": ?"([^"]+)"') as running:
         yield running

@@ -1,13 +1,16 @@
 """Change the code at random, one place at a time, and see whether the tests notice.
 
 Theory of operation. A mutant is the tree with one condition or one number changed: `<` becomes `<=`, `and` becomes
-`or`, `+` becomes `-`, 3 becomes 4. The sample is random, and the same for the same seed. The tests run once with
-coverage to learn which test executes which line, and how long it takes. Then each mutant meets the tests that execute
-its line, the quickest first. A mutant that these do not notice meets the whole of its area's tests too, as the tests
-that start a process are invisible to coverage. What is left has survived: a test is missing, or the code is dead, or
-the change makes no difference.
+`or`, `+` becomes `-`, 3 becomes 4. The sample is random, and the same for the same seed. The quick tests run once with
+coverage to learn which test executes which line, and how long it takes. Then each mutant meets the quick tests that
+execute its line, the quickest first, then those that an area names for its module. Only a mutant that these do not
+notice meets the dear ones: those that compare with TensorFlow, and those that start a process, which are invisible to
+coverage. What is left has survived: a test is missing, or the code is dead, or the change makes no difference.
 
-Mutants live in copies of the tree below `build/mutants`; the tree itself is never changed.
+A mutant counts as noticed where a test fails with the change and passes without it.
+
+Mutants live in copies of the tree below `build/mutants`; the tree itself is never changed. What is printed is a file
+for `--only`, which tries the survivors in it again; they are found though lines have moved since.
 """
 
 from __future__ import annotations
@@ -17,20 +20,26 @@ import ast
 import concurrent.futures
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from coverage.numbits import numbits_to_nums
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORK = REPOSITORY / "build" / "mutants"
-MAX_SECONDS = 400
-"""For one run of tests on one mutant: a change that makes a loop endless is noticed by that."""
+MAX_SECONDS = 1800
+"""For one run of tests on one mutant; one test may take `MAX_TEST_SECONDS`, which ends an endless loop."""
+MAX_TEST_SECONDS = 100
+FEW = 40
+"""Tests that most mutants do not survive, so they come first."""
+NOT_DEAR = ("-m", "not tensorflow")
+DEAR = ("-m", "tensorflow")
 
 
 @dataclass(frozen=True)
@@ -40,30 +49,53 @@ class Area:
     Attributes:
         sources: Folders and files of the code, without those in `others`.
         others: What belongs to another area.
-        tests: Folders of tests that run with coverage.
+        tests: Folders of tests that run with coverage, those marked `tensorflow` aside.
+        dear: Folders of tests that only survivors meet, all of them; beside those of `tests` marked `tensorflow`.
 
     """
 
     sources: tuple[str, ...]
     others: tuple[str, ...]
     tests: tuple[str, ...]
+    dear: tuple[str, ...]
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """By module: further files of tests, which execute it in a process of its own or when it is imported."""
 
 
-SERVER = "service/tffreeze_server/rpc"
+SERVER = ("service/tffreeze_server/rpc", "service/tffreeze_server/server")
+_PLANS = "tests/rpc/test_freeze_calls.py tests/rpc/test_model_roots.py tests/rpc/test_real_models.py"
+_PROCESS = "tests/server/test_process.py tests/server/test_parent.py"
+_FLAGS = "tests/server/test_config.py tests/server/test_docs.py"
+SERVER_ANSWERS = {
+    "planner_main": "tests/rpc/test_planners.py", "planner_process": "tests/rpc/test_planners.py",
+    "plan_request": _PLANS, "beneath": _PLANS, "messages": _PLANS,
+    "grpc_server": f"{_PROCESS} tests/server/test_compression.py tests/server/test_auth.py tests/server/test_tls.py",
+    "lifecycle": _PROCESS, "shutdown": _PROCESS, "run": _PROCESS, "health": _PROCESS, "reflection": _PROCESS,
+    "main": _PROCESS, "start": _PROCESS, "parent": _PROCESS, "port_file": _PROCESS,
+    "auth": "tests/server/test_auth.py tests/server/test_tls.py", "tls": "tests/server/test_tls.py",
+    "metrics": "tests/server/test_metrics.py",
+    "tracing": "tests/server/test_tracing.py", "observers": "tests/server/test_tracing.py",
+    "logs": "tests/server/test_process.py", "flags": _FLAGS, "config": _FLAGS, "settings": _FLAGS,
+}  # fmt: skip
 AREAS = {
     "engine": Area(
         ("service/tffreeze_server",),
-        (SERVER, "service/tffreeze_server/tfproto"),
-        tuple(
-            f"tests/{name}"
-            for name in "graph checkpoint resolve rewrite emit inspection hostile cli conformance".split()
-        ),
+        (*SERVER, "service/tffreeze_server/tfproto"),
+        tuple(f"tests/{name}" for name in "graph checkpoint resolve rewrite emit inspection".split()),
+        ("tests/hostile", "tests/cli", "tests/conformance"),
     ),
-    "server": Area((SERVER,), (), ("tests/rpc", "tests/server", "tests/contract", "tests/deploy")),
+    "server": Area(
+        SERVER,
+        (),
+        ("tests/rpc", "tests/server", "tests/contract"),
+        ("tests/rpc", "tests/server", "tests/deploy"),
+        SERVER_ANSWERS,
+    ),
     "client": Area(
-        ("client/tffreeze",),
+        ("client/tffreeze", "client/tffreeze_files"),
         ("client/tffreeze/v1",),
-        ("tests/client", "tests/cli", "tests/contract", "tests/rpc"),
+        ("tests/files", "tests/client", "tests/contract"),
+        ("tests/peers", "tests/cli"),
     ),
 }
 
@@ -84,6 +116,8 @@ class Mutant:
     Attributes:
         file: Below the repository.
         line: Of the change, from 1.
+        column: Of the change, from 1, in bytes.
+        text: The line.
         start: Offset of the replaced text, in bytes.
         end: Offset behind it.
         old: The replaced text.
@@ -93,13 +127,21 @@ class Mutant:
 
     file: str
     line: int
+    column: int
+    text: str
     start: int
     end: int
     old: str
     new: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.old.strip()} -> {self.new.strip()}"
+        change = f"{self.old.strip()} -> {self.new.strip()}"
+        return f"{self.file}:{self.line}:{self.column}: {change} | {self.text.strip()}"
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What stays where lines are put before it: its file; its column, change and line as text."""
+        return self.file, str(self).removeprefix(f"{self.file}:{self.line}:")
 
 
 def mutants_of(file: Path) -> Iterator[Mutant]:
@@ -122,7 +164,10 @@ def mutants_of(file: Path) -> Iterator[Mutant]:
             start = starts[first.end_lineno - 1] + first.end_col_offset
             end = starts[second.lineno - 1] + second.col_offset
         name = str(file.relative_to(REPOSITORY))
-        return Mutant(name, source[:start].count(b"\n") + 1, start, end, source[start:end].decode(), new)
+        line = source[:start].count(b"\n")
+        text = source[starts[line] : starts[line + 1]].decode()
+        old = source[start:end].decode()
+        return Mutant(name, line + 1, start - starts[line] + 1, text, start, end, old, new)
 
     for node in _code(ast.parse(source)):
         match node:
@@ -162,29 +207,55 @@ def _is_literal(value: ast.AST | None) -> bool:
     )
 
 
-def sample(area: Area, count: int, seed: int) -> list[Mutant]:
-    """A random choice of the mutants of an area that are still Python."""
+def all_of(area: Area) -> list[Mutant]:
+    """Every mutant of an area that is still Python."""
     files = [
         file
         for folder in area.sources
         for file in sorted((REPOSITORY / folder).rglob("*.py"))
         if not any(file.is_relative_to(REPOSITORY / other) for other in area.others)
     ]
-    everything = [mutant for file in files for mutant in mutants_of(file) if _compiles(mutant)]
+    return [mutant for file in files for mutant in mutants_of(file) if _compiles(mutant)]
+
+
+def sample(area: Area, count: int, seed: int) -> list[Mutant]:
+    """A random choice of the mutants of an area."""
+    everything = all_of(area)
     return random.Random(seed).sample(everything, min(count, len(everything)))
+
+
+def survivors(area: Area, printed: str) -> list[Mutant]:
+    """The mutants of an area that an earlier run printed as survivors; those whose line has changed are gone."""
+    found: dict[tuple[str, str], list[Mutant]] = {}
+    for mutant in all_of(area):
+        found.setdefault(mutant.place, []).append(mutant)
+    chosen = []
+    for entry in printed.splitlines():
+        if not entry.startswith("SURVIVED "):
+            continue
+        file, line, rest = entry.removeprefix("SURVIVED ").split(":", 2)
+        alike = found.get((file, rest), [])
+        if alike:
+            chosen.append(min(alike, key=lambda m: abs(m.line - int(line))))
+        else:
+            print("gone    ", entry.removeprefix("SURVIVED "), flush=True)
+    return chosen
 
 
 def _compiles(mutant: Mutant) -> bool:
     try:
-        ast.parse(_changed(mutant))
+        ast.parse(_changed(mutant, (REPOSITORY / mutant.file).read_bytes()))
     except SyntaxError:
         return False
     return True
 
 
-def _changed(mutant: Mutant) -> bytes:
-    source = (REPOSITORY / mutant.file).read_bytes()
+def _changed(mutant: Mutant, source: bytes) -> bytes:
     return source[: mutant.start] + mutant.new.encode() + source[mutant.end :]
+
+
+_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:randomly", "-o", f"timeout={MAX_TEST_SECONDS}")
+_NO_TESTS = 5
 
 
 class Tree:
@@ -215,22 +286,19 @@ class Tree:
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(REPOSITORY / name, self.folder / name)
 
-    def pytest(self, *arguments: str) -> bool:
-        """Whether the tests pass, in time."""
+    def failing(self, *arguments: str) -> str | None:
+        """Run tests until one fails; which that is, or None.
+
+        Args:
+            arguments: Of pytest.
+
+        Returns:
+            The test's name; empty where no test is to blame: nothing could be imported, or time was up.
+
+        """
         paths = [str(self.folder / "client"), str(self.folder / "service")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:randomly",
-            *arguments,
-        ]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", *_PLUGINS, *arguments]
         try:
             done = subprocess.run(
                 command,
@@ -242,8 +310,11 @@ class Tree:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return False
-        return done.returncode in (0, 5)
+            return ""
+        if done.returncode in (0, _NO_TESTS):
+            return None
+        failed = re.findall(r"^(?:FAILED|ERROR) (tests/.*?)(?: - .*)?$", done.stdout, re.MULTILINE)
+        return failed[0] if failed else ""
 
 
 @dataclass(frozen=True)
@@ -259,15 +330,20 @@ class Coverage:
 
 
 def measure(tree: Tree, area: Area) -> Coverage:
-    """Run the tests of an area once."""
+    """Run the quick tests of an area once."""
     data, durations = WORK / "coverage", WORK / "durations"
     data.unlink(missing_ok=True)
     os.environ["COVERAGE_FILE"] = str(data)
-    folders = [folder for folder in area.tests if (REPOSITORY / folder).exists()]
-    sources = [f"--cov={folder}" for folder in ("client/tffreeze", "service/tffreeze_server")]
-    tree.pytest(
-        *folders, *sources, "--cov-context=test", "--cov-report=", "--maxfail=1000", f"--junitxml={durations}"
+    folders = folders_of(area.tests)
+    sources = [f"--cov={folder}" for folder in ("client", "service/tffreeze_server")]
+    covered = (
+        "--cov-context=test",
+        "--cov-report=",
+        "--maxfail=1000",
+        "--continue-on-collection-errors",
+        f"--junitxml={durations}",
     )
+    tree.failing(*folders, *NOT_DEAR, *sources, *covered)
     seconds = _seconds(durations)
     found: dict[tuple[str, int], list[str]] = {}
     with sqlite3.connect(data) as database:
@@ -276,37 +352,64 @@ def measure(tree: Tree, area: Area) -> Coverage:
             " join file on file.id = file_id join context on context.id = context_id"
         )
         for path, context, numbits in rows:
-            test = context.partition("|")[0]
+            test = context.rpartition("|")[0]
             if not test:
                 continue
             for line in numbits_to_nums(numbits):
                 found.setdefault((os.path.relpath(path, tree.folder), line), []).append(test)
     return Coverage(
-        {place: sorted(set(tests), key=lambda t: seconds.get(t, 0.0)) for place, tests in found.items()}
+        {
+            place: sorted((t for t in set(tests) if t in seconds), key=lambda t: seconds[t])
+            for place, tests in found.items()
+        }
     )
 
 
 def _seconds(durations: Path) -> dict[str, float]:
+    """How long each test took that passed."""
     import xml.etree.ElementTree as ET
 
     found = {}
     for case in ET.parse(durations).iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            continue
         file = case.get("classname", "").replace(".", "/") + ".py"
         found[f"{file}::{case.get('name')}"] = float(case.get("time", 0))
     return found
 
 
-def is_noticed(mutant: Mutant, tree: Tree, area: Area, coverage: Coverage, most: int) -> bool:
-    """Whether a test fails on a mutant."""
+def is_noticed(mutant: Mutant, tree: Tree, area: Area, coverage: Coverage, given: argparse.Namespace) -> bool:
+    """Whether a test fails on a mutant, and does not fail without it."""
+    tests = coverage.tests.get((mutant.file, mutant.line), [])[: given.most]
+    answers = area.answers.get(Path(mutant.file).stem, "").split()
+    runs = [run for run in (tests[:FEW], tests[FEW:], answers) if run]
+    if any(_tells(run, mutant, tree, are_sound=True) for run in runs):
+        return True
+    dear = [] if given.quick else [[*folders_of(area.tests), *DEAR], folders_of(area.dear)]
+    return any(_tells(run, mutant, tree, are_sound=False) for run in dear)
+
+
+def folders_of(names: Iterable[str]) -> list[str]:
+    """The folders that there are."""
+    return [name for name in names if (REPOSITORY / name).exists()]
+
+
+def _tells(arguments: list[str], mutant: Mutant, tree: Tree, *, are_sound: bool) -> bool:
+    """Whether some tests tell a mutant from the code; those that have passed on the code are sound."""
     file = tree.folder / mutant.file
     original = file.read_bytes()
-    file.write_bytes(_changed(mutant))
-    try:
-        tests = coverage.tests.get((mutant.file, mutant.line), [])[:most]
-        folders = [folder for folder in area.tests if (REPOSITORY / folder).exists()]
-        return bool(tests and not tree.pytest(*tests)) or not tree.pytest(*folders)
-    finally:
-        file.write_bytes(original)
+    broken: list[str] = []
+    while True:
+        file.write_bytes(_changed(mutant, original))
+        try:
+            failed = tree.failing(*arguments, *(f"--deselect={test}" for test in broken))
+        finally:
+            file.write_bytes(original)
+        if failed is None:
+            return False
+        if are_sound or not failed or tree.failing(failed) is None:
+            return True
+        broken.append(failed)
 
 
 def main() -> int:
@@ -316,15 +419,17 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100, help="changes an area")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument(
-        "--most", type=int, default=400, help="tests that one mutant meets before all of its area's"
-    )
+    parser.add_argument("--most", type=int, default=400, help="quick tests that one mutant meets")
+    parser.add_argument("--quick", action="store_true", help="leave the dear tests out")
+    parser.add_argument("--only", type=Path, help="try the survivors again that this file of output names")
     parser.add_argument("--list", action="store_true", help="print the sample only")
     given = parser.parse_args()
     share = 1.0
     for name in given.areas:
         area = AREAS[name]
-        mutants = sample(area, given.count, given.seed)
+        mutants = (
+            survivors(area, given.only.read_text()) if given.only else sample(area, given.count, given.seed)
+        )
         if given.list:
             print(*mutants, sep="\n")
             continue
@@ -340,7 +445,7 @@ def main() -> int:
         ) -> bool:
             tree = free.pop()
             try:
-                return is_noticed(mutant, tree, area, coverage, given.most)
+                return is_noticed(mutant, tree, area, coverage, given)
             finally:
                 free.append(tree)
 
@@ -349,7 +454,7 @@ def main() -> int:
                 noticed += found
                 print("noticed " if found else "SURVIVED", mutant, flush=True)
         print(f"{name}: {noticed} of {len(mutants)} noticed", flush=True)
-        share = min(share, noticed / len(mutants))
+        share = min(share, noticed / max(len(mutants), 1))
     return 0 if share >= 0.95 else 1
 
 

@@ -8,7 +8,7 @@
     with tffreeze.Client("localhost:50051") as client:
         client.freeze("saved_model/", output="frozen.pb")
 
-Imports nothing heavy: each name is loaded when it is first used.
+`import tffreeze` is fast: each name is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import importlib
 
 from tffreeze._version import __version__
 
-TYPE_CHECKING = False  # `typing` would be half of what is imported before the first line of a program
+TYPE_CHECKING = False  # importing `typing` would double the start-up time
 if TYPE_CHECKING:
     from typing import Any
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tffreeze.capabilities import Capabilities, Limits
     from tffreeze.client import Client
     from tffreeze.connection import Tls
-    from tffreeze.convert import Shape
     from tffreeze.embedded import freeze, freeze_bytes, inspect
     from tffreeze.errors import (
         AccessError,
@@ -40,29 +39,32 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from tffreeze.events import Finished, FreezeEvent, Started, Working, Writing
-    from tffreeze.inspection import (
+    from tffreeze.options import FreezeArguments, ModelFiles, Names, StrPath
+    from tffreeze.output import Target
+    from tffreeze.remote import CallArguments, Delivery, RemoteArguments
+    from tffreeze.result import FreezeResult, FrozenBytes
+    from tffreeze.retry import Stop
+    from tffreeze.send import OnProgress
+    from tffreeze_common.inspection import (
         AssetInspection,
         Inspection,
+        NeedInspection,
         ObstacleInspection,
         SaverInspection,
         SignatureInspection,
         TensorInspection,
         VariableInspection,
+        VariableStatus,
     )
-    from tffreeze.options import FreezeArguments, ModelFiles, Names, StrPath
-    from tffreeze.output import Target
-    from tffreeze.remote import CallArguments, Delivery, RemoteArguments
-    from tffreeze.report import (
+    from tffreeze_common.report import (
         DroppedReport,
         InitializerReport,
         Report,
+        Shape,
         TensorReport,
         VariableReport,
         WarningReport,
     )
-    from tffreeze.result import FreezeResult, FrozenBytes
-    from tffreeze.retry import Stop
-    from tffreeze.send import OnProgress
 
 __all__ = [
     "AccessError",
@@ -85,6 +87,7 @@ __all__ = [
     "ModelFileError",
     "ModelFiles",
     "Names",
+    "NeedInspection",
     "NotFoundError",
     "ObstacleInspection",
     "OnProgress",
@@ -107,6 +110,7 @@ __all__ = [
     "UnavailableError",
     "VariableInspection",
     "VariableReport",
+    "VariableStatus",
     "WarningReport",
     "Working",
     "Writing",
@@ -118,38 +122,40 @@ __all__ = [
 ]
 
 _HOMES = {
-    "aio": ("AsyncClient",),
-    "capabilities": ("Capabilities", "Limits"),
-    "client": ("Client",),
-    "connection": ("Tls",),
-    "convert": ("Shape",),
-    "embedded": ("freeze", "freeze_bytes", "inspect"),
-    "events": ("Finished", "FreezeEvent", "Started", "Working", "Writing"),
-    "inspection": (
+    "tffreeze.aio": ("AsyncClient",),
+    "tffreeze.capabilities": ("Capabilities", "Limits"),
+    "tffreeze.client": ("Client",),
+    "tffreeze.connection": ("Tls",),
+    "tffreeze.embedded": ("freeze", "freeze_bytes", "inspect"),
+    "tffreeze.events": ("Finished", "FreezeEvent", "Started", "Working", "Writing"),
+    "tffreeze.options": ("FreezeArguments", "ModelFiles", "Names", "StrPath"),
+    "tffreeze.output": ("Target",),
+    "tffreeze.remote": ("CallArguments", "Delivery", "RemoteArguments"),
+    "tffreeze.result": ("FreezeResult", "FrozenBytes"),
+    "tffreeze.retry": ("Stop",),
+    "tffreeze.send": ("OnProgress",),
+    "tffreeze_common.inspection": (
         "AssetInspection",
         "Inspection",
+        "NeedInspection",
         "ObstacleInspection",
         "SaverInspection",
         "SignatureInspection",
         "TensorInspection",
         "VariableInspection",
+        "VariableStatus",
     ),
-    "options": ("FreezeArguments", "ModelFiles", "Names", "StrPath"),
-    "output": ("Target",),
-    "remote": ("CallArguments", "Delivery", "RemoteArguments"),
-    "report": (
+    "tffreeze_common.report": (
         "DroppedReport",
         "InitializerReport",
         "Report",
+        "Shape",
         "TensorReport",
         "VariableReport",
         "WarningReport",
     ),
-    "result": ("FreezeResult", "FrozenBytes"),
-    "retry": ("Stop",),
-    "send": ("OnProgress",),
 }
-"""The module of each public name; all others are exceptions."""
+"""The module of each public name. All other names are exceptions, in `errors`."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as many types as names
@@ -157,8 +163,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - as many types as names
         raise AttributeError(f"module 'tffreeze' has no attribute {name!r}")
     if name == "testing":
         return importlib.import_module("tffreeze.testing")
-    home = next((home for home, names in _HOMES.items() if name in names), "errors")
-    return getattr(importlib.import_module(f"tffreeze.{home}"), name)
+    home = next((home for home, names in _HOMES.items() if name in names), "tffreeze.errors")
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

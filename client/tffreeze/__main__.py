@@ -1,4 +1,4 @@
-"""The program `tffreeze`, and `python -m tffreeze`. Imports next to nothing before signals are taken care of."""
+"""The program `tffreeze`, and `python -m tffreeze`. Imports almost nothing before it handles signals."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The client for asyncio: the same names, the same results.
+"""The client for asyncio, with the same methods and results.
 
-A call runs in a thread, since it reads and writes local files, which would hold up an event loop. The threads are the
-client's own: calls take none from the event loop's default executor, which name lookups and others need, and wait for
-none there. Cancelling the task cancels the call, and waits until its thread has cleaned up.
+A call runs in a thread, because it reads and writes local files, which would block the event loop. The client has its
+own threads and does not use the event loop's default executor, which others need (name lookups, for example).
+Cancelling a task cancels its call and waits until the thread has cleaned up.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from tffreeze.capabilities import Capabilities
 from tffreeze.client import Client
 from tffreeze.connection import Tls, client_is_closed
 from tffreeze.events import FreezeEvent
-from tffreeze.inspection import Inspection
 from tffreeze.options import FreezeArguments, StrPath
 from tffreeze.output import Target
 from tffreeze.remote import Events, RemoteArguments
 from tffreeze.result import FreezeResult, FrozenBytes
 from tffreeze.retry import Stop
+from tffreeze_common.inspection import Inspection
 
 if TYPE_CHECKING:
     from typing import Unpack
 
 MAX_THREADS = 64
-"""Calls of one client at a time; further ones wait. A server takes as many of one caller, unless told otherwise."""
+"""Concurrent calls of one client; further ones wait. It equals a server's default `--max-jobs-per-caller`."""
 
 _T = TypeVar("_T")
 
@@ -37,7 +37,7 @@ _T = TypeVar("_T")
 class AsyncClient:
     """Calls tffreeze servers from asyncio; arguments and errors are those of `Client`.
 
-    Callbacks are called in another thread.
+    Callbacks run in another thread.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close all channels and end all threads; calls that are on their way are cancelled, and waited for."""
+        """Cancel running calls, wait for them, and close all channels and threads."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -89,9 +89,9 @@ class AsyncClient:
     async def freeze_events(
         self, model: StrPath, *, output: Target, **arguments: Unpack[RemoteArguments]
     ) -> AsyncGenerator[FreezeEvent, None]:
-        """Freeze a model and tell on the way how far it is: see `Client.freeze_events`.
+        """Freeze a model and report progress as events: see `Client.freeze_events`.
 
-        After a `break` the event loop closes the iterator a moment later; `contextlib.aclosing` does it at once.
+        After a `break` the event loop closes the iterator a moment later; `contextlib.aclosing` closes it at once.
         """
         stop = Stop()
         events = self._client.freeze_events(model, output=output, stop=stop, **arguments)
@@ -116,13 +116,13 @@ class AsyncClient:
         timeout_seconds: float | None = None,
         **options: Unpack[FreezeArguments],
     ) -> Inspection:
-        """Tell what a model is: see `Client.inspect`."""
+        """Inspect a model: see `Client.inspect`."""
         return await self._call(
             self._client.inspect, model, model_root=model_root, timeout_seconds=timeout_seconds, **options
         )
 
     async def capabilities(self, *, timeout_seconds: float | None = None) -> Capabilities:
-        """Tell what the server can do and what it allows: see `Client.capabilities`."""
+        """Ask for capabilities and limits: see `Client.capabilities`."""
         return await self._call(self._client.capabilities, timeout_seconds=timeout_seconds)
 
     async def _call(self, function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:  # noqa: ANN401 - whatever it takes
@@ -138,17 +138,17 @@ class AsyncClient:
         except asyncio.CancelledError:
             stop.stop()
             while not work.done():
-                with contextlib.suppress(asyncio.CancelledError):  # cancelled twice: it is on its way out
+                with contextlib.suppress(asyncio.CancelledError):  # cancelled twice: it is ending already
                     await asyncio.wait([work])
             if not work.cancelled():
-                work.exception()  # known: the call was cancelled
+                work.exception()  # mark the exception as retrieved: the call was cancelled
             raise
 
     async def _settled(self) -> None:
         while self._working:
             done, _ = await asyncio.wait([asyncio.wrap_future(work) for work in list(self._working)])
             for work in done:
-                work.exception()  # known to whoever asked for it
+                work.exception()  # mark the exception as retrieved: its caller gets it
 
     def _submit(self, function: Callable[..., _T], *arguments: Any) -> Future[_T]:  # noqa: ANN401 - whatever it takes
         work = self._threads.submit(function, *arguments)

@@ -1,18 +1,18 @@
-"""The C library's allocator, shown that megabytes come and go here.
+"""Tuning glibc's allocator for megabyte blocks.
 
-Messages are about a megabyte. At first glibc hands such blocks back to the system when they are freed, and gets them
-again page by page: 60,000 to 160,000 page faults to receive 1 GB, a third of the time. It learns from the first larger
-block that is freed: blocks up to that size are kept from then on, and at most twice as much of what is free at the
-end of an arena. Any process that has ever freed a large array has seen that. Facts: mallopt(3), "dynamic mmap
-threshold". Other C libraries have their own ways; it does nothing there.
+Messages are about a megabyte. At first glibc returns such blocks to the system when they are freed, and gets them
+back page by page: 60,000 to 160,000 page faults to receive 1 GB, a third of the time. When a larger block is freed,
+glibc raises its mmap threshold: it then keeps blocks up to that size, and at most twice that size at the end of an
+arena. Any process that has freed a large array has the same effect. Source: mallopt(3), "dynamic mmap threshold".
+With other C libraries this does nothing.
 """
 
 from __future__ import annotations
 
 _MAX_KEPT_BLOCK_BYTES = 8 << 20
-"""Larger ones, such as a large graph's, still go back at once."""
+"""Larger blocks, such as those of a large graph, are still returned at once."""
 
 
 def keep_freed_megabytes() -> None:
-    """Show the allocator of this process a block of some megabytes; nothing is written to it."""
+    """Allocate and free a block of some megabytes, which raises the threshold. Nothing is written to it."""
     bytearray(_MAX_KEPT_BLOCK_BYTES)

@@ -1,7 +1,7 @@
-"""Calling a function of the caller's: what it raises is the caller's, and must not look like ours.
+"""Calling the caller's callbacks, and passing on what they raise unchanged.
 
-An OSError of a callback is no output that cannot be written, and a TffreezeError of one is no failed attempt. So it
-travels wrapped up until no code of ours handles exceptions any more.
+An OSError of a callback does not mean that the output cannot be written, and a TffreezeError does not mean a failed
+attempt. So the exception is wrapped until it has left all our exception handlers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 
 class CallersError(Exception):
-    """What a function of the caller's raised.
+    """Wraps an exception of a callback.
 
     Attributes:
         error: The exception.
@@ -23,10 +23,10 @@ class CallersError(Exception):
 
 
 def call_back(function: Callable[[int, int], object] | None, done_bytes: int, total_bytes: int) -> None:
-    """Tell a callback, where there is one, how far it is.
+    """Call a callback, if there is one, with the progress.
 
     Raises:
-        CallersError: With what it raised.
+        CallersError: Wraps what it raised.
 
     """
     if function is None:

@@ -1,11 +1,11 @@
-"""What a server can do and what it allows: `GetCapabilitiesResponse` and `Limits` of the contract."""
+"""Capabilities and limits of a server: `GetCapabilitiesResponse` and `Limits` of the contract."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tffreeze.convert import as_json, read
+from tffreeze_common.dataclass_fields import as_json, from_message
 
 if TYPE_CHECKING:
     from tffreeze.v1 import freeze_service_pb2
@@ -24,12 +24,12 @@ _BOUNDS = {
     "max_call_seconds": (0, _MAX_INT32),
     "max_idle_seconds": (0, _MAX_INT32),
 }
-"""The least and the most that the contract allows for each limit."""
+"""Smallest and largest value of each limit that the contract allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a server allows; 0: no limit of its own."""
+    """The limits of a server; 0: no limit."""
 
     max_upload_bytes: int
     max_upload_files: int
@@ -49,7 +49,7 @@ class Capabilities:
 
     Attributes:
         server_version: Such as `0.1.0`.
-        limits: What it allows.
+        limits: Its limits.
         deliveries: Such as `content` and `splice`.
         model_roots: Names of the model roots that this caller may use.
 
@@ -65,7 +65,7 @@ class Capabilities:
         """Read the message of the contract.
 
         Raises:
-            ServiceError: INTERNAL: a limit is one that the contract does not allow.
+            ServiceError: INTERNAL: a value breaks the contract.
 
         """
         from tffreeze.parse import broken  # noqa: PLC0415 - `import tffreeze` needs no protobuf
@@ -74,18 +74,18 @@ class Capabilities:
         for name, (lowest, highest) in _BOUNDS.items():
             value = getattr(message.limits, name)
             if not lowest <= value <= highest:
-                raise broken(f"says that {name} is {value}, and {lowest} to {highest} is what it can be")
+                raise broken(f"announced {name} = {value}, which is not in {lowest} to {highest}")
         if not message.deliveries:
             raise broken("knows no delivery")
         names = {number: name for name, number in freeze_service_pb2.Delivery.items()}
         known = [names[number] for number in message.deliveries if number in names]
         return cls(
             message.server_version,
-            read(Limits, message.limits, {}),
+            from_message(Limits, message.limits),
             tuple(name.removeprefix("DELIVERY_").lower() for name in known),
             tuple(message.model_roots),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as what `json.dumps` takes."""
+        """Convert to a dict for `json.dumps`."""
         return as_json(self)

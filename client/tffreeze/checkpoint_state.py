@@ -1,21 +1,22 @@
-"""Which checkpoint is the newest in a folder: its text file `checkpoint`.
+"""The newest checkpoint of a folder, from its state file `checkpoint`.
 
 The file is a text-format `CheckpointState` (tensorflow/python/training/checkpoint_state.proto of TensorFlow 2.21), with
-names escaped as text format does: octal UTF-8, for one. It is read by protobuf's own parser, as the engine does, so
-that what is sent is what the engine will look for.
+names escaped as in text format, for example as octal UTF-8. It is parsed by protobuf, as in the engine, so that the
+client uploads the files that the engine will look for.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_file import open_local, read_local
+from tffreeze_files.layout import named_inside
 
 MAX_STATE_BYTES = 1 << 23
 
@@ -30,25 +31,21 @@ _FIELDS = (
     ("all_model_checkpoint_timestamps", _DOUBLE, True),
     ("last_preserved_timestamp", _DOUBLE, False),
 )
-"""Name, type and whether there are many of it."""
+"""Name, type, and whether the field is repeated."""
 
 
 def newest_checkpoint(state: Path) -> PurePosixPath:
-    """The prefix of the newest checkpoint, below the folder; of an absolute path only the last part counts.
+    """The prefix of the newest checkpoint, relative to the folder. Of an absolute path only the last part is used.
 
     Args:
         state: The text file.
 
     Raises:
-        ModelFileError: MALFORMED_CHECKPOINT: it names none, or one elsewhere; FILE_NOT_READABLE.
+        ModelFileError: MALFORMED_CHECKPOINT: it names none, or one outside of the folder; FILE_NOT_READABLE.
 
     """
-    named = _read(state)
-    windows = PureWindowsPath(named)
-    if named.startswith("/") or windows.is_absolute() or windows.drive:
-        named = windows.name
-    path = PurePosixPath(named)
-    if not any(path.parts) or ".." in path.parts or "\0" in named:
+    path = named_inside(_read(state))
+    if path is None:
         raise _malformed(state, "names no checkpoint in its folder")
     return path
 
@@ -58,11 +55,13 @@ def _read(state: Path) -> str:
     try:
         size_bytes = os.fstat(descriptor).st_size
         if size_bytes > MAX_STATE_BYTES:
-            raise _malformed(state, f"is {size_bytes} bytes long, and a list of checkpoints is short")
+            raise _malformed(state, f"is {size_bytes} bytes long, too long for a list of checkpoints")
         text = read_local(descriptor, state, size_bytes, 0).decode()
         message = text_format.Parse(text, _state_class()(), allow_unknown_field=True)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError):
-        raise _malformed(state, "is not the text that names the newest checkpoint") from None
+        raise _malformed(
+            state, "is not a checkpoint state file (text that names the newest checkpoint)"
+        ) from None
     finally:
         os.close(descriptor)
     path: str = message.model_checkpoint_path
@@ -71,7 +70,7 @@ def _read(state: Path) -> str:
 
 @functools.cache
 def _state_class() -> Any:  # noqa: ANN401 - made on the spot
-    """The message. The client has no generated code for TensorFlow's messages: this one is small."""
+    """Make the message class. The client has no generated code for TensorFlow's messages, and this one is small."""
     file = descriptor_pb2.FileDescriptorProto(
         name="tffreeze/client/checkpoint_state.proto", package="tffreeze.client", syntax="proto3"
     )

@@ -3,8 +3,8 @@
     with tffreeze.Client("localhost:50051") as client:
         client.freeze("saved_model/", output="frozen.pb")
 
-Of a local model only the graph and the checkpoint's index are sent, and the result is put together from the
-local weights (delivery SPLICE); where that cannot be, all is sent and comes back (CONTENT).
+For a local model the client sends only the graph and the checkpoint's index, and assembles the result from the
+local weights (delivery SPLICE). If that is impossible, it uploads everything and downloads the result (CONTENT).
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from tffreeze.capabilities import Capabilities
 from tffreeze.connection import Connection, Tls
 from tffreeze.errors import TffreezeError
 from tffreeze.events import Finished, FreezeEvent
-from tffreeze.inspection import Inspection
 from tffreeze.memory import MemoryOutput
 from tffreeze.options import FreezeArguments, StrPath, options_message
 from tffreeze.output import Target
 from tffreeze.parse import broken, read_message
 from tffreeze.remote import RemoteArguments, RemoteFreeze, model_source
 from tffreeze.result import FreezeResult, FrozenBytes
-from tffreeze.retry import Patience, Stop
+from tffreeze.retry import Patience, Stop, check_timeout
 from tffreeze.send import Sender
 from tffreeze.unary import call_unary
 from tffreeze.v1 import freeze_service_pb2
+from tffreeze_common.dataclass_fields import from_message
+from tffreeze_common.inspection import Inspection
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -40,12 +41,12 @@ class Client:
     """Calls tffreeze servers. Safe to use from several threads; a context manager that closes its channels.
 
     Args:
-        *addresses: Of one server or more that are alike: calls go round them. Such as `localhost:50051`.
-        tls: How to speak TLS; None: plaintext.
+        *addresses: One server, or several equal ones, such as `localhost:50051`. Calls rotate.
+        tls: TLS files; None: plaintext.
         token: A bearer token.
-        insecure: Send the token in plaintext to other machines too.
-        timeout_seconds: For a call and its retries; None: no limit.
-        max_attempts: How often to try what may succeed later.
+        insecure: Allow sending the token in plaintext to other machines.
+        timeout_seconds: Time limit for a call and its retries; None: no limit.
+        max_attempts: Number of attempts for a call that may succeed later.
 
     Raises:
         RequestError: INVALID_OPTION.
@@ -72,7 +73,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all channels; calls that are on their way are cancelled."""
+        """Close all channels and cancel running calls."""
         self._connection.close()
 
     def freeze(
@@ -87,12 +88,12 @@ class Client:
 
         Args:
             model: A local model, or with `model_root` a path below that root.
-            output: Where to write. A path appears whole or not at all.
-            stop: Lets another thread end the call.
+            output: A path, which appears complete or not at all, or a binary stream.
+            stop: Lets another thread cancel the call.
             **arguments: See `RemoteArguments` and `FreezeArguments`.
 
         Raises:
-            TffreezeError: Nothing was written to a path then.
+            TffreezeError: Nothing was written to a path.
 
         """
         return _last(self._events(model, output, stop, arguments))
@@ -105,16 +106,16 @@ class Client:
         stop: Stop | None = None,
         **arguments: Unpack[RemoteArguments],
     ) -> Generator[FreezeEvent, None, None]:
-        """Freeze a model as `freeze` does, and tell on the way how far it is.
+        """Freeze a model like `freeze`, and report progress as events.
 
-        The work goes on as the iterator is asked: whoever is away for too long is too slow for the server.
-        Leaving it before its end (`break`, `close`) ends the call and leaves no file.
+        The call advances only while you iterate: pause too long between events and the call fails with
+        CLIENT_TOO_SLOW. Leaving the iterator early (`break`, `close`) cancels the call and leaves no file.
 
         Yields:
-            What happens; the last one is `Finished`, with the result.
+            Events; the last one is `Finished`, with the result.
 
         Raises:
-            TffreezeError: Nothing was written to a path then.
+            TffreezeError: Nothing was written to a path.
 
         """
         return self._events(model, output, stop, arguments)
@@ -125,7 +126,7 @@ class Client:
         """Freeze a model in memory. For small models: `freeze` never holds the weights.
 
         Raises:
-            TffreezeError: INVALID_OPTION for `as_saved_model`: that is a directory.
+            TffreezeError: INVALID_OPTION for `as_saved_model`, which needs a directory; else as for `freeze`.
 
         """
         memory = MemoryOutput()
@@ -142,10 +143,10 @@ class Client:
         stop: Stop | None = None,
         **options: Unpack[FreezeArguments],
     ) -> Inspection:
-        """Tell what a model is, what would be frozen and what would stand in the way.
+        """Find out what a model contains, what a freeze would do and what would make it fail.
 
         Raises:
-            TffreezeError: For a model that cannot be read.
+            TffreezeError: The model cannot be read, or the call failed.
 
         """
         source, files = model_source(model, options, model_root, with_weights=False)
@@ -165,16 +166,16 @@ class Client:
                 raise sender.error
             response = read_message(freeze_service_pb2.InspectResponse, answer)
             if not response.inspection.kind:
-                raise broken("did not say what the model is")
-            return Inspection.from_message(response.inspection)
+                raise broken("sent an inspection without the model's kind")
+            return from_message(Inspection, response.inspection)
 
         return self._patience(timeout_seconds).run(attempt, watch)
 
     def capabilities(self, *, timeout_seconds: float | None = None, stop: Stop | None = None) -> Capabilities:
-        """Tell what the server can do and what it allows.
+        """Ask the server for its capabilities and limits.
 
         Raises:
-            TffreezeError: Where it cannot be asked.
+            TffreezeError: The call failed.
 
         """
         watch = stop or Stop()
@@ -198,6 +199,7 @@ class Client:
 
     def _patience(self, timeout_seconds: float | None) -> Patience:
         chosen = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        check_timeout(chosen)
         return Patience(chosen, self._max_attempts)
 
 

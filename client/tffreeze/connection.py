@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,24 +15,32 @@ from tffreeze._version import __version__
 from tffreeze.allocator import keep_freed_megabytes
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.loopback import is_loopback
+from tffreeze.options import check_utf8
 
 MAX_RESPONSE_BYTES = 64 << 20
-"""Chunks are small; a report grows with the number of variables, and this is the one of some hundred thousand."""
+"""Enough for the report of some hundred thousand variables; chunks are much smaller."""
 
 _IDENTITY_ONLY = 1
-"""The bit of what is not compressed: a kilobyte of gzip can become a gigabyte, and our servers send none."""
+"""Accept uncompressed messages only: a kilobyte of gzip can become a gigabyte."""
+
+_URL = re.compile(r"https?:", re.IGNORECASE)
+_PORT = re.compile(r"^(?!unix)(?:.*[^:])?:([0-9]+)$", re.DOTALL)
+_MAX_PORT = (1 << 16) - 1
+_MAX_PORT_DIGITS = 5
+_WITH_COMMAS = ("ipv4:", "ipv6:", "unix:", "unix-abstract:")
+"""Schemes whose addresses may hold commas."""
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How to speak TLS. All are PEM.
+    """TLS files, as PEM bytes.
 
     Attributes:
-        root_certificates: Whom to trust; None: whom the system's gRPC trusts.
-        certificate: The client's own chain, for mutual TLS.
-        private_key: Its key.
+        root_certificates: CA certificates to trust. None: gRPC's default.
+        certificate: The client's certificate chain, for mutual TLS.
+        private_key: Its private key.
 
     """
 
@@ -41,13 +50,13 @@ class Tls:
 
 
 class Connection:
-    """Channels to one or more servers, opened when first used; calls go round them.
+    """Channels to one or more servers, opened when first used. Calls rotate.
 
     Args:
         addresses: Such as `localhost:50051`, `dns:///freeze.example:50051` or `unix:///run/tffreeze.sock`.
         tls: None: plaintext.
-        token: A bearer token; goes over TLS or to this machine only.
-        insecure: Send the token in plaintext to other machines too.
+        token: A bearer token. It is sent over TLS or to this machine only.
+        insecure: Allow sending the token in plaintext to other machines.
 
     Raises:
         RequestError: INVALID_OPTION.
@@ -63,11 +72,16 @@ class Connection:
             )
         if token is not None and not all("!" <= letter <= "~" for letter in token):
             raise error_for(
-                "INVALID_OPTION", "The token holds what no token can: spaces, or more than ASCII."
+                "INVALID_OPTION",
+                "The token contains spaces or characters that are not ASCII. Check the token file.",
             )
+        for address in addresses:
+            _check_address(address)
+        if tls is not None:
+            _check_tls(tls)
         far = next((address for address in addresses if not is_loopback(address)), None)
         if token and tls is None and far and not insecure:
-            message = f"The token would go to {far!r} in plaintext. Give `tls`, or `insecure=True` to send it anyhow."
+            message = f"The token would go to {far!r} in plaintext. Give `tls`, or `insecure=True` to send it anyway."
             raise error_for("INVALID_OPTION", message, far)
         self._addresses = tuple(addresses)
         self._tls = tls
@@ -78,7 +92,7 @@ class Connection:
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     def next_channel(self) -> tuple[str, grpc.Channel]:
-        """The address whose turn it is, and its channel.
+        """The next address in rotation, and its channel.
 
         Raises:
             RequestError: INVALID_OPTION: the client is closed.
@@ -93,7 +107,7 @@ class Connection:
             return address, self._channels[address]
 
     def begin(self, call: Callable[[], _T]) -> _T:
-        """Begin a call on a channel that another thread may have closed meanwhile.
+        """Start a call on a channel that another thread may have closed.
 
         Raises:
             RequestError: INVALID_OPTION: the client is closed.
@@ -101,13 +115,13 @@ class Connection:
         """
         try:
             return call()
-        except ValueError:  # what gRPC raises for a closed channel
+        except ValueError:  # gRPC raises it for a closed channel
             if self._is_closed:
                 raise client_is_closed() from None
             raise
 
     def close(self) -> None:
-        """Close all channels; calls that are on their way are cancelled, and there are no further ones."""
+        """Close all channels, cancel running calls and refuse further ones."""
         with self._lock:
             self._is_closed = True
             for channel in self._channels.values():
@@ -122,7 +136,7 @@ class Connection:
             ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_ONLY),
         ]
         if is_loopback(address):
-            options.append(("grpc.enable_http_proxy", 0))  # what stays on this machine goes through no other
+            options.append(("grpc.enable_http_proxy", 0))  # a call to this machine must not use a proxy
         if self._tls is None:
             return grpc.insecure_channel(address, options)
         tls = self._tls
@@ -130,6 +144,37 @@ class Connection:
         return grpc.secure_channel(address, credentials, options)
 
 
+def _check_address(address: str) -> None:
+    """Refuse what gRPC would take for something else, or look up as the name of a host, again and again."""
+    check_utf8(address)
+    port = _PORT.search(address)
+    if not address or any(map(str.isspace, address)) or _URL.match(address):
+        why = "is no address"
+    elif "," in address and not address.startswith(_WITH_COMMAS):
+        why = "is more than one address: give each by itself"
+    elif port and (len(port[1]) > _MAX_PORT_DIGITS or int(port[1]) > _MAX_PORT):
+        why = f"has the port {port[1]}, and {_MAX_PORT} is the highest"
+    else:
+        return
+    raise error_for("INVALID_OPTION", f"{address!r} {why}. An address is such as `localhost:50051`.", address)
+
+
+def _check_tls(tls: Tls) -> None:
+    """Refuse what is not PEM. gRPC only logs that, and ends the process where a certificate has no key."""
+    for name, data, mark in (
+        ("root_certificates", tls.root_certificates, b"-----BEGIN CERTIFICATE-----"),
+        ("certificate", tls.certificate, b"-----BEGIN CERTIFICATE-----"),
+        ("private_key", tls.private_key, b"PRIVATE KEY-----"),
+    ):
+        if data is not None and mark not in data:
+            raise error_for(
+                "INVALID_OPTION", f"The `{name}` of TLS is not PEM: it has no {mark.decode()!r}.", name
+            )
+    if (tls.certificate is None) is not (tls.private_key is None):
+        message = "A client's certificate is of no use without its private key, nor the key alone: give both, or none."
+        raise error_for("INVALID_OPTION", message)
+
+
 def client_is_closed() -> TffreezeError:
     """Make the error for a call after `close`."""
-    return error_for("INVALID_OPTION", "The client is closed. Make a new one, or close it later.")
+    return error_for("INVALID_OPTION", "The client is closed. Create a new one, or close it later.")

@@ -1,17 +1,17 @@
-"""What can go wrong, as exceptions that a caller can branch on.
+"""The exceptions of the client.
 
 Every error is a `TffreezeError` with the `reason` of the contract (`tffreeze.v1.ErrorReason`, without its
-prefix). The class says whose turn it is to act:
+prefix). The class says what to do:
 
     TffreezeError
-    ├── RequestError            ask for something else
-    │   ├── NotFoundError       what was named is not there
-    │   └── AccessError         the server does not let this caller
+    ├── RequestError            change the request
+    │   ├── NotFoundError       something named does not exist
+    │   └── AccessError         this caller is not allowed
     ├── ModelFileError          the model or checkpoint is damaged
-    └── ServiceError            the service's or the machine's fault
-        ├── BusyError           not now: try again later
-        ├── UnavailableError    the server cannot be reached, or is about to end: try again
-        └── TimeLimitError      the time was over
+    └── ServiceError            a problem of the service or the machine
+        ├── BusyError           try again later
+        ├── UnavailableError    the server cannot be reached, or is shutting down: try again
+        └── TimeLimitError      the time limit was reached, or the call was cancelled
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tffreeze.printable import printable
 
 
 class TffreezeError(Exception):
-    """A call that did not give what was asked for.
+    """A call failed.
 
     Attributes:
         reason: The name of the `ErrorReason`, such as `CHECKPOINT_NOT_FOUND`.
-        message: Whole sentences for a person, with the next step.
-        subject: What it is about (a node, variable, key, tag or file); empty where there is no one thing.
+        message: Sentences for a person, with the next step.
+        subject: The node, variable, key, tag or file that the error is about; empty if there is no single one.
         retryable: Whether the same call may succeed later: the server said so, or could not be reached.
-        retry_after_seconds: How long the server asks to wait before; None: it does not say.
+        retry_after_seconds: The delay that the server asks for; None if it asks for none.
 
     """
 
@@ -44,7 +44,7 @@ class TffreezeError(Exception):
         self.retryable = retryable
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let `pickle` and `copy` make it anew without the constructor, whose arguments are not `args`."""
+        """Let `pickle` and `copy` skip the constructor, whose arguments are not `args`."""
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # untyped
 
     def __str__(self) -> str:
@@ -52,35 +52,35 @@ class TffreezeError(Exception):
 
 
 class RequestError(TffreezeError):
-    """The request cannot be fulfilled: ask for something else."""
+    """The request cannot be fulfilled: change it."""
 
 
 class NotFoundError(RequestError):
-    """What the request names is not there."""
+    """Something that the request names does not exist."""
 
 
 class AccessError(RequestError):
-    """The server does not let this caller do this."""
+    """The server does not allow this caller to do this."""
 
 
 class ModelFileError(TffreezeError):
-    """A file is not what it says it is: damaged, cut short, unreadable."""
+    """A file is damaged, truncated or unreadable."""
 
 
 class ServiceError(TffreezeError):
-    """The service, or the machine it runs on, is at fault."""
+    """A problem of the service, or of the machine that it runs on."""
 
 
 class BusyError(ServiceError):
-    """The service has no room now: try again later."""
+    """The service is busy: try again later."""
 
 
 class UnavailableError(ServiceError):
-    """The service cannot be reached, or is about to end: try again."""
+    """The service cannot be reached, or is shutting down: try again."""
 
 
 class TimeLimitError(ServiceError):
-    """The time for the call was over, or it was cancelled."""
+    """The call reached its time limit, or was cancelled."""
 
 
 CLASSES: dict[str, type[TffreezeError]] = {
@@ -137,5 +137,5 @@ CLASSES: dict[str, type[TffreezeError]] = {
 
 
 def error_for(reason: str, message: str, subject: str = "", *, retryable: bool = False) -> TffreezeError:
-    """Make the exception for a reason; a `ServiceError` for one that the contract does not have."""
+    """Make the exception for a reason; a `ServiceError` for an unknown one."""
     return CLASSES.get(reason, ServiceError)(reason, message, subject, retryable=retryable)

@@ -1,8 +1,8 @@
-"""What a freeze by a server tells on its way, one after the other.
+"""The events of a freeze on a server, in their order.
 
     Working …, Started, Writing …, Finished
 
-Where an attempt fails and another is made, it begins anew: before `Finished` nothing is final.
+If an attempt fails and is retried, the events start over. Only `Finished` is final.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tffreeze.report import Report
     from tffreeze.result import FreezeResult
+    from tffreeze_common.report import Report
 
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """The server receives the model, or works on it.
+    """The server is receiving or planning.
 
     Attributes:
-        stage: `QUEUED`, `RECEIVING` or `PLANNING`; `UNSPECIFIED` for one that this client does not know.
-        received_bytes: Bytes of files that the server has received.
-        upload_bytes: Bytes of files that it will have received.
+        stage: `QUEUED`, `RECEIVING` or `PLANNING`; `UNSPECIFIED` for a stage that this client does not know.
+        received_bytes: Bytes of files received so far.
+        upload_bytes: Bytes of the whole upload.
 
     """
 
@@ -33,11 +33,11 @@ class Working:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What the result will be is known; no byte of it has come.
+    """The report is known; no byte of the result has arrived yet.
 
     Attributes:
         report: What was frozen from what.
-        total_bytes: Bytes that there will be, assets included.
+        total_bytes: Size of the result, assets included.
 
     """
 
@@ -47,11 +47,11 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The result is being written; told for every megabyte or so, and for the last byte.
+    """The result is being written. One event for about every megabyte, and one for the last byte.
 
     Attributes:
-        done_bytes: Bytes that were written.
-        total_bytes: Bytes that there will be.
+        done_bytes: Bytes written so far.
+        total_bytes: Size of the result.
 
     """
 
@@ -61,10 +61,10 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The result is whole, right, and where it was asked for. The last one.
+    """The result is complete, checked, and at its target. The last event.
 
     Attributes:
-        result: What `freeze` would have given.
+        result: What `freeze` returns.
 
     """
 

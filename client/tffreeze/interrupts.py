@@ -1,19 +1,18 @@
-"""SIGINT and SIGTERM: how a program ends by them, from its first line to its last, without a traceback.
+"""Ending the program on SIGINT and SIGTERM, at any time and without a traceback.
 
-A signal can come while modules are imported, in the middle of a callback whose exceptions Python only prints, or
-while the interpreter shuts down. An exception is of no use there, and nothing has been written that would have to
-be removed: the process ends on the spot. Only while an output is being written is an exception raised,
-so that what has a temporary name is removed.
+A signal can arrive while modules are imported, inside a callback whose exceptions Python only prints, or while the
+interpreter shuts down. An exception would not work there, and there is nothing to clean up: the process exits at
+once. Only while an output is written, a signal raises an exception, so that temporary files are removed.
 """
 
 from __future__ import annotations
 
-# Not `signal`: it makes enums, and a signal could come while it does.
+# Not `signal`: it creates enums on import, and a signal could arrive meanwhile.
 import _signal as signal  # type: ignore[import-not-found]  # typeshed does not have it
 import os
 import sys
 
-TYPE_CHECKING = False  # `typing` would be half of what is imported before the first line of a program
+TYPE_CHECKING = False  # importing `typing` would double the start-up time
 if TYPE_CHECKING:
     from collections.abc import Callable
     from sys import UnraisableHookArgs
@@ -23,16 +22,16 @@ if TYPE_CHECKING:
     Handler = Callable[[int, FrameType | None], NoReturn]
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
-"""How the process ends, as a shell would say it: 128 and the number of the signal."""
+"""Exit codes, as a shell reports them: 128 plus the signal's number."""
 
 
 def end_at_once() -> None:
-    """End by a signal on the spot. A signal that is ignored, as by programs in the background, stays ignored."""
+    """Exit at once on a signal. An ignored signal, as for background programs, stays ignored."""
     _handle_with(_end)
 
 
 class RaisedSignals:
-    """A context manager: while the block runs, a signal ends the program by SystemExit."""
+    """A context manager: while the block runs, a signal raises SystemExit."""
 
     def __enter__(self) -> None:
         self._hook = sys.unraisablehook
@@ -45,7 +44,7 @@ class RaisedSignals:
 
 
 def _end_if_swallowed(unraisable: UnraisableHookArgs) -> None:
-    """Python only prints what is raised in a callback of its own, such as a destructor, and goes on."""
+    """Exit although Python only prints an exception of a destructor and continues."""
     if isinstance(unraisable.exc_value, SystemExit):
         os._exit(unraisable.exc_value.code)  # type: ignore[arg-type]  # one of EXIT_CODES
     sys.__unraisablehook__(unraisable)

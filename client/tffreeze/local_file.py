@@ -1,4 +1,4 @@
-"""The caller's own files, as they were declared to a server."""
+"""The caller's own files, as declared to a server."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tffreeze.errors import error_for
 from tffreeze_files.reader import NotReadableError, not_readable, open_regular
 
 COPY_BYTES = 1 << 18
-"""How much of a local file is in memory at once: small enough for the cores' caches."""
+"""Bytes of a local file in memory at once: small enough for the CPU's caches."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file that a server may want.
+    """A file that a server may ask for.
 
     Attributes:
         name: Its path in the upload.
-        path: Where it is.
+        path: Its local path.
         size_bytes: Its size.
-        is_weights: Whether it holds nothing but the bytes of tensors: it need not be sent.
+        is_weights: Whether it contains only tensor bytes, so that it need not be uploaded.
 
     """
 
@@ -32,7 +32,7 @@ class LocalFile:
 
 
 def open_local(path: Path) -> int:
-    """Open a file to read it; a pipe or a device that has taken its place is refused, and not waited for.
+    """Open a file for reading. Refuses a pipe or a device that has replaced it, without blocking.
 
     Returns:
         A file descriptor.
@@ -51,10 +51,10 @@ def open_local(path: Path) -> int:
 
 
 def read_local(descriptor: int, path: Path, length_bytes: int, offset_bytes: int) -> bytes:
-    """Read exactly so many bytes.
+    """Read exactly `length_bytes`.
 
     Raises:
-        ModelFileError: FILE_NOT_READABLE; it has become shorter, too.
+        ModelFileError: FILE_NOT_READABLE, also if the file was truncated.
 
     """
     data = b""
@@ -62,7 +62,7 @@ def read_local(descriptor: int, path: Path, length_bytes: int, offset_bytes: int
         while len(data) < length_bytes:
             more = os.pread(descriptor, length_bytes - len(data), offset_bytes + len(data))
             if not more:
-                message = f"The file {str(path)!r} has become shorter while it was read. Freeze it again."
+                message = f"The file {str(path)!r} was truncated while tffreeze read it. Freeze again."
                 raise error_for("FILE_NOT_READABLE", message, path.name)
             data = data + more if data else more
     except OSError as error:

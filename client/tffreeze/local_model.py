@@ -1,8 +1,8 @@
-"""Which files of a local model a server needs, and under which names it gets them.
+"""Which files of a local model a server needs, and their names in the upload.
 
-A freeze reads the model's own file, the checkpoint's index and state file, and weights only where they must be
-put together. What is sent keeps its names below one folder for each part, so that messages of a
-server name files as the caller does:
+A freeze reads the model's file, the checkpoint's index and its state file. It reads weights only if it must assemble or
+decode them. Uploaded files keep their names below one folder for each part, so that the server's messages name
+files as the caller does:
 
     model/NAME            the file, or the SavedModel directory of that name
     checkpoint/…          files of the checkpoint
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.local_file import LocalFile, open_local
-from tffreeze.options import FreezeArguments, StrPath
+from tffreeze.options import FreezeArguments, StrPath, check_utf8
 from tffreeze_files.layout import (
     SAVED_MODEL_FILES,
     checkpoint_beside,
@@ -45,11 +45,11 @@ class LocalModel:
     """A model and its files.
 
     Attributes:
-        files: In the order in which they are declared.
+        files: In the order of declaration.
         model: The path of the model in the upload.
-        checkpoint: That of the checkpoint; empty: none was given.
-        saver: That of the saver file; empty: none was given.
-        op_list: That of the op list; empty: none was given.
+        checkpoint: The path of the checkpoint in the upload; empty if not given.
+        saver: The path of the saver file; empty if not given.
+        op_list: The path of the op list; empty if not given.
 
     """
 
@@ -60,7 +60,7 @@ class LocalModel:
     op_list: str
 
     def source(self, *, with_weights: bool) -> model_pb2.ModelSource:
-        """Declare the files, weights as absent where they are not sent."""
+        """Declare the files. Weights that are not sent are declared absent."""
         from tffreeze.v1 import model_pb2  # noqa: PLC0415 - `import tffreeze` needs no protobuf
 
         upload = model_pb2.Upload()
@@ -82,6 +82,7 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
     Raises:
         NotFoundError: MODEL_NOT_FOUND or CHECKPOINT_NOT_FOUND.
         ModelFileError: FILE_NOT_READABLE.
+        RequestError: INVALID_OPTION: the name of a file is not UTF-8.
 
     """
     found: dict[str, Path] = {}
@@ -92,16 +93,19 @@ def find_model(model: StrPath, options: FreezeArguments) -> LocalModel:
         file = str(error.filename or model)
         message = f"The file {file!r} cannot be read: {error.strerror}. Check its permissions and its disk."
         raise error_for("FILE_NOT_READABLE", message, file) from None
-    except ValueError:  # what Python raises for names that no file system call takes
-        message = f"There is no model {str(model)!r}, or no file of it: a name cannot hold a zero byte."
+    except ValueError:  # Python raises it for names that no system call accepts
+        message = (
+            f"There is no model {str(model)!r}: its name, or the name of one of its files, has a zero byte."
+        )
         raise error_for("MODEL_NOT_FOUND", message, str(model)) from None
+    check_utf8(*found)
     return LocalModel(files, name, location, names["saver"], names["op_list"])
 
 
 def input_files(model: StrPath, options: FreezeArguments) -> list[Path]:
-    """List the files of a model on this machine that a freeze may read, assets among them.
+    """List the local files that a freeze may read, including assets.
 
-    Where something is missing, those that were found before it: the freeze itself says what is wrong.
+    If something is missing, the list ends there; the freeze itself reports the error.
     """
     found: dict[str, Path] = {}
     with_assets: FreezeArguments = {**options, "as_saved_model": True}
@@ -111,7 +115,7 @@ def input_files(model: StrPath, options: FreezeArguments) -> list[Path]:
 
 
 def _add_all(found: dict[str, Path], path: Path, options: FreezeArguments) -> tuple[str, str, dict[str, str]]:
-    """Add all files; gives the paths of model and checkpoint in the upload, and those of the other parts."""
+    """Add all files; return the paths of model and checkpoint in the upload, and those of the other parts."""
     checkpoint = options.get("checkpoint")
     name = _add_model(found, path, own_checkpoint=not checkpoint, assets=bool(options.get("as_saved_model")))
     names = {part: _add_file(found, part, options.get(part)) for part in ("saver", "op_list")}  # type: ignore[arg-type]  # paths, or None
@@ -129,7 +133,7 @@ def _add_model(found: dict[str, Path], path: Path, *, own_checkpoint: bool, asse
         folder, name = path, f"model/{_plain(path.resolve().name)}"
         files = [file for file in SAVED_MODEL_FILES if (path / file).is_file()]
         if not files:
-            message = f"The directory {str(path)!r} holds neither saved_model.pb nor saved_model.pbtxt."
+            message = f"The directory {str(path)!r} has no saved_model.pb or saved_model.pbtxt: it is no SavedModel."
             raise error_for("MODEL_NOT_FOUND", message, path.name)
         found[f"{name}/{files[0]}"] = path / files[0]
     else:
@@ -156,7 +160,7 @@ def _add_file(found: dict[str, Path], part: str, path: StrPath | None) -> str:
 
 
 def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
-    """Add the files of a checkpoint; gives its path in the upload."""
+    """Add the files of a checkpoint; return its path in the upload."""
     if location.is_dir() and is_saved_model(location) and not (location / STATE_FILE).is_file():
         location = checkpoint_of(location)
     if location.is_dir():
@@ -183,15 +187,16 @@ def _add_checkpoint(found: dict[str, Path], location: Path) -> str:
 
 
 def _add_named(found: dict[str, Path], location: Path, folder: str) -> bool:
-    """Add the files of a checkpoint named by its prefix, its pattern or any of its files; False: there are none."""
+    """Add the files of a checkpoint named by its prefix, its pattern or any of its files; False if there are none."""
     part = _PART.fullmatch(location.name)
     prefixes = {location.name, part["prefix"]} if part else {location.name}
+    prefixes -= {".", ".."}  # folders, not names of files
     added = [_add_parts(found, location.with_name(prefix), folder) for prefix in sorted(prefixes)]
     return any(added)
 
 
 def _add_parts(found: dict[str, Path], prefix: Path, folder: str) -> bool:
-    """Add what belongs to a prefix of a V1 or V2 checkpoint; False where there is nothing."""
+    """Add the files of a V1 or V2 checkpoint with this prefix; False if there are none."""
     parts = {
         f"{folder}/{entry.name}": entry
         for entry in (prefix.parent.iterdir() if prefix.parent.is_dir() else ())
@@ -212,7 +217,7 @@ def _belongs(name: str, prefix: str) -> bool:
 
 def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
     """Every file below a folder, by the name it will have."""
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_raise_unless_missing):
         folders.sort()
         for file in sorted(files):
             path = Path(parent, file)
@@ -220,9 +225,14 @@ def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
                 yield f"{name}/{path.relative_to(folder).as_posix()}", path
 
 
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
 def _plain(name: str) -> str:
     """A name that the contract allows: it is only shown."""
-    return re.sub(r"[\\\0]", "_", name) or "model"
+    return re.sub(r"[\\\0\ud800-\udfff]", "_", name) or "model"
 
 
 def _local_file(name: str, path: Path) -> LocalFile:
@@ -235,5 +245,5 @@ def _local_file(name: str, path: Path) -> LocalFile:
 
 
 def sent(files: Iterable[LocalFile], *, with_weights: bool) -> Iterator[tuple[int, LocalFile]]:
-    """The files whose bytes are sent, each with its index."""
+    """Select the files to upload, each with its index."""
     return ((index, file) for index, file in enumerate(files) if with_weights or not file.is_weights)

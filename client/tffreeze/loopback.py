@@ -1,8 +1,8 @@
-"""Whether the target of a channel is on this machine, whoever runs the name service or a proxy.
+"""Whether the target of a channel is on this machine, without trusting name servers or proxies.
 
-A target is what gRPC's naming documentation says (github.com/grpc/grpc, doc/naming.md): an address, or
+gRPC's naming documentation defines targets (github.com/grpc/grpc, doc/naming.md): an address, or
 `SCHEME:ADDRESS`, where `dns`, `ipv4` and `ipv6` may have an authority between `//` and `/`, and `ipv4` and `ipv6`
-take a list. What is not known for sure to be on this machine is elsewhere.
+take a list. When in doubt, a target is on another machine.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ipaddress
 import re
 
 _UNIX = re.compile(r"unix(-abstract)?:[A-Za-z0-9._~!$&'()*+,;=:@/-]+")
-"""What gRPC takes for a path: after other characters it would look up a host named `unix`."""
+"""What gRPC accepts as a path; with other characters it would look up a host named `unix`."""
 
 _SCHEMES = re.compile(r"(?P<scheme>dns|ipv4|ipv6):(///)?(?P<addresses>.*)", re.DOTALL)
 _WITH_PORT = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(:[0-9]{1,5})?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MemoryOutput:
-    """Takes the one file of a result; another attempt begins it anew."""
+    """Receives the only file of a result. Another attempt starts over."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -15,7 +15,7 @@ class MemoryOutput:
         return b"".join(self._pieces)
 
     def begin(self, name: str, size_bytes: int) -> None:  # noqa: ARG002 - no room is taken for what may not come
-        """Forget what an attempt before has written."""
+        """Forget what the previous attempt has written."""
         self._pieces.clear()
 
     def write(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Where a result goes: a file or a directory that appears whole or not at all, a stream, or memory."""
+"""Where a result goes: a file or directory that appears complete or not at all, a stream, or memory."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from tffreeze_files import writer
 
 
 class Output(Protocol):
-    """Takes the files of a result, one after the other."""
+    """Receives the files of a result, one after another."""
 
     def begin(self, name: str, size_bytes: int) -> None:
-        """Go on with the next file."""
+        """Start the next file."""
 
     def write(self, data: bytes) -> None:
-        """Go on writing it."""
+        """Write to the current file."""
 
 
 Target = StrPath | BinaryIO
 
 
 def is_path(target: Target) -> bool:
-    """Whether a result goes to a path; anything else is a stream."""
+    """Whether this is a path; anything else is a stream."""
     return isinstance(target, (str, os.PathLike))
 
 
 def check_output(
     target: Target, inputs: Iterable[Path] = (), *, as_saved_model: bool = False, role: str = writer.INPUT
 ) -> None:
-    """Check that a result can be where it is wanted, before any work.
+    """Check that a result can be written to its target, before any work.
 
     Args:
-        target: A path, or a stream, which is not looked at.
-        inputs: Files that are read: none may be the output.
+        target: A path; a stream is not checked.
+        inputs: Files that are read. None may be the output.
         as_saved_model: Whether it is a directory.
-        role: What the inputs are, for the message.
+        role: Description of the inputs, for the message.
 
     Raises:
         RequestError: OUTPUT_NOT_WRITABLE.
@@ -71,16 +71,16 @@ def open_output(target: Target, *, as_saved_model: bool, fsync: bool = False) ->
 
 
 class StreamOutput:
-    """A binary stream: nothing is taken back."""
+    """A binary stream. What was written stays written."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     def begin(self, name: str, size_bytes: int) -> None:
-        """All files but the first belong to SavedModels, which are no streams."""
+        """Do nothing: only a SavedModel has several files, and it is never a stream."""
 
     def write(self, data: bytes) -> None:
-        """Write all of it; a raw stream may take less at once."""
+        """Write all of it. A raw stream may accept less at once."""
         rest = memoryview(data)
         while rest:
             written_bytes: int | None = self._stream.write(rest)
@@ -89,7 +89,7 @@ class StreamOutput:
 
 @contextlib.contextmanager
 def output_failures() -> Iterator[None]:
-    """Raise the client's exception for an output that cannot be written."""
+    """Turn an OutputError into the client's exception."""
     try:
         yield
     except writer.OutputError as error:
@@ -97,7 +97,7 @@ def output_failures() -> Iterator[None]:
 
 
 def as_tffreeze_error(error: writer.OutputError) -> TffreezeError:
-    """Make the exception. This machine's full disk, unlike a server's, does not get empty by trying again."""
+    """Make the exception. A retry helps if a server's disk is full, but not if this machine's is."""
     made = error_for(error.reason, error.message, error.subject)
     made.retryable = False
     return made

@@ -1,27 +1,34 @@
-"""From the bytes that a server sent to a message of the contract.
+"""Parsing messages of a server.
 
 An empty message takes two bytes on the wire and a hundred in memory: 64 MiB could become 4 GB. So the fields of a
-larger message are counted before protobuf reads it.
+larger message are counted before protobuf reads it. The server decides how long that takes, so the walk is quick:
+half a second for as many fields as are allowed, whatever they are.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from tffreeze.errors import TffreezeError, error_for
+from tffreeze_common.wire import FIXED32, FIXED64, LENGTH, VARINT, WireError, read_varint
 
 MAX_FIELDS = 2_000_000
-"""Of one message: a report has about ten for each variable."""
+"""Fields of one message. A report has about ten for each variable."""
 
 _UNCOUNTED_BYTES = 1 << 20
-"""A message up to this size is small whatever is in it."""
+"""A message up to this size is small in memory, too, whatever it contains."""
 
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
-_MAX_VARINT_BYTES = 10
+_LONG_COST = 2
+"""A tag or a length of several bytes takes as long as so many further fields, and counts as them."""
+
+_FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
+_VARINT_BYTES = re.compile(rb"[\x80-\xff]{0,9}[\x00-\x7f]")
+_NUMBERS = object()
 _TEXT = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 
 _Message = TypeVar("_Message", bound=Message)
@@ -29,66 +36,75 @@ _Message = TypeVar("_Message", bound=Message)
 
 def broken(what: str) -> TffreezeError:
     """Make the error for a server that breaks the contract."""
-    return error_for("INTERNAL", f"The server {what}: it does not keep to the contract tffreeze.v1.")
+    return error_for("INTERNAL", f"The server {what}: it breaks the contract tffreeze.v1.")
 
 
 def read_message(kind: type[_Message], data: bytes) -> _Message:
     """Read a message.
 
     Raises:
-        ServiceError: INTERNAL: it is none, or has too many fields.
+        ServiceError: INTERNAL: it cannot be parsed, or has too many fields.
 
     """
     if len(data) > _UNCOUNTED_BYTES and not _has_few_fields(kind.DESCRIPTOR, data):
-        raise broken(f"sent a {kind.__name__} of more than {MAX_FIELDS:,} fields, or one cut short")
+        raise broken(f"sent a {kind.__name__} that is truncated or has more than {MAX_FIELDS:,} fields")
     try:
         return kind.FromString(data)
     except (DecodeError, ValueError, RecursionError):
-        raise broken(f"sent {len(data)} bytes that are no {kind.__name__}") from None
+        raise broken(f"sent {len(data)} bytes that are not a {kind.__name__}") from None
 
 
 def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - each protobuf has its own descriptors
-    """Walk through a message and those in it; False where there is no way through it, too."""
+    """Count the fields of a message and of nested ones; also False if it cannot be parsed."""
     left = MAX_FIELDS
-    outer = [(descriptor, 0, len(data))]  # as deep as the contract's messages are
+    outer = [(_inside(descriptor), 0, len(data))]  # as deep as the contract's messages are
     try:
         while outer:
-            message, position, end = outer.pop()
+            inside, position, end = outer.pop()
             while position < end:
+                tag = data[position]
+                position += 1
+                if tag >= 0x80:
+                    tag, position = read_varint(data, position - 1)
+                    left -= _LONG_COST
                 left -= 1
-                tag, position = _varint(data, position)
-                if tag & 7 == _LENGTH:
-                    length, position = _varint(data, position)
-                    field = message.fields_by_number.get(tag >> 3)
-                    inner, after = field and field.message_type, position + length
-                    if left < 0 or after > end:
+                if tag & 7 == LENGTH:
+                    length = data[position]
+                    position += 1
+                    if length >= 0x80:
+                        length, position = read_varint(data, position - 1)
+                        left -= _LONG_COST
+                    after = position + length
+                    if after > end:
                         return False
-                    if inner is not None:
-                        outer.append((message, after, end))
-                        message, end = inner, after
+                    inner = inside.get(tag)
+                    if inner is _NUMBERS:
+                        left -= length  # at most so many are packed in it
+                    elif inner is not None and length:
+                        outer.append((inside, after, end))
+                        inside, end = _inside(inner), after
                         continue
-                    if field is not None and field.type not in _TEXT:
-                        left -= length  # at most so many numbers are packed in it
                     position = after
-                elif tag & 7 == _VARINT:
-                    _, position = _varint(data, position)
+                elif tag & 7 == VARINT:
+                    position = _VARINT_BYTES.match(data, position).end()  # type: ignore[union-attr]  # see below
                 else:
                     position += _FIXED_BYTES[tag & 7]
                 if left < 0 or position > end:
                     return False
-    except (LookupError, ValueError):  # cut short, or a group, of which the contract has none
+    except (
+        LookupError,
+        AttributeError,
+        WireError,
+    ):  # cut short, no varint, or a group, of which the contract has none
         return False
     return True
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    number = data[position]
-    if number < 0x80:
-        return number, position + 1
-    number = 0
-    for index in range(_MAX_VARINT_BYTES):
-        byte = data[position + index]
-        number |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            return number, position + index + 1
-    raise ValueError("no varint")
+@functools.cache
+def _inside(descriptor: Any) -> dict[int, Any]:  # noqa: ANN401 - as above
+    """By the tag of a field: the descriptor of its messages, or `_NUMBERS`; without fields of text."""
+    return {
+        field.number << 3 | LENGTH: field.message_type or _NUMBERS
+        for field in descriptor.fields
+        if field.type not in _TEXT
+    }

@@ -1,7 +1,7 @@
-"""Text of others, made fit for a terminal.
+"""Escaping untrusted text for a terminal.
 
-A name in a model, or a message of a server, may hold escape sequences that move the cursor, change colours or the
-window's title, or marks that turn the order of letters round. What cannot be seen is shown as Python's `repr` would.
+A name in a model or a message of a server may contain escape sequences that move the cursor, change colours or the
+window's title, or marks that reverse the order of letters. Such characters are escaped as in Python's `repr`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ _UNUSUAL_IN_JSON = re.compile(r"[^\n -~]+")
 
 
 def printable(text: str) -> str:
-    """Escape what has no shape of its own; a line break, too: one text is one line."""
+    """Escape invisible characters, including line breaks: the result is one line."""
     return _UNUSUAL.sub(lambda match: "".join(map(_shown, match[0])), text)
 
 
 def encodable(text: str, encoding: str | None) -> str:
-    """Escape what an encoding has no bytes for, such as `…` in ASCII."""
+    """Escape characters that an encoding lacks, such as `…` in ASCII."""
     name = encoding or "ascii"
     return text.encode(name, "backslashreplace").decode(name)
 
 
 def printable_json(text: str) -> str:
-    """Escape the same in JSON, as JSON does: it stays the same value."""
+    """Escape the same characters in JSON syntax, which keeps the value."""
     return _UNUSUAL_IN_JSON.sub(lambda match: "".join(map(_json, match[0])), text)
 
 

@@ -1,4 +1,4 @@
-"""One freeze by a server: what is sent, its attempts, what comes back."""
+"""One freeze on a server: request, attempts, result."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import grpc
 
 from tffreeze.asked import Asked
 from tffreeze.call_back import CallersError, call_back
+from tffreeze.chunk_messages import read_response
 from tffreeze.connection import Connection
 from tffreeze.errors import TffreezeError, error_for
 from tffreeze.events import Finished, FreezeEvent, Started, Writing
 from tffreeze.local_file import LocalFile
 from tffreeze.local_model import find_model, input_files
 from tffreeze.memory import MemoryOutput
-from tffreeze.options import FreezeArguments, StrPath, check_form, options_message
+from tffreeze.options import FreezeArguments, StrPath, check_form, check_utf8, options_message
 from tffreeze.output import Output, Target, check_output, open_output
 from tffreeze.parse import broken
 from tffreeze.receive import Receiver
@@ -28,18 +29,17 @@ from tffreeze.retry import Attempts, Patience, Stop
 from tffreeze.rpc_errors import error_of_call
 from tffreeze.send import OnProgress, Sender
 from tffreeze.v1 import freeze_service_pb2, model_pb2
-from tffreeze.wire import read_response
 
 Delivery = Literal["content", "splice"]
 
 
 class CallArguments(TypedDict, total=False):
-    """What a call to a server takes besides the options of a freeze.
+    """The arguments of a call to a server, besides the options of a freeze.
 
     Attributes:
-        model_root: The model is below this root of the server, and all paths are relative to it.
-        timeout_seconds: For all attempts together; None: as the client says.
-        on_upload: Called with the bytes sent and the bytes to send.
+        model_root: Name of a model root of the server; all paths are relative to it.
+        timeout_seconds: Time limit for all attempts together. None: the client's.
+        on_upload: Called with the bytes sent so far and the total.
 
     """
 
@@ -49,13 +49,13 @@ class CallArguments(TypedDict, total=False):
 
 
 class RemoteArguments(FreezeArguments, CallArguments, total=False):
-    """The keyword arguments of a freeze by a server.
+    """The keyword arguments of a freeze on a server.
 
     Attributes:
         delivery: `splice` or `content`; None: the client chooses.
-        on_progress: Called with the bytes written and the bytes there will be.
-        fsync: Whether to wait until the file is on disk.
-        sha256: Whether `sha256` of the result is wanted.
+        on_progress: Called with the bytes written so far and the total.
+        fsync: Whether to flush the file to disk before it appears.
+        sha256: Whether to compute the sha256 of the result.
 
     """
 
@@ -66,10 +66,10 @@ class RemoteArguments(FreezeArguments, CallArguments, total=False):
 
 
 CALL_ARGUMENTS = ("model_root", "timeout_seconds", "on_upload", "delivery", "on_progress", "fsync", "sha256")
-"""Arguments that are no options of the freeze itself."""
+"""Arguments that are not options of the freeze itself."""
 
 Events = Generator[FreezeEvent, None, None]
-"""Closing it ends the call."""
+"""Closing the generator cancels the call."""
 
 METHOD = "/tffreeze.v1.FreezeService/Freeze"
 
@@ -81,15 +81,15 @@ _DELIVERIES = {
 
 @dataclass
 class RemoteFreeze:
-    """One freeze: its attempts, by SPLICE and, where that cannot be, by CONTENT.
+    """One freeze and its attempts: by SPLICE, and if that is impossible, by CONTENT.
 
     Attributes:
-        connection: To whom.
-        patience: How long and how often to try.
+        connection: The servers.
+        patience: Limits for the attempts.
         model: Its path, local or below a model root.
         target: Where the result goes.
-        arguments: All that was asked for.
-        stop: Lets another thread end it.
+        arguments: All arguments.
+        stop: Lets another thread cancel it.
 
     """
 
@@ -109,19 +109,21 @@ class RemoteFreeze:
         self._path = Path(self.target) if isinstance(self.target, (str, os.PathLike)) else None
         self._is_stream = self._path is None and not isinstance(self.target, MemoryOutput)
         self._is_spent = False
-        """Whether the stream holds a part of a result: it cannot take another."""
+        """Whether the stream contains part of a result, which rules out another attempt."""
 
     def events(self) -> Events:
-        """Write the result, as far as the iterator is asked for what happens.
+        """Write the result while the caller iterates. If the iterator is closed early, nothing is written to a path.
 
         Raises:
-            TffreezeError: Nothing was written to a path then; nor where the iterator is closed before its end.
+            TffreezeError: Nothing was written to a path.
 
         """
         check_form(self._options, is_path=self._path is not None)
         delivery = self.arguments.get("delivery")
         if delivery not in (None, *_DELIVERIES):
-            raise error_for("INVALID_OPTION", f"There is no delivery {delivery!r}: `content` or `splice`.")
+            raise error_for(
+                "INVALID_OPTION", f"There is no delivery {delivery!r}. Choose `content` or `splice`."
+            )
         attempts = Attempts(self.patience, self.stop)
         if delivery:
             yield from self._deliver(delivery, attempts)
@@ -166,10 +168,10 @@ class RemoteFreeze:
             else:
                 return
             if foreign is not None:
-                raise foreign  # here, or it would seem to come from another exception
+                raise foreign  # outside of the handler, so that it has no other exception as its context
 
     def _check_output(self, *, with_inputs: bool) -> None:
-        """The output may be none of the files that are read, sent or not."""
+        """Refuse an output that is one of the input files, whether it is sent or not."""
         if self._path is not None:
             inputs = input_files(self.model, self._options) if with_inputs else []
             check_output(self._path, inputs, as_saved_model=bool(self._options.get("as_saved_model")))
@@ -192,7 +194,7 @@ class RemoteFreeze:
                     for event in receiver.take(read_response(message)):
                         self._note(event)
                         yield event
-                    del message  # or its megabyte keeps the next one from the core's cache
+                    del message  # frees its megabyte, so that the next message stays in the CPU's cache
             except grpc.RpcError as error:
                 raise sender.error or error_of_call(error, address) from error
             finally:
@@ -201,7 +203,7 @@ class RemoteFreeze:
             if sender.error is not None:
                 raise sender.error
             if receiver.report is None or not receiver.finished:
-                raise broken("ended its answer before the result was whole")
+                raise broken("ended the call before the result was complete")
         yield Finished(FreezeResult(receiver.report, self._path, receiver.sha256))
 
     def _open_output(self, asked: Asked) -> contextlib.AbstractContextManager[Output]:
@@ -221,16 +223,17 @@ class RemoteFreeze:
 def model_source(
     model: StrPath, options: FreezeArguments, model_root: str | None, *, with_weights: bool
 ) -> tuple[model_pb2.ModelSource, Sequence[LocalFile]]:
-    """Say where a model is: its local files, or a path below a model root.
+    """Describe where a model is: its local files, or a path below a model root.
 
     Raises:
-        TffreezeError: As `find_model` does.
+        TffreezeError: As `find_model`.
 
     """
     if model_root is None:
         local = find_model(model, options)
         return local.source(with_weights=with_weights), local.files
     given = {part: options.get(part) for part in ("checkpoint", "saver", "op_list")}
+    check_utf8(model_root, *(os.fspath(cast(StrPath, path)) for path in (model, *given.values()) if path))
     source = model_pb2.ModelSource(model_root=model_root, model=os.fspath(model))
     for part, path in given.items():
         if path:

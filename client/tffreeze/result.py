@@ -1,4 +1,4 @@
-"""What a freeze gives."""
+"""The results of a freeze."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tffreeze.report import Report
+    from tffreeze_common.report import Report
 
 
 @dataclass(frozen=True, slots=True)
 class FreezeResult:
-    """A frozen model that was written.
+    """A frozen model, written to its target.
 
     Attributes:
         report: What was frozen from what.
-        output: The file or directory; None where a stream was written.
-        sha256: Of the GraphDef, or of the SavedModel's one message, in hex; None where it was not asked for.
+        output: The file or directory; None for a stream.
+        sha256: Of the GraphDef, or of `saved_model.pb`, in hex; None if not requested.
 
     """
 
@@ -33,8 +33,8 @@ class FrozenBytes:
 
     Attributes:
         report: What was frozen from what.
-        data: The GraphDef, binary or text as asked for.
-        sha256: Of `data`, in hex; None where it was not asked for.
+        data: The GraphDef, binary or text as requested.
+        sha256: Of `data`, in hex; None if not requested.
 
     """
 

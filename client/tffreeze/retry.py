@@ -1,4 +1,4 @@
-"""Trying again what may succeed later: exponential, with jitter, within the caller's time."""
+"""Retries: exponential backoff with jitter, within the caller's time limit."""
 
 from __future__ import annotations
 
@@ -13,45 +13,48 @@ from tffreeze.errors import TffreezeError, error_for
 
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
-"""The longest that a client chooses to wait."""
+"""The longest delay that the client chooses itself."""
 
 MAX_RETRY_AFTER_SECONDS = 60.0
-"""The longest that a server is waited for. One that asks for more gets no further attempt, never an earlier one."""
+"""The longest delay that a server may ask for. If it asks for more, there is no further attempt."""
+
+MAX_TIMEOUT_SECONDS = 366 * 24 * 3600
+"""gRPC takes a deadline after the end of its calendar for one that is over."""
 
 _T = TypeVar("_T")
 
 
 class Stop:
-    """Lets another thread end a call and its retries."""
+    """Lets another thread cancel a call and its retries."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._cancel: Callable[[], object] | None = None
 
     def stop(self) -> None:
-        """End it."""
+        """Cancel the call."""
         self._stopped.set()
         if self._cancel is not None:
             self._cancel()
 
     def watch(self, cancel: Callable[[], object]) -> None:
-        """Have `stop` call this, now where it was called before."""
+        """Make `stop` call `cancel`; call it now if `stop` was called before."""
         self._cancel = cancel
         if self._stopped.is_set():
             cancel()
 
     def wait(self, seconds: float) -> bool:
-        """Wait; True where it was stopped meanwhile."""
+        """Wait; True if the call was cancelled meanwhile."""
         return self._stopped.wait(seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long and how often to try.
+    """Limits for the attempts of a call.
 
     Attributes:
         timeout_seconds: For all attempts together; None: no limit.
-        max_attempts: At most so many.
+        max_attempts: Number of attempts, at most.
 
     """
 
@@ -59,10 +62,10 @@ class Patience:
     max_attempts: int
 
     def run(self, attempt: Callable[[float | None], _T], stop: Stop) -> _T:
-        """Call `attempt` with the seconds that are left until it succeeds or nothing helps.
+        """Call `attempt` with the seconds left, until it succeeds or a retry cannot help.
 
         Raises:
-            TffreezeError: The last one.
+            TffreezeError: Of the last attempt.
 
         """
         attempts = Attempts(self, stop)
@@ -74,8 +77,21 @@ class Patience:
                 attempts.wait_after(error)
 
 
+def check_timeout(timeout_seconds: float | None) -> None:
+    """Refuse a time that none could be done in, or that is none.
+
+    Raises:
+        RequestError: INVALID_OPTION.
+
+    """
+    if timeout_seconds is not None and not 0 < timeout_seconds <= MAX_TIMEOUT_SECONDS:
+        bounds = f"more than 0 and at most {MAX_TIMEOUT_SECONDS:,} seconds"
+        message = f"A timeout is {bounds}, and this one is {timeout_seconds:g}."
+        raise error_for("INVALID_OPTION", message)
+
+
 class Attempts:
-    """Counts the attempts of one call. Its time begins to run here."""
+    """Counts the attempts of one call. The time limit starts when it is created."""
 
     def __init__(self, patience: Patience, stop: Stop) -> None:
         self._patience = patience
@@ -85,10 +101,10 @@ class Attempts:
         self._end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
 
     def begin(self) -> float | None:
-        """Begin the next one; gives the seconds that are left, None for no limit.
+        """Start the next attempt; return the seconds left, None for no limit.
 
         Raises:
-            TimeLimitError: DEADLINE_EXCEEDED: none are.
+            TimeLimitError: DEADLINE_EXCEEDED: no time is left.
 
         """
         self._number += 1
@@ -96,15 +112,17 @@ class Attempts:
             return None
         left_seconds = self._end - time.monotonic()
         if left_seconds <= 0:
-            message = f"It was not done in {self._patience.timeout_seconds:g} seconds."
+            message = (
+                f"The call was not finished in {self._patience.timeout_seconds:g} seconds. Allow more time."
+            )
             raise error_for("DEADLINE_EXCEEDED", message)
         return left_seconds
 
     def wait_after(self, error: TffreezeError) -> None:
-        """Wait for as long as it needs until the next one may succeed.
+        """Wait until the next attempt may succeed.
 
         Raises:
-            TffreezeError: `error`, where no further attempt helps, or not within the time; CANCELLED.
+            TffreezeError: `error`, if a further attempt cannot help or would be too late; CANCELLED.
 
         """
         retry_after_seconds = error.retry_after_seconds or 0.0
@@ -119,7 +137,7 @@ class Attempts:
 
 
 def _delay(number: int, retry_after_seconds: float) -> float:
-    """Never less than the server asked for; the jitter spreads the load."""
+    """Compute the delay: never less than the server asked for; the jitter spreads the load."""
     backoff = min(FIRST_DELAY_SECONDS * 2.0 ** (number - 1), MAX_DELAY_SECONDS)
     jitter = random.uniform(0.75, 1.25)  # noqa: S311 - guards nothing
     return max(backoff * jitter, retry_after_seconds * (1 + abs(jitter - 1)))

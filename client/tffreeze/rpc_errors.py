@@ -47,19 +47,19 @@ _STATUSES: dict[grpc.StatusCode, tuple[str, type[TffreezeError]]] = {
     _Code.RESOURCE_EXHAUSTED: ("INTERNAL", BusyError),
     _Code.ABORTED: ("INTERNAL", BusyError),
 }
-"""What a status means: the reason, where no details come with it (gRPC itself, or something on the way, gave it),
-and the class, where the details have a reason that is not known here."""
+"""For each status: the reason if there are no details (the status comes from gRPC or a proxy), and the class for an
+unknown reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Details:
-    """What came with a status.
+    """The details of a status.
 
     Attributes:
-        reason: Of the contract's ErrorInfo; empty: there is none.
-        subject: What it is about.
-        has_error_info: Whether there is any ErrorInfo, of whatever domain.
-        retry_after_seconds: Of RetryInfo; None: there is none.
+        reason: From the contract's ErrorInfo; empty if there is none.
+        subject: From the same.
+        has_error_info: Whether there is an ErrorInfo of any domain.
+        retry_after_seconds: From RetryInfo; None if there is none.
 
     """
 
@@ -70,11 +70,11 @@ class _Details:
 
 
 def error_of_call(error: grpc.RpcError, address: str) -> TffreezeError:
-    """Make the exception for a failed call. It may be tried again where the server says so, or is not there.
+    """Make the exception for a failed call. It is retryable if the server says so, or if no server answered.
 
     Args:
-        error: As gRPC raised it: also a call.
-        address: Of the server, for the message.
+        error: gRPC's exception, which is also the call.
+        address: Address of the server, for the message.
 
     """
     code, text = error.code(), error.details() or ""
@@ -87,9 +87,9 @@ def error_of_call(error: grpc.RpcError, address: str) -> TffreezeError:
 
 
 def _told(code: grpc.StatusCode, text: str, details: _Details) -> TffreezeError:
-    """Go by the reason, and by the status where a newer server has made up a reason."""
+    """Choose the class by the reason, or by the status if a newer server sends an unknown reason."""
     if details.reason in CLIENT_ONLY:
-        message = f"The server gave the reason {details.reason}, which only a client has: {text}"
+        message = f"The server sent the reason {details.reason}, which only a client may use: {text}"
         return error_for("INTERNAL", message, details.subject)
     if details.reason in CLASSES:
         return error_for(details.reason, text, details.subject)
@@ -100,9 +100,9 @@ def _untold(code: grpc.StatusCode, text: str, address: str) -> TffreezeError:
     if code is _Code.UNIMPLEMENTED:
         message = f"The server at {address} does not speak tffreeze.v1: {text}"
     elif code is _Code.UNAVAILABLE:
-        message = f"The server at {address} cannot be reached, or has ended: {text}"
+        message = f"The server at {address} cannot be reached: {text}"
     elif code is _Code.DEADLINE_EXCEEDED:
-        message = f"The server at {address} was not done in the time given."
+        message = f"The server at {address} did not finish in the time given. Allow more time."
     else:
         message = f"The call to {address} failed: {code.name}: {text}"
     return error_for(_STATUSES.get(code, ("INTERNAL", ServiceError))[0], message)

@@ -1,4 +1,4 @@
-"""The client's half of a call: a spec, then the chunks of the files that are sent."""
+"""The client's messages in a call: a spec, then the chunks of the uploaded files."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from tffreeze.call_back import call_back
+from tffreeze.chunk_messages import chunk_request
 from tffreeze.local_file import LocalFile, open_local, read_local
 from tffreeze.local_model import sent
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze.wire import chunk_request
 
 CHUNK_BYTES = 1 << 20
-"""What a server takes from a client that has not asked for its limits."""
+"""The chunk size that every server accepts, whatever its limits."""
 
 OnProgress = Callable[[int, int], None]
-"""Called with the bytes that are done and the bytes that there will be."""
+"""Called with the bytes done so far and the total."""
 
 Request = freeze_service_pb2.FreezeRequest | freeze_service_pb2.InspectRequest
 
 
 class Sender:
-    """Gives the messages of a call; gRPC takes them in a thread of its own.
+    """Generates the messages of a call; gRPC consumes them in its own thread.
 
-    An exception in there would only be logged: it is kept, the upload ends early, and the call is cancelled. Whoever
-    waits for the answer looks at `error` first, whatever the server says.
+    gRPC would only log an exception there. So it is stored in `error`, the upload ends early, and the call is
+    cancelled. The caller must check `error` before the server's status.
 
     Args:
         files: The files, as declared.
         with_weights: Whether data files are sent.
-        on_upload: Called with the bytes given to gRPC and the bytes there are.
+        on_upload: Called with the bytes handed to gRPC so far and the total.
 
     Attributes:
         total_bytes: Bytes of the files that are sent.
@@ -49,17 +49,17 @@ class Sender:
         self._stopped = threading.Event()
 
     def watch(self, cancel: Callable[[], object]) -> None:
-        """Have an upload that ends early call this, which cancels the call."""
+        """Set the function that cancels the call if the upload ends early."""
         self._cancel = cancel
         if self.error is not None:
             cancel()
 
     def stop(self) -> None:
-        """End: no one reads any more."""
+        """Stop generating messages."""
         self._stopped.set()
 
     def messages(self, first: Request) -> Iterator[bytes]:
-        """Give the spec and the chunks, each as it goes over the wire."""
+        """Yield the spec and the chunks, serialized."""
         yield first.SerializeToString()
         try:
             yield from self._chunks()
@@ -80,7 +80,7 @@ class Sender:
 
 
 def _read(file: LocalFile) -> Iterator[tuple[int, bytes]]:
-    """Exactly the declared bytes of a file, each piece with its offset."""
+    """Yield exactly the declared bytes of a file, each piece with its offset."""
     descriptor = open_local(file.path)
     try:
         for offset in range(0, file.size_bytes, CHUNK_BYTES):

@@ -5,8 +5,7 @@
             with tffreeze.Client(address) as client:
                 client.freeze("classifier", model_root="models", output=tmp_path / "frozen.pb")
 
-It is the service that `tffreeze-server` runs, on a port of this machine that is free, without TLS and tokens.
-Needs `tffreeze[server]`.
+It runs the service of `tffreeze-server` on a free port of this machine, without TLS and tokens.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import grpc
-
-from tffreeze.engine import load
+from tffreeze.engine import engine
 from tffreeze.options import StrPath
 
 START_SECONDS = 60
@@ -30,25 +27,21 @@ _T = TypeVar("_T")
 
 
 @contextlib.contextmanager
-def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: Any) -> Iterator[str]:  # noqa: ANN401 - as many types as limits
-    """Run a server while the block runs.
+def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: float) -> Iterator[str]:
+    """Run a server during the block.
 
     Args:
-        model_roots: The folder of each model root, by its name.
-        **limits: Other than the server's own, such as `max_jobs=1`: the names are those of its flags.
+        model_roots: The folder of each model root, by name.
+        **limits: Limits that differ from the defaults, named like the server's flags, such as `max_jobs=1`.
 
     Yields:
         Its address.
 
-    Raises:
-        RequestError: ENGINE_NOT_INSTALLED.
-
     """
     roots = {name: Path(folder).resolve() for name, folder in (model_roots or {}).items()}
     with tempfile.TemporaryDirectory(prefix="tffreeze-testing-") as spool:
-        settings = load("rpc.limits").CallSettings(spool_dir=Path(spool), model_roots=roots, **limits)
+        server = engine().test_server(Path(spool), roots, limits)
         with _loop() as loop:
-            server = _Server(settings)
             try:
                 port = loop.run(server.start())
                 yield f"127.0.0.1:{port}"
@@ -56,33 +49,8 @@ def serve(*, model_roots: Mapping[str, StrPath] | None = None, **limits: Any) ->
                 loop.run(server.stop())
 
 
-class _Server:
-    """The service and the gRPC server around it; both belong to the thread of the loop."""
-
-    def __init__(self, settings: Any) -> None:  # noqa: ANN401 - the server's, imported late
-        self._settings = settings
-        self._service: Any = None
-        self._server: grpc.aio.Server | None = None
-
-    async def start(self) -> int:
-        module = load("rpc.freeze_service")
-        self._service = module.FreezeService(self._settings, load("rpc.observer").NullObserver())
-        await self._service.start()
-        self._server = grpc.aio.server()
-        module.add_to_server(self._service, self._server)
-        port: int = self._server.add_insecure_port("127.0.0.1:0")
-        await self._server.start()
-        return port
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            await self._server.stop(0)
-        if self._service is not None:
-            await self._service.close()
-
-
 class _Loop:
-    """An event loop in a thread of its own."""
+    """An event loop in its own thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -1,7 +1,7 @@
-"""A call with one answer.
+"""A call with one response.
 
-It is made as if there could be more: gRPC's own call with one answer gives None where there is none, and waits for ever
-where a second one comes.
+It uses gRPC's stream API: for a unary call, gRPC returns None if there is no response, and waits forever if there
+is a second one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tffreeze.rpc_errors import error_of_call
 
 
 class Watcher(Protocol):
-    """Whoever may want to end a call."""
+    """Something that may cancel a call."""
 
     def watch(self, cancel: Callable[[], object]) -> None:
-        """Take what ends it."""
+        """Remember the function that cancels the call."""
 
 
 def call_unary(
@@ -30,20 +30,20 @@ def call_unary(
     timeout_seconds: float | None,
     *watchers: Watcher,
 ) -> tuple[str, bytes]:
-    """Call the server whose turn it is.
+    """Call the next server in rotation.
 
     Args:
-        connection: To whom.
-        method: Its path.
-        requests: The messages; a method that takes one gets one.
-        timeout_seconds: None: no limit.
-        *watchers: Who may end the call.
+        connection: The servers.
+        method: The method's path.
+        requests: The request messages.
+        timeout_seconds: Time limit; None: no limit.
+        *watchers: What may cancel the call.
 
     Returns:
-        The address of the server, and its answer.
+        The address of the server, and its response.
 
     Raises:
-        TffreezeError: As the server says; INTERNAL where it does not answer once.
+        TffreezeError: The server's error; INTERNAL if there is not exactly one response.
 
     """
     address, channel = connection.next_channel()
@@ -62,5 +62,5 @@ def call_unary(
     finally:
         call.cancel()  # type: ignore[no-untyped-call]  # of a third-party stub
     if len(answers) != 1:
-        raise broken("did not answer once")
+        raise broken("did not send exactly one response")
     return address, answers[0]

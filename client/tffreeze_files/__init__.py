@@ -1,1 +1,1 @@
-"""Files, as both the client and the engine read and write them. Imports neither of them: both import it."""
+"""Reading and writing files, for the client and the engine. Both import it; it imports neither."""

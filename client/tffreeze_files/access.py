@@ -1,9 +1,9 @@
-"""The one way to the files of a model: who looks at a file, lists a folder or opens a file does it here.
+"""The only way to access the files of a model: all code that stats, lists or opens them does it here.
 
-A freeze on the caller's own machine reads any path (`LocalFiles`). A server that freezes for others says for the
-time of a freeze where files may be read (`using`): then no stage can read anything else, whatever path it makes up.
-`tests/fences` holds that the engine has no other way to a file. Where files may be read holds for one thread: a
-thread that is started later reads any path.
+A local freeze may read any path (`LocalFiles`). A server restricts which files a freeze may read (`using`): then no
+stage can read anything else, whatever path it computes. `tests/fences` checks that the engine has no other access to
+files. The restriction holds for the whole process, whichever thread reads. So such a server makes one freeze at a time
+in a process, and between two freezes no file can be read there (`NoFiles`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextvars import ContextVar
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-"""How a file is opened for reading: without waiting for the other end of a pipe."""
+"""Flags to open a file for reading, without blocking on a FIFO."""
 
 
 class ImpossibleNameError(OSError):
@@ -27,20 +26,20 @@ class ImpossibleNameError(OSError):
 
 
 class RefusedError(Exception):
-    """A path that may not be read, whether or not something is there."""
+    """A path that must not be read, whether or not it exists."""
 
 
 class Files(Protocol):
-    """Somewhere to read files. Each method raises OSError where the system refuses, RefusedError where it does."""
+    """Access to files. Each method raises OSError if the system refuses, RefusedError if the access itself refuses."""
 
     def open(self, path: Path) -> int:
-        """Open a path for reading, without waiting; the caller closes the descriptor."""
+        """Open a path for reading, without blocking; the caller closes the descriptor."""
 
     def status(self, path: Path) -> os.stat_result:
-        """Look at a file or folder, links followed."""
+        """Stat a file or folder, following links."""
 
     def names(self, folder: Path, max_names: int) -> list[str]:
-        """List the first `max_names` names in a folder, in no order."""
+        """List the first `max_names` names in a folder, in any order."""
 
 
 class LocalFiles:
@@ -52,7 +51,7 @@ class LocalFiles:
             return os.open(path, OPEN_FLAGS)
 
     def status(self, path: Path) -> os.stat_result:
-        """Look at a file or folder."""
+        """Stat a file or folder."""
         with possible_name():
             return path.stat()
 
@@ -62,57 +61,76 @@ class LocalFiles:
             return [entry.name for entry in islice(entries, max_names)]
 
 
-_LOCAL = LocalFiles()
+class NoFiles:
+    """No file, by any path."""
 
-_FILES: ContextVar[Files] = ContextVar("files", default=_LOCAL)
+    def open(self, path: Path) -> int:
+        """Refuse."""
+        raise _refused(path)
+
+    def status(self, path: Path) -> os.stat_result:
+        """Refuse."""
+        raise _refused(path)
+
+    def names(self, folder: Path, max_names: int) -> list[str]:  # noqa: ARG002 - as `Files` has it
+        """Refuse."""
+        raise _refused(folder)
+
+
+def _refused(path: Path) -> RefusedError:
+    return RefusedError(f"This process reads files only for a freeze, and {str(path)!r} is read for none.")
+
+
+_in_use: list[Files] = [LocalFiles()]
+"""The last one is where this process reads files."""
 
 
 @contextlib.contextmanager
 def using(files: Files) -> Iterator[None]:
-    """Have this thread read files only through `files`."""
-    token = _FILES.set(files)
+    """Have this process, with all its threads, read files only through `files`. For one thread at a time."""
+    _in_use.append(files)
     try:
         yield
     finally:
-        _FILES.reset(token)
+        _in_use.pop()
 
 
 def open_path(path: Path) -> int:
-    """Open a path for reading. For all that is no folder: `reader.open_regular`.
+    """Open a path for reading. To open a file, use `reader.open_regular`.
 
     Raises:
         OSError: It cannot be opened.
-        RefusedError: It may not be read.
+        RefusedError: It must not be read.
 
     """
-    return _FILES.get().open(path)
+    return _in_use[-1].open(path)
 
 
 def status(path: Path) -> os.stat_result:
-    """Look at a file or folder, links followed.
+    """Stat a file or folder, following links.
 
     Raises:
-        OSError: It is not there, or cannot be looked at.
+        OSError: It does not exist, or access is denied.
 
     """
-    return _FILES.get().status(path)
+    return _in_use[-1].status(path)
 
 
 def names_in(folder: Path, max_names: int) -> list[str]:
-    """List the first `max_names` names in a folder, in no order.
+    """List the first `max_names` names in a folder, in any order.
 
     Raises:
-        OSError: It is not there, or cannot be listed.
+        OSError: It does not exist, or cannot be listed.
 
     """
-    return _FILES.get().names(folder, max_names)
+    return _in_use[-1].names(folder, max_names)
 
 
 def kind_of(path: Path) -> int:
-    """The file type bits of what is at `path` (`stat.S_IFDIR`, `stat.S_IFREG`, ...); 0 where nothing is.
+    """The file type bits of `path` (`stat.S_IFDIR`, `stat.S_IFREG`, ...); 0 if it does not exist.
 
     Raises:
-        OSError: That cannot be known.
+        OSError: The system does not tell.
 
     """
     try:
@@ -122,17 +140,17 @@ def kind_of(path: Path) -> int:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file is there; False where that cannot be known. For hints, not for decisions."""
+    """Whether this is a regular file; False if the system does not tell. For hints, not for decisions."""
     return _is(path, stat.S_IFREG)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; False where that cannot be known. For hints, not for decisions."""
+    """Whether this is a folder; False if the system does not tell. For hints, not for decisions."""
     return _is(path, stat.S_IFDIR)
 
 
 def exists(path: Path) -> bool:
-    """Whether something is there; False where that cannot be known. For hints, not for decisions."""
+    """Whether the path exists; False if the system does not tell. For hints, not for decisions."""
     return _is(path, None)
 
 
@@ -146,7 +164,7 @@ def _is(path: Path, kind: int | None) -> bool:
 
 @contextlib.contextmanager
 def possible_name() -> Iterator[None]:
-    """Turn the ValueError for a name that no file can have (a zero byte in it) into an ImpossibleNameError."""
+    """Turn the ValueError for an impossible file name (one with a zero byte) into an ImpossibleNameError."""
     try:
         yield
     except UnicodeError:

@@ -1,8 +1,7 @@
-"""Opening a file that will be read: the checks that every such file gets, and their wording.
+"""Opening a file for reading: the checks for every such file, and their messages.
 
-Between the moment a file is found and the moment it is read, anybody who may write to its folder can put
-something else in its place. So the checks are made of the open file: it is opened without waiting (a FIFO would
-wait for its other end) and refused unless it is a regular file.
+Between finding a file and reading it, anyone with write access to its folder can replace it. So the checks are made
+on the open file: it is opened without blocking (as a FIFO would) and refused unless it is a regular file.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ MAX_LFS_POINTER_BYTES = 1024
 
 
 class NotReadableError(Exception):
-    """A file that is there and cannot be read.
+    """A file that exists and cannot be read.
 
     Attributes:
         message: Whole sentences for a person.
-        subject: What the caller calls the file.
+        subject: The caller's name for the file.
 
     """
 
@@ -37,15 +36,15 @@ class NotReadableError(Exception):
 
 
 def open_regular(path: Path, name: str, opener: Callable[[Path], int] = open_path) -> int:
-    """Open a regular file; gives its descriptor.
+    """Open a regular file and return its descriptor.
 
     Args:
         path: The file.
-        name: What the caller calls it, for messages.
-        opener: Opens it for reading, as `open_path` does.
+        name: The caller's name for it, for messages.
+        opener: Function that opens it for reading, like `open_path`.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: It does not exist.
         NotReadableError: It cannot be opened, is no regular file, or is a Git LFS pointer.
 
     """
@@ -65,7 +64,7 @@ def open_regular(path: Path, name: str, opener: Callable[[Path], int] = open_pat
 
 def not_readable(name: str, error: OSError | ValueError) -> NotReadableError:
     """Say why a file cannot be read."""
-    # Python raises ValueError for names that no file system call takes.
+    # Python raises ValueError for names that no system call accepts.
     why = (
         "its name holds a zero byte"
         if isinstance(error, ValueError)
@@ -75,7 +74,7 @@ def not_readable(name: str, error: OSError | ValueError) -> NotReadableError:
 
 
 def is_lfs_pointer(descriptor: int) -> bool:
-    """Whether an open file is what Git LFS leaves in the place of a file that was not fetched."""
+    """Whether an open file is a Git LFS pointer, which stands for a file that was not fetched."""
     head = os.pread(descriptor, len(LFS_POINTER), 0)
     return head == LFS_POINTER and os.fstat(descriptor).st_size < MAX_LFS_POINTER_BYTES
 
@@ -83,7 +82,7 @@ def is_lfs_pointer(descriptor: int) -> bool:
 def _check(descriptor: int, name: str) -> None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise NotReadableError(name, "it is not a regular file", "Give a file, or a copy of it.")
+        raise NotReadableError(name, "it is not a regular file", "Give a regular file, such as a copy of it.")
     try:
         is_pointer = status.st_size < MAX_LFS_POINTER_BYTES and is_lfs_pointer(descriptor)
     except OSError as error:
@@ -91,6 +90,6 @@ def _check(descriptor: int, name: str) -> None:
     if is_pointer:
         raise NotReadableError(
             name,
-            "it is a Git LFS pointer, which only names the file that is meant",
-            "Fetch the file itself with `git lfs pull`.",
+            "it is a Git LFS pointer, not the file itself",
+            "Fetch the file with `git lfs pull`.",
         )

@@ -1,4 +1,4 @@
-"""Where an output may be written, and what is said where it cannot."""
+"""Where an output may be written, and the messages if it cannot."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from tffreeze_files.layout import is_url, shown_url
 
 DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-"""What the system says where there is no room: on the disk, in the quota, below the limit of a file's size."""
+"""System errors for no space: on the disk, in the quota, or within the file size limit."""
 
-INPUT = "one of the files that are read"
-"""What no output may be, for messages."""
+INPUT = "one of the input files"
+"""Part of a message: what an output must not be."""
 
 
 class OutputError(Exception):
@@ -24,7 +24,7 @@ class OutputError(Exception):
     Attributes:
         reason: `OUTPUT_NOT_WRITABLE` or `DISK_FULL`.
         message: Whole sentences for a person.
-        subject: The path that was asked for.
+        subject: The requested path.
 
     """
 
@@ -38,16 +38,16 @@ class OutputError(Exception):
 def check_target(
     path: Path, inputs: Iterable[Path] = (), *, as_folder: bool = False, role: str = INPUT
 ) -> Path:
-    """Find where an output is to be written; nothing is opened or made.
+    """Find where to write an output, without opening or creating anything.
 
     Args:
-        path: What was asked for.
-        inputs: Files that are read, or written to otherwise. None may be the target, by any name.
+        path: The requested path.
+        inputs: Files that are read, or are another output. None may be the target, under any name.
         as_folder: Whether the output is a folder.
-        role: What the inputs are, for the message.
+        role: Description of the inputs, for the message.
 
     Returns:
-        The path with symlinks followed; `path` itself where it is a device, a FIFO or a socket.
+        The path with symlinks followed; `path` itself if it is a device, a FIFO or a socket.
 
     Raises:
         OutputError: OUTPUT_NOT_WRITABLE.
@@ -59,14 +59,14 @@ def check_target(
         if status is None and is_url(path):
             raise refused(
                 shown_url(path),
-                "is a URL, and only files of this machine are written. Copy the file afterwards",
+                "is a URL, and tffreeze writes local files only. Write a local file, then copy it",
             )
         if as_folder:
             _check_folder(path, target, status)
         elif status is not None and stat.S_ISDIR(status.st_mode):
             raise refused(path, "is a folder. Name a file in it")
         if not target.parent.is_dir() and (status is None or stat.S_ISREG(status.st_mode)):
-            raise refused(path, f"would lie in {str(target.parent)!r}, which is not a folder. Make it first")
+            raise refused(path, f"would be in {str(target.parent)!r}, which is not a folder. Create it first")
         if any(_is_same(target, status, other) for other in inputs):
             raise refused(path, f"is {role}. Choose another path")
     return path if is_special(status) else target
@@ -94,22 +94,22 @@ def output_error(path: Path | str, error: OSError | ValueError) -> OutputError:
         return OutputError("OUTPUT_NOT_WRITABLE", message, shown)
     why = error.strerror or str(error)
     if error.errno in DISK_FULL:
-        message = f"The output {shown!r} does not fit: {why}. Make room, or write it elsewhere."
+        message = f"The output {shown!r} does not fit: {why}. Free some space, or choose another path."
         return OutputError("DISK_FULL", message, shown)
     message = (
         f"The output {shown!r} cannot be written: {why}. "
-        "Choose a path in a folder that exists and that you may write to."
+        "Choose a path in an existing folder that you may write to."
     )
     return OutputError("OUTPUT_NOT_WRITABLE", message, shown)
 
 
 def is_special(status: os.stat_result | None) -> bool:
-    """Whether this is a device, a FIFO or a socket: something to write to, not to replace."""
+    """Whether this is a device, a FIFO or a socket, which is written to and not replaced."""
     return status is not None and not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode)
 
 
 def status_of(path: Path) -> os.stat_result | None:
-    """What is at the end of a path; None: nothing."""
+    """Stat a path, following links; None if it does not exist."""
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -120,13 +120,13 @@ def _check_folder(path: Path, target: Path, status: os.stat_result | None) -> No
     if status is None:
         return
     if not stat.S_ISDIR(status.st_mode):
-        raise refused(path, "is a file, and a SavedModel is a folder. Choose another path")
+        raise refused(path, "is a file, but a SavedModel is a folder. Choose another path")
     if any(target.iterdir()):
         raise refused(path, "is a folder with files in it. Choose a new one, or empty it first")
 
 
 def _is_same(target: Path, status: os.stat_result | None, other: Path) -> bool:
-    """Whether two paths lead to one file, which need not be there yet. Devices such as /dev/null do not count."""
+    """Whether two paths are one file, which need not exist yet. Never true for devices such as /dev/null."""
     if status is None:
         return os.path.realpath(other) == str(target)
     if stat.S_ISCHR(status.st_mode):
@@ -136,5 +136,5 @@ def _is_same(target: Path, status: os.stat_result | None, other: Path) -> bool:
 
 
 def refused(path: Path | str, because: str) -> OutputError:
-    """Say why a path is no place for an output."""
+    """Make the error for a path that cannot be an output."""
     return OutputError("OUTPUT_NOT_WRITABLE", f"The output {str(path)!r} {because}.", str(path))

@@ -1,7 +1,7 @@
 """Temporary names beside a target.
 
-They are random and are created exclusively. Their maker holds a lock on them (flock), which ends with its process,
-however that ends. Whoever makes a temporary name first removes those of the same user whose lock is free.
+A temporary name is random and created exclusively. The process that creates it holds a lock on it (flock), which the
+kernel releases when the process ends. Before creating one, a process removes the user's names whose lock is free.
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 from pathlib import Path
 
 NEW_FILE_MODE = 0o666
-"""The umask takes away from it, as for any new file."""
+"""The umask applies, as for any new file."""
 
 _O_TMPFILE: int = getattr(os, "O_TMPFILE", 0)
+_O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)
+"""Opens a folder that may be written to and not listed, too."""
+
 # What file systems and kernels without O_TMPFILE answer; old kernels take it for O_DIRECTORY.
 _NO_TMPFILE = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
 _NAME = re.compile(r"\.tffreeze-[0-9a-f]{16}\.part")
 
 
 class Temporary:
-    """The temporary names of one output; a context manager that removes what still has one at its end.
+    """The temporary names of one output. A context manager that removes those that still exist at its end.
 
     Args:
-        target: Where the output will be.
+        target: Path of the output.
 
     """
 
@@ -46,7 +50,7 @@ class Temporary:
             os.close(lock)
 
     def open_file(self) -> int:
-        """Open a new file without a name, or else with a temporary one."""
+        """Open a new file: without a name if the system can, else with a temporary one."""
         if _O_TMPFILE and Path("/proc/self/fd").is_dir():
             try:
                 return os.open(self._target.parent, _O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, NEW_FILE_MODE)
@@ -72,7 +76,7 @@ class Temporary:
     def make_folder(self) -> Path:
         """Make a locked folder with a temporary name.
 
-        Another run may take a folder that is not locked yet for one that was left: then make another.
+        Another process may remove the folder before it is locked. Then make another.
         """
         while True:
             name = self._new_name()
@@ -90,18 +94,18 @@ class Temporary:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a temporary name while this process lives; False where another process removes it just now."""
+    """Lock a temporary name for the life of this process; False if another process is removing it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True  # a file system without locks: nobody can lock it in order to remove it, either
+        return True  # a file system without locks: no other process can lock it to remove it, either
     return True
 
 
 def _remove_left_overs(folder: Path) -> None:
-    """Remove the temporary names of runs that were killed: those of this user whose lock is free."""
+    """Remove the temporary names that killed processes left: those of this user whose lock is free."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for path in [Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name)]:
             with contextlib.suppress(OSError):
@@ -119,15 +123,20 @@ def _remove_unlocked(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder; one that has been renamed is gone already."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a file or a folder; one that has been renamed is gone already.
+
+    Nothing but a folder is given to `rmtree`, which opens what it is given: a FIFO would have it wait for ever.
+    """
     with contextlib.suppress(OSError):
-        path.unlink()
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def _link(descriptor: int, path: Path) -> None:
     """Give the open file a name: open(2) states this use of /proc for O_TMPFILE."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(path.parent, _O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # Without a directory's descriptor Python calls link(2), which does not follow the symlink in /proc.
         os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder, follow_symlinks=True)

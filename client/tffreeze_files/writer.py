@@ -1,14 +1,14 @@
-"""Writing a file or a folder that appears whole or not at all.
+"""Writing a file or a folder that appears complete or not at all.
 
 Theory of operation:
-- A file has no name until it is complete (O_TMPFILE, then linkat), so that even SIGKILL leaves nothing behind.
-  Where the system cannot do that, or must replace a file, it has a temporary name beside the target.
+- A file has no name until it is complete (O_TMPFILE, then linkat), so even SIGKILL leaves nothing behind.
+  If the system cannot do that, or must replace a file, the file has a temporary name beside the target.
 - A folder is built under a temporary name beside the target, and renamed.
-- Temporary names of runs that were killed are removed by the next run (`temporary.py`).
-- Symlinks are followed: the file at their end is replaced. Devices, FIFOs and sockets are written to.
+- The next run removes temporary names that a killed run left (`temporary.py`).
+- Symlinks are followed, and their target is replaced. Devices, FIFOs and sockets are written to.
 
-Every OSError of these steps becomes an `OutputError` where it is raised. Exceptions of the caller's own block pass
-through unchanged.
+An OSError of these steps becomes an `OutputError` at once. Exceptions of the caller's own block pass through
+unchanged.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _WRITE_BACK_BYTES = 4 << 20
 
 
 class Output:
-    """Takes the bytes of one file after the other.
+    """Receives the bytes of one file after another.
 
     Args:
-        path: What was asked for, for messages.
-        open_file: Opens the file of a name; gives its descriptor.
+        path: The requested path, for messages.
+        open_file: Opens a file by name and returns its descriptor.
         is_regular: Whether these are files on a disk, not a device or a pipe.
-        fsync: Whether each file shall be on disk when it is complete.
+        fsync: Whether to flush each complete file to disk.
 
     """
 
@@ -57,11 +57,11 @@ class Output:
         self._written_bytes = self._begun_bytes = 0
 
     def begin(self, name: str, size_bytes: int) -> None:
-        """Complete the file before, and go on with the next.
+        """Complete the current file and start the next.
 
         Args:
-            name: Its path in the folder; of no account where the output is one file.
-            size_bytes: How long it will be. The room is taken now, where the file system can.
+            name: Its path in the folder; ignored if the output is one file.
+            size_bytes: Its size. The space is allocated now, if the file system can.
 
         Raises:
             OutputError: OUTPUT_NOT_WRITABLE or DISK_FULL.
@@ -75,7 +75,7 @@ class Output:
                 _take_room(self._descriptor, size_bytes)
 
     def write(self, *pieces: bytes) -> None:
-        """Go on writing the file, with all bytes of all pieces.
+        """Write all bytes of all pieces to the current file.
 
         Raises:
             OutputError: OUTPUT_NOT_WRITABLE or DISK_FULL.
@@ -90,7 +90,7 @@ class Output:
         """Complete the last file.
 
         Raises:
-            OSError: It cannot be brought to disk.
+            OSError: It cannot be flushed.
 
         """
         if self._descriptor >= 0:
@@ -102,9 +102,9 @@ class Output:
                 os.close(descriptor)
 
     def _write_back(self) -> None:
-        """Have Linux begin to bring the pages to disk, so that fsync has less to wait for.
+        """Start writing pages to disk, so that fsync has less to wait for.
 
-        The advice starts to write dirty pages (mm/fadvise.c); those being written stay cached.
+        On Linux this advice starts writing dirty pages (mm/fadvise.c); they stay cached while they are written.
         """
         span_bytes = self._written_bytes - self._begun_bytes
         if span_bytes >= _WRITE_BACK_BYTES and hasattr(os, "posix_fadvise"):
@@ -117,10 +117,10 @@ def open_output(path: Path, *, as_folder: bool = False, fsync: bool = False) -> 
     """Open an output; it takes its name when the block ends without an exception.
 
     Args:
-        path: A file that is there is replaced. A folder that is there must be empty.
+        path: An existing file is replaced. An existing folder must be empty.
         as_folder: Whether it is a folder of files.
-        fsync: Whether all files shall be on disk before the output has its name, so that not even a power cut
-            can leave less than all of it.
+        fsync: Whether to flush all files to disk before the output gets its name, as a guard against a power
+            cut.
 
     Raises:
         OutputError: OUTPUT_NOT_WRITABLE or DISK_FULL.
@@ -151,12 +151,12 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _special(path: Path) -> Iterator[Output]:
-    """A device or a FIFO, opened without O_CREAT and O_TRUNC: a file that took its place is not touched."""
+    """A device or a FIFO, opened without O_CREAT and O_TRUNC: a file that replaced it is not changed."""
     with output_errors(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
         if not is_special(os.fstat(descriptor)):
             os.close(descriptor)
-            raise refused(path, "was a device or a pipe, and is a file now. Choose another path")
+            raise refused(path, "was a device or a pipe, and now is a file. Choose another path")
     output = Output(path, lambda _: os.dup(descriptor), is_regular=False)
     try:
         yield output
@@ -208,7 +208,7 @@ def _new_folder(path: Path, target: Path, *, fsync: bool) -> Iterator[Output]:
 
 
 def _take_room(descriptor: int, length_bytes: int) -> None:
-    """Take the room first: a full disk shows at once, and ext4 writes a tenth faster into taken room."""
+    """Allocate the space first: a full disk fails at once, and ext4 writes a tenth faster into allocated space."""
     if length_bytes and hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(descriptor, 0, length_bytes)
@@ -218,7 +218,7 @@ def _take_room(descriptor: int, length_bytes: int) -> None:
 
 
 def _write_all(descriptor: int, pieces: tuple[bytes, ...]) -> int:
-    """Write all pieces, though a write may be short (to a pipe, to a disk that is nearly full); give their bytes."""
+    """Write all pieces and return their size. A write may be short (to a pipe, to a nearly full disk)."""
     total_bytes = sum(map(len, pieces))
     written_bytes = os.writev(descriptor, pieces)
     if written_bytes < total_bytes:

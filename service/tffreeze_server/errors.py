@@ -9,6 +9,7 @@ instead, and the next step.
 from __future__ import annotations
 
 import copyreg
+import difflib
 import enum
 import heapq
 import operator
@@ -17,69 +18,60 @@ from typing import Any
 
 
 class Reason(enum.Enum):
-    """Why a freeze did not happen. The value is the family: whose turn it is to act."""
-
-    def __new__(cls, family: str) -> Reason:
-        """Members are told apart by name; the family may repeat."""
-        member = object.__new__(cls)
-        member._value_ = len(cls.__members__)
-        member.family = family
-        return member
-
-    family: str
+    """Why a freeze did not happen, by whose turn it is to act."""
 
     # Your request: ask for something else.
-    INVALID_OPTION = "request"
-    MODEL_NOT_FOUND = "request"
-    TAGS_NOT_FOUND = "request"
-    SIGNATURE_NOT_FOUND = "request"
-    OUTPUTS_NEEDED = "request"
-    OUTPUT_NOT_FOUND = "request"
-    INPUT_NOT_FOUND = "request"
-    VARIABLE_NOT_FOUND = "request"
-    CHECKPOINT_NEEDED = "request"
-    CHECKPOINT_NOT_FOUND = "request"
-    RESTORE_OP_NOT_FOUND = "request"
-    FILENAME_TENSOR_NOT_FOUND = "request"
-    VARIABLE_NOT_IN_CHECKPOINT = "request"
-    VARIABLE_MISMATCH = "request"
-    VALUES_DISAGREE = "request"
-    REACHABLE_WRITE = "request"
-    UNSUPPORTED_RESTORE = "request"
-    UNSUPPORTED_INITIALIZER = "request"
-    UNSUPPORTED_OP = "request"
-    UNKNOWN_OP = "request"
-    UNSUPPORTED_DTYPE = "request"
-    UNSUPPORTED_MODEL = "request"
-    GRAPH_TOO_LARGE = "request"
-    MODEL_TOO_COMPLEX = "request"
-    OUTPUT_NOT_WRITABLE = "request"
+    INVALID_OPTION = enum.auto()
+    MODEL_NOT_FOUND = enum.auto()
+    TAGS_NOT_FOUND = enum.auto()
+    SIGNATURE_NOT_FOUND = enum.auto()
+    OUTPUTS_NEEDED = enum.auto()
+    OUTPUT_NOT_FOUND = enum.auto()
+    INPUT_NOT_FOUND = enum.auto()
+    VARIABLE_NOT_FOUND = enum.auto()
+    CHECKPOINT_NEEDED = enum.auto()
+    CHECKPOINT_NOT_FOUND = enum.auto()
+    RESTORE_OP_NOT_FOUND = enum.auto()
+    FILENAME_TENSOR_NOT_FOUND = enum.auto()
+    VARIABLE_NOT_IN_CHECKPOINT = enum.auto()
+    VARIABLE_MISMATCH = enum.auto()
+    VALUES_DISAGREE = enum.auto()
+    REACHABLE_WRITE = enum.auto()
+    UNSUPPORTED_RESTORE = enum.auto()
+    UNSUPPORTED_INITIALIZER = enum.auto()
+    UNSUPPORTED_OP = enum.auto()
+    UNKNOWN_OP = enum.auto()
+    UNSUPPORTED_DTYPE = enum.auto()
+    UNSUPPORTED_MODEL = enum.auto()
+    GRAPH_TOO_LARGE = enum.auto()
+    MODEL_TOO_COMPLEX = enum.auto()
+    OUTPUT_NOT_WRITABLE = enum.auto()
     # The plan needs data files that the caller kept (splice).
-    WEIGHTS_NEEDED = "request"
-    MODEL_ROOT_NOT_FOUND = "request"
-    UPLOAD_MALFORMED = "request"
-    UPLOAD_TOO_LARGE = "request"
-    UNAUTHENTICATED = "request"
-    PERMISSION_DENIED = "request"
+    WEIGHTS_NEEDED = enum.auto()
+    MODEL_ROOT_NOT_FOUND = enum.auto()
+    UPLOAD_MALFORMED = enum.auto()
+    UPLOAD_TOO_LARGE = enum.auto()
+    UNAUTHENTICATED = enum.auto()
+    PERMISSION_DENIED = enum.auto()
 
     # Your file: it is not what it says it is.
-    MALFORMED_MODEL = "file"
-    MALFORMED_CHECKPOINT = "file"
-    CHECKSUM_MISMATCH = "file"
-    BIG_ENDIAN_CHECKPOINT = "file"
-    SHARD_NOT_FOUND = "file"
-    FILE_NOT_READABLE = "file"
+    MALFORMED_MODEL = enum.auto()
+    MALFORMED_CHECKPOINT = enum.auto()
+    CHECKSUM_MISMATCH = enum.auto()
+    BIG_ENDIAN_CHECKPOINT = enum.auto()
+    SHARD_NOT_FOUND = enum.auto()
+    FILE_NOT_READABLE = enum.auto()
 
     # Our fault, or the machine's, or the service's that is busy.
-    DISK_FULL = "ours"
-    INTERNAL = "ours"
-    TOO_MANY_JOBS = "ours"
-    QUOTA_EXCEEDED = "ours"
-    DRAINING = "ours"
-    DEADLINE_EXCEEDED = "ours"
-    CANCELLED = "ours"
-    CLIENT_TOO_SLOW = "ours"
-    PLANNER_LIMIT_EXCEEDED = "ours"
+    DISK_FULL = enum.auto()
+    INTERNAL = enum.auto()
+    TOO_MANY_JOBS = enum.auto()
+    QUOTA_EXCEEDED = enum.auto()
+    DRAINING = enum.auto()
+    DEADLINE_EXCEEDED = enum.auto()
+    CANCELLED = enum.auto()
+    CLIENT_TOO_SLOW = enum.auto()
+    PLANNER_LIMIT_EXCEEDED = enum.auto()
 
 
 class FreezeError(Exception):
@@ -89,15 +81,18 @@ class FreezeError(Exception):
         reason: The machine-readable reason.
         message: Whole sentences for a person; never holds a path outside what the caller named.
         subject: What it is about: the name of a node, variable, key, tag or file as the caller knows it.
+        field: The field of the request at fault, such as `spec.source.upload.files[2].name`; empty where the reason
+            alone tells it, or none is.
 
     """
 
-    def __init__(self, reason: Reason, message: str, *, subject: str = "") -> None:
+    def __init__(self, reason: Reason, message: str, *, subject: str = "", field: str = "") -> None:
         message = printable(message)
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.subject = printable(subject)
+        self.field = field
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let `pickle` and `copy` make it anew without the constructor, whose arguments are not `args`."""
@@ -122,15 +117,16 @@ MAX_NAME_CHARACTERS = 200
 """Of a name that is suggested or listed in a message; the rest is left out."""
 MAX_COMPARED_CHARACTERS = 2_000_000
 """Of all names that are compared with one, which takes less than a second."""
-_MIN_LIKENESS = 0.5
+_MAX_CANDIDATES = 50
+"""The names that are looked at closely: that takes time with the square of their length."""
 _MAX_SUGGESTIONS = 3
 
 
 def nearest(name: str, existing: Iterable[str]) -> str:
     """A sentence naming what exists and is most like `name`, or what exists at all.
 
-    Names are alike where they share pairs of neighbouring characters (Dice's coefficient): the work is linear in
-    the length of all names, and bounded.
+    The names that share most pairs of neighbouring characters with `name` (Dice's coefficient) are compared with it
+    closely. So the work is linear in the length of all names, and bounded.
 
     Args:
         name: The name that was asked for.
@@ -151,11 +147,12 @@ def nearest(name: str, existing: Iterable[str]) -> str:
         if compared > MAX_COMPARED_CHARACTERS:
             break
         pairs = _pairs(other)
-        likeness = 2 * len(wanted & pairs) / (len(wanted) + len(pairs))
-        if likeness >= _MIN_LIKENESS:
-            alike.append((-likeness, other))
-    close = [_quoted(other) for _, other in heapq.nsmallest(_MAX_SUGGESTIONS, alike)]
-    return f"Did you mean {' or '.join(close)}?" if close else f"There are: {listed(names)}."
+        alike.append((-len(wanted & pairs) / (len(wanted) + len(pairs)), other))
+    candidates = {_shortened(other): other for _, other in heapq.nsmallest(_MAX_CANDIDATES, alike)}
+    close = difflib.get_close_matches(_shortened(name), candidates, _MAX_SUGGESTIONS)
+    if close:
+        return f"Did you mean {' or '.join(_quoted(candidates[other]) for other in close)}?"
+    return f"There are: {listed(names)}."
 
 
 def listed(names: Iterable[str]) -> str:
@@ -168,8 +165,12 @@ def listed(names: Iterable[str]) -> str:
 
 def _pairs(name: str) -> set[str]:
     """The pairs of neighbouring characters of a name, its ends marked."""
-    marked = f"\0{name[:MAX_NAME_CHARACTERS]}\0"
+    marked = f"\0{_shortened(name)}\0"
     return set(map(operator.add, marked, marked[1:]))
+
+
+def _shortened(name: str) -> str:
+    return name[:MAX_NAME_CHARACTERS]
 
 
 def _quoted(name: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tffreeze_common.report import Report
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_for
 from tffreeze_server.errors import FreezeError, Reason, listed
@@ -24,7 +25,6 @@ from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.plan.measure import OutputForm, make_plan
 from tffreeze_server.plan.plan import Plan
 from tffreeze_server.report.build import build_report
-from tffreeze_server.report.report import Report
 from tffreeze_server.resolve.resolve import Sources, resolve
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.rewrite import FrozenModel, rewrite

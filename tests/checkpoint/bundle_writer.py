@@ -60,10 +60,15 @@ def block_bytes(entries: Sequence[tuple[bytes, bytes]], restart_interval: int = 
     return bytes(body) + struct.pack(f"<{len(restarts) + 1}I", *restarts, len(restarts))
 
 
+def masked(crc: int) -> int:
+    """The form of a crc that files hold."""
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
 def with_trailer(block: bytes, compression: int = 0) -> bytes:
     """A block as it stands in a file."""
     body = block + bytes([compression])
-    return body + struct.pack("<I", crc32c.mask(crc32c.extend(0, body)))
+    return body + struct.pack("<I", masked(crc32c.extend(0, body)))
 
 
 def table_of_blocks(
@@ -164,7 +169,7 @@ def records_of(tensors: Sequence[Stored]) -> tuple[dict[bytes, BundleEntryProto]
             shard_id=tensor.shard,
             offset=len(before),
             size=len(tensor.data),
-            crc32c=crc32c.mask(crc),
+            crc32c=masked(crc),
         )
         shards[tensor.shard] = before + tensor.data
     return records, shards
@@ -204,7 +209,7 @@ def strings_stored(key: str, shape: tuple[int, ...], strings: Sequence[bytes]) -
     """A string tensor as a data file holds it."""
     crc = crc32c.extend(0, b"".join(struct.pack("<I", len(string)) for string in strings))
     lengths = b"".join(varint(len(string)) for string in strings)
-    rest = struct.pack("<I", crc32c.mask(crc)) + b"".join(strings)
+    rest = struct.pack("<I", masked(crc)) + b"".join(strings)
     return Stored(key, 7, shape, lengths + rest, crc=crc32c.extend(crc, rest))
 
 

@@ -128,6 +128,25 @@ def test_a_column_is_not_read_an_element_at_a_time(tmp_path: Path) -> None:
     assert max(reads) <= assembly.MAX_SPAN_BYTES
 
 
+def test_a_box_that_stands_in_one_run_is_read_in_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the window is for boxes that do not."""
+    monkeypatch.setattr(assembly, "MAX_WINDOW_BYTES", 64)
+    values = os.urandom(3 * 40 * 50)
+    checkpoint = open_checkpoint(write_bundle(tmp_path / "m", [Stored("t", 6, (3, 40, 50), values)]))
+    value = checkpoint.value("t", Region((1, 10, 0), (1, 20, 50))).data
+    assert isinstance(value, Assembled)
+    reads: list[int] = []
+
+    class Counting(SourceFiles):
+        def pread(self, file: str, length_bytes: int, offset_bytes: int) -> bytes:
+            reads.append(length_bytes)
+            return super().pread(file, length_bytes, offset_bytes)
+
+    with Counting(checkpoint.files) as files:
+        assert values[2500:3500] == b"".join(value.chunks(files))
+    assert [len(values), 1000] == reads
+
+
 def test_a_grid_of_many_parts(tmp_path: Path) -> None:
     """A thousand parts that no one dimension tells apart are found to be whole, and put in their places."""
     cells = list(itertools.product(range(32), range(32)))

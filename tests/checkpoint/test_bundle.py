@@ -196,7 +196,7 @@ def test_a_missing_data_file_is_named(tmp_path: Path) -> None:
     )
     data_file(prefix, 1, 2).unlink()
     assert b"a" == read(open_checkpoint(prefix), "a")
-    with pytest.raises(FreezeError, match=r"'m\.data-00001-of-00002' holds 'b'") as caught:
+    with pytest.raises(FreezeError, match=r"'m\.data-00001-of-00002' with 'b'") as caught:
         open_checkpoint(prefix).value("b")
     assert Reason.SHARD_NOT_FOUND == caught.value.reason
 

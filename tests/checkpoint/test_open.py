@@ -71,7 +71,7 @@ def test_a_missing_v1_shard_is_named(tmp_path: Path) -> None:
     write_v1(tmp_path / "m-00000-of-00002", [v1_tensor("a", 1)])
     error = error_of(tmp_path / "m")
     assert Reason.SHARD_NOT_FOUND == error.reason
-    assert "'m-00001-of-00002' is not" in error.message
+    assert "'m-00001-of-00002' is missing" in error.message
 
 
 def test_v1_shards_of_two_checkpoints_are_not_mixed(tmp_path: Path) -> None:

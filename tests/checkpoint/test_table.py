@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from checkpoint.bundle_writer import block_bytes, outcome, table_bytes, table_of_blocks, varint, with_trailer
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
+from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.tensors import crc32c
 
@@ -29,7 +30,7 @@ def items_of(data: bytes, max_block_bytes: int = 1 << 20) -> list[tuple[bytes, b
     opened = table.open_table("t.index", len(data), read, max_block_bytes, Budget())
     found = list(table.items(opened, read, Budget()))
     for key, value in found:
-        assert value == bytes(table.find(opened, key, read) or b"")
+        assert value == bytes(Lookup(opened).find(key, read) or b"")
     return found
 
 
@@ -61,7 +62,7 @@ def test_a_key_that_is_not_there_is_not_found() -> None:
     data = table_bytes(ENTRIES[1:])
     read = lambda length, offset: data[offset : offset + length]  # noqa: E731
     opened = table.open_table("t", len(data), read, 1 << 20, Budget())
-    assert [None] * 4 == [table.find(opened, key, read) for key in (b"", b"a", b"a/bb", b"zz")]
+    assert [None] * 4 == [Lookup(opened).find(key, read) for key in (b"", b"a", b"a/bb", b"zz")]
 
 
 def test_a_table_cut_at_any_byte_is_refused() -> None:
@@ -139,7 +140,7 @@ def test_lengths_that_pass_the_block_are_refused(entry: bytes) -> None:
 @pytest.mark.parametrize("handle", [(0, 10**6), (10**6, 1), (2**63, 2**63), (0, 2**63)])
 def test_blocks_past_the_end_are_refused(handle: tuple[int, int]) -> None:
     """A block handle is held against the file before it is read."""
-    assert "past its end" in refused(
+    assert "past the end" in refused(
         table_of_blocks([(b"k", with_trailer(block_bytes([(b"k", b"v")])))], [handle])
     )
 
@@ -172,7 +173,7 @@ def test_any_bytes_called_snappy_are_a_block_or_an_error(packed: bytes) -> None:
 
 def test_an_unknown_compression_is_refused() -> None:
     """Only 0 and 1 are known."""
-    assert "unknown way (2)" in refused(
+    assert "unknown compression (2)" in refused(
         table_of_blocks([(b"k", with_trailer(block_bytes([(b"k", b"v")]), 2))])
     )
 
@@ -183,3 +184,22 @@ def test_a_changed_block_is_a_checksum_mismatch() -> None:
     block[3] ^= 1
     refused(table_of_blocks([(b"k", bytes(block))]), Reason.CHECKSUM_MISMATCH)
     assert crc32c.unmask(int.from_bytes(block[-4:], "little")) != crc32c.extend(0, bytes(block[:-4]))
+
+
+def test_a_key_that_ends_a_block_and_begins_the_next() -> None:
+    """Keys increase from block to block, too."""
+    blocks = [
+        (b"a", with_trailer(block_bytes([(b"a", b"1")]))),
+        (b"b", with_trailer(block_bytes([(b"a", b"2")]))),
+    ]
+    assert "not in the order of their keys" in refused(table_of_blocks(blocks))
+
+
+def test_what_entries_draw() -> None:
+    """A block of more than a megabyte draws for each of its entries once."""
+    entries = [(f"{n:08}".encode(), bytes(100)) for n in range(20_000)]
+    budget = Budget(10_000_000)
+    assert entries == table.parse_block("t", block_bytes(entries), budget)
+    size_bytes = 20_000 * (700 + 3 * 8 + 100)
+    assert size_bytes == budget.size_bytes
+    assert 0 <= 8 * 20_000 + (size_bytes >> 8) - budget.steps < 100

@@ -70,9 +70,17 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "MODEL_NOT_FOUND",
             "Give the graph as the model, and 'model' with --checkpoint",
         ),
-        ("alone/model.data-00000-of-00001", "MODEL_NOT_FOUND", "weights.*'model' with --checkpoint"),
-        (FIXTURES / "graph_v1" / "model", "MODEL_NOT_FOUND", "a checkpoint of the first format"),
-        ("gs://bucket/model", "MODEL_NOT_FOUND", "'gs://bucket/model' is a URL.*Copy the model here"),
+        (
+            "alone/model.data-00000-of-00001",
+            "MODEL_NOT_FOUND",
+            "a data file of a checkpoint.*'model' with --checkpoint",
+        ),
+        (FIXTURES / "graph_v1" / "model", "MODEL_NOT_FOUND", "a V1 checkpoint"),
+        (
+            "gs://bucket/model",
+            "MODEL_NOT_FOUND",
+            "'gs://bucket/model' is a URL.*Copy the model to this machine",
+        ),
         ("https://example.org/model.pb", "MODEL_NOT_FOUND", "is a URL"),
         ("pointer.pb", "FILE_NOT_READABLE", "git lfs pull"),
         ("model.keras", "MALFORMED_MODEL", "zip archive.*model.export"),
@@ -166,7 +174,7 @@ def test_no_file_that_is_read_is_an_output(freezer: Any, file: str, way: str, mo
     if way == "link":
         output = models / "out.pb"
         output.hardlink_to(folder / file)
-    with pytest.raises(tffreeze.RequestError, match="one of the files that are read") as caught:
+    with pytest.raises(tffreeze.RequestError, match="one of the input files") as caught:
         freezer.freeze(folder, output=output, **options)
     assert "OUTPUT_NOT_WRITABLE" == caught.value.reason
     assert before == (folder / file).read_bytes()
@@ -200,6 +208,17 @@ def test_a_report_is_neither_the_output_nor_an_input(report: str, models: Path) 
     done = run("freeze", "digits", "-o", "out.pb", "--report", report, cwd=models)
     assert (2, True) == (done.code, "reason: OUTPUT_NOT_WRITABLE" in done.err)
     assert not (models / "out.pb").exists()
+
+
+@pytest.mark.parametrize(
+    "report", ["out", "out/", "digits/saved_model.pb", "digits/variables/variables.index"]
+)
+def test_a_report_beside_a_saved_model_is_no_input(report: str, models: Path) -> None:
+    """Nor the directory itself."""
+    before = (models / "digits" / "saved_model.pb").read_bytes()
+    done = run("freeze", "digits", "--saved-model", "-o", "out", "--report", report, cwd=models)
+    assert (2, False) == (done.code, (models / "out").exists())
+    assert before == (models / "digits" / "saved_model.pb").read_bytes()
 
 
 def test_a_report_can_be_in_the_saved_model(models: Path) -> None:
@@ -236,6 +255,7 @@ def test_a_closed_stdout(arguments: list[str], code: int, tmp_path: Path) -> Non
         ["inspect", DIGITS],
         ["inspect", "--json", DIGITS],
         ["freeze", DIGITS, "-o", "-"],
+        ["freeze", DIGITS, "-q", "-o", "/dev/null", "--report", "-"],
         ["--help"],
         ["completion", "bash"],
     ],
@@ -278,3 +298,25 @@ def test_freeze_graph_names_its_own_flags(arguments: list[str], says: str, not_s
         *arguments,
     )
     assert (2, True, False) == (done.code, says in done.err, not_says in done.err)
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize(
+    ("model", "step"),
+    [
+        ("digits/variables/variables", "next: give the SavedModel digits."),
+        ("digits/variables", "next: give the SavedModel digits."),
+        ("nothing", "next: give a SavedModel directory, or a GraphDef or MetaGraphDef file."),
+    ],
+)
+def test_a_next_step_names_the_model_as_it_was_typed(model: str, step: str) -> None:
+    """A relative path stays relative."""
+    assert step in run("freeze", model, "-o", "x.pb").err.splitlines()
+
+
+def test_the_next_command_can_be_run(models: Path) -> None:
+    """It holds the model as it was typed, quoted for a shell."""
+    (models / "digits").rename(models / "my digits")
+    shown = run("freeze", "my digits", "--signature", "predict", "-o", "x.pb").err.splitlines()
+    step = "next: `tffreeze inspect 'my digits'` lists the signatures; choose with --signature KEY."
+    assert step in shown

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -89,10 +90,10 @@ runpy.run_module(program, run_name="__main__", alter_sys=True)
         ("google.protobuf.message", "tffreeze"),
         ("tffreeze_server.freeze", "tffreeze"),
         ("google_crc32c", "tffreeze"),
-        ("tffreeze_server.rpc.main", "tffreeze_server.rpc.start"),
-        ("tffreeze_server.rpc.process.flags", "tffreeze_server.rpc.start"),
-        ("tffreeze_server.rpc.process.run", "tffreeze_server.rpc.start"),
-        ("grpc", "tffreeze_server.rpc.start"),
+        ("tffreeze_server.server.main", "tffreeze_server.server.start"),
+        ("tffreeze_server.server.flags", "tffreeze_server.server.start"),
+        ("tffreeze_server.server.run", "tffreeze_server.server.start"),
+        ("grpc", "tffreeze_server.server.start"),
     ],
 )
 def test_an_interrupt_during_an_import_is_quiet(module: str, program: str, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_both_programs_start_where_signals_are_taken_care_of() -> None:
     scripts = tomllib.loads((FIXTURES.parent.parent / "pyproject.toml").read_text())["project"]["scripts"]
     assert {
         "tffreeze": "tffreeze.__main__:main",
-        "tffreeze-server": "tffreeze_server.rpc.start:main",
+        "tffreeze-server": "tffreeze_server.server.start:main",
     } == scripts
 
 
@@ -163,6 +164,20 @@ def test_a_binary_graph_is_not_written_to_a_terminal() -> None:
     assert (process.returncode, b"terminal" in err) == (2, True)
 
 
+def test_text_is_written_to_a_terminal() -> None:
+    """It can be read there."""
+    ours, theirs = pty.openpty()
+    process = start("freeze", DIGITS, "-q", "--text", "-o", "-", stdout=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # how Linux tells that the other end is closed
+        while chunk := os.read(ours, 4096):
+            seen += chunk
+    os.close(ours)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err, seen[:6]) == (0, b"", b"node {")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_written(shell: str) -> None:
     """Each shell gets its script."""
@@ -173,7 +188,7 @@ def test_completion_scripts_are_written(shell: str) -> None:
 def test_completion_completes_flags() -> None:
     """What the script asks for is answered: the flags of a command."""
     run = tffreeze(_TFFREEZE_COMPLETE="bash_complete", COMP_WORDS="tffreeze freeze --out", COMP_CWORD="2")
-    assert run.out.split() == ["plain,--output-nodes", "plain,--output"]
+    assert run.out.split() == ["plain,--output", "plain,--output-nodes"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["freeze"], ["inspect"], ["freeze-graph"], ["completion"]])
@@ -187,3 +202,14 @@ def test_help_documents_the_exit_codes() -> None:
     """The table of exit codes is part of the help."""
     out = tffreeze("--help").out
     assert all(f"\n    {code:>3}  " in out for code in (0, 1, 2, 3, 4, 130))
+
+
+def test_the_help_of_freeze_has_sections() -> None:
+    """What is required comes first; every option is in a section, and the help of the help in the last."""
+    out = tffreeze("freeze", "--help").out
+    headings = re.findall(r"^(\S.*):$", out, flags=re.MULTILINE)
+    assert ["Required", "Model", "What to keep", "Output", "Server", "Other"] == headings
+    assert "  -o, --output OUT" in out.split("Required:\n")[1].split("\n\n")[0]
+    assert ["-h, --help  Show this message and exit."] == [
+        line.strip() for line in out.split("Other:\n")[1].splitlines()
+    ]

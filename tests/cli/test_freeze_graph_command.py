@@ -12,7 +12,8 @@ import pytest
 
 from cli.program import DIGITS, FIXTURES, tffreeze
 from tffreeze.cli.freeze_graph import command
-from tffreeze_server.compat.freeze_graph import Flags, freeze_graph, freeze_graph_with_def_protos
+from tffreeze_common.freeze_graph_flags import FreezeGraphFlags
+from tffreeze_server.compat.freeze_graph import freeze_graph, freeze_graph_with_def_protos
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 
@@ -140,7 +141,7 @@ def test_a_graph_is_not_frozen_twice(tmp_path: Path) -> None:
     """A bare graph without variables is a mistake here, as in the original."""
     frozen = str(tmp_path / "frozen.pb")
     _freeze(input_graph=GRAPH, input_checkpoint=CHECKPOINT, output_node_names="y", output_graph=frozen)
-    with pytest.raises(ValueError, match="frozen twice"):
+    with pytest.raises(ValueError, match="may be frozen already"):
         _freeze(input_graph=frozen, input_checkpoint=CHECKPOINT, output_node_names="y")
 
 
@@ -178,12 +179,12 @@ def test_the_result_is_tensorflows_message_and_runs() -> None:
 
 @pytest.mark.tensorflow
 def test_parameters_are_those_of_tensorflow() -> None:
-    """Names, order and defaults are the original's; `Flags` and the command line have the same names."""
+    """Names, order and defaults are the original's; `FreezeGraphFlags` and the command line have the same names."""
     original = pytest.importorskip("tensorflow.python.tools.freeze_graph").freeze_graph
     theirs, ours = (inspect.signature(function).parameters for function in (original, freeze_graph))
     assert list(theirs) == list(ours)
     assert [p.default for p in theirs.values()] == [p.default for p in ours.values()]
-    assert list(theirs) == list(Flags.__dataclass_fields__)
+    assert list(theirs) == list(FreezeGraphFlags.__dataclass_fields__)
     assert set(theirs) == {parameter.name for parameter in command.params}
 
 
@@ -251,7 +252,7 @@ def test_an_output_is_none_of_the_files_that_are_read(tmp_path: Path) -> None:
     for name in ("graph.pbtxt", "model"):
         before = (tmp_path / name).read_bytes()
         graph, checkpoint, output = (str(tmp_path / file) for file in ("graph.pbtxt", "model", name))
-        with pytest.raises(OSError, match="one of the files that are read"):
+        with pytest.raises(OSError, match="one of the input files"):
             freeze_graph(graph, "", False, checkpoint, "y", "", "", output, True, "")
         assert before == (tmp_path / name).read_bytes()
 

@@ -22,8 +22,12 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_terminal")
-def test_what_is_soon_over_needs_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    """Within the first half second nothing is drawn."""
+def test_what_is_soon_over_needs_no_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before half a minute, which is its patience here, nothing is drawn."""
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 30.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
     with progress.progress_bar(quiet=False) as bar:
         assert bar is not None
         bar.writing(1, 2)

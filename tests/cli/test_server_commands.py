@@ -37,6 +37,12 @@ def test_a_server_is_healthy(address: str) -> None:
     assert (gone.code, "reason: UNAVAILABLE" in gone.err) == (4, True)
 
 
+def test_health_asks_a_server_here_unless_told_otherwise() -> None:
+    """On the port that a server has unless told otherwise."""
+    run = tffreeze("health", "--timeout", "1")
+    assert "localhost:50051" in run.out + run.err
+
+
 @pytest.mark.parametrize("delivery", [(), ("--delivery", "content"), ("--delivery", "splice")])
 def test_a_server_writes_the_same_file(delivery: tuple[str, ...], address: str, tmp_path: Path) -> None:
     """`--server` is the same command with the same bytes and the same report."""

@@ -12,7 +12,6 @@ import pytest
 
 from tffreeze.errors import CLASSES, error_for
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.rpc.field_error import FieldError
 
 WAYS = {
     "copy": copy.copy,
@@ -34,7 +33,7 @@ def _client_error(reason: str) -> Exception:
 ERRORS = [
     *map(_client_error, CLASSES),
     FreezeError(Reason.MODEL_NOT_FOUND, "A sentence.", subject="thing"),
-    FieldError(Reason.UPLOAD_MALFORMED, "chunk.data", "A sentence.", subject="thing"),
+    FreezeError(Reason.UPLOAD_MALFORMED, "A sentence.", subject="thing", field="chunk.data"),
 ]
 
 

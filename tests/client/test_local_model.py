@@ -154,3 +154,10 @@ def test_a_state_file_does_not_lead_out_of_its_folder(path: str, folder: Path) -
     with pytest.raises(TffreezeError) as caught:
         find_model(folder / "graph.pb", {"checkpoint": folder / "ckpt"})
     assert caught.value.reason == "MALFORMED_CHECKPOINT"
+
+
+def test_a_name_of_nothing_but_dots_is_no_prefix(folder: Path) -> None:
+    """Such a file belongs to no checkpoint; it is found by its own name only."""
+    (folder / "..index").write_bytes(b"")
+    model = find_model(folder / "graph.pb", {"checkpoint": folder / "..index"})
+    assert ["model/graph.pb", "checkpoint/..index"] == [file.name for file in model.files]

@@ -21,8 +21,9 @@ def _large(variables: int = 12_000) -> FreezeResponse:
     return response
 
 
-def test_a_large_report_is_read() -> None:
+def test_a_large_report_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of many variables is what it was; unknown fields of every kind are walked past."""
+    monkeypatch.setattr(parse, "_UNCOUNTED_BYTES", 1 << 20)
     data = _large().SerializeToString()
     assert len(data) > parse._UNCOUNTED_BYTES
     assert _large() == parse.read_message(FreezeResponse, data)
@@ -56,3 +57,64 @@ def test_a_message_that_is_cut_short_is_refused(monkeypatch: pytest.MonkeyPatch)
     for cut in range(1, len(whole)):
         with pytest.raises(ServiceError):
             parse.read_message(FreezeResponse, whole[:cut])
+
+
+LIMIT_CASES = {
+    "a number of one byte": (b"\x08\x01", 1),
+    "a number of ten bytes": (b"\x08" + b"\xff" * 9 + b"\x01", 1),
+    "eight bytes": (b"\x09" + bytes(8), 1),
+    "four bytes": (b"\x0d" + bytes(4), 1),
+    "text that is not known": (b"\x7a\x02\xff\xff", 1),
+    "a tag of two bytes": (b"\xfa\x07\x00", 3),
+    "a tag of five bytes": (b"\xfa\xff\xff\xff\x0f\x00", 3),
+    "a length of two bytes": (b"\x7a\x80\x01" + bytes(128), 3),
+    "a length of five bytes": (b"\x7a\x81\x80\x80\x80\x00\x00", 3),
+    "tag and length of two bytes": (b"\xfa\x07\x81\x00\x00", 5),
+    "an empty message": (b"\x12\x00", 1),
+    "a message in a message": (b"\x12\x02\x0a\x00", 2),
+}
+"""A FreezeResponse, and as how many fields it counts: a tag or a length of several bytes counts as two more."""
+
+
+@pytest.mark.parametrize("name", LIMIT_CASES)
+def test_a_field_counts_as_what_it_costs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many fields allowed it is read; with one fewer, or after it a byte of another, it is refused."""
+    data, fields = LIMIT_CASES[name]
+    monkeypatch.setattr(parse, "_UNCOUNTED_BYTES", 0)
+    monkeypatch.setattr(parse, "MAX_FIELDS", fields)
+    assert FreezeResponse.FromString(data) == parse.read_message(FreezeResponse, data)
+    for damaged in (data[:-1], data + b"\x7a", data + b"\xfa"):
+        with pytest.raises(ServiceError, match="cut short"):
+            parse.read_message(FreezeResponse, damaged)
+    monkeypatch.setattr(parse, "MAX_FIELDS", fields - 1)
+    with pytest.raises(ServiceError, match=f"more than {fields - 1} fields"):
+        parse.read_message(FreezeResponse, data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x08" + b"\xff" * 10 + b"\x01",
+        b"\xfa\x80\x80\x80\x80\x00\x00",
+        b"\x7a\x80\x80\x80\x80\x80\x00",
+        b"\x0b\x0c",
+        b"\x0e",
+        b"\x12\x02\x0a\x05" + bytes(5),
+    ],
+    ids=["number", "tag", "length", "group", "no type", "longer than what it is in"],
+)
+def test_what_protobuf_would_not_write_is_refused(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Varints longer than any, groups, and a message that goes on after the one around it."""
+    monkeypatch.setattr(parse, "_UNCOUNTED_BYTES", 0)
+    with pytest.raises(ServiceError, match="cut short"):
+        parse.read_message(FreezeResponse, data)
+
+
+def test_a_small_message_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to a mebibyte: it is small whatever is in it."""
+    monkeypatch.setattr(parse, "MAX_FIELDS", 0)
+    data = b"\x7a" + b"\xfc\xff\x3f" + bytes((1 << 20) - 4)
+    assert len(data) == parse._UNCOUNTED_BYTES == 1 << 20
+    assert FreezeResponse.FromString(data) == parse.read_message(FreezeResponse, data)
+    with pytest.raises(ServiceError, match="more than 0 fields"):
+        parse.read_message(FreezeResponse, data + b"\x08\x01")

@@ -23,6 +23,7 @@ from tffreeze.receive import Receiver
 from tffreeze.v1.freeze_service_pb2 import DELIVERY_CONTENT, DELIVERY_SPLICE, FreezeResponse, FreezeSpec
 
 DATA = bytes(range(256)) * 4
+MAX = (1 << 31) - 1
 
 
 def _started(
@@ -223,3 +224,18 @@ def test_an_output_that_cannot_be_is_refused(as_saved_model: bool, target: str, 
     with pytest.raises(TffreezeError) as caught, open_output(path, as_saved_model=as_saved_model) as output:
         output.begin("saved_model.pb", 1)
     assert (caught.value.reason, str(path) in caught.value.subject) == ("OUTPUT_NOT_WRITABLE", True)
+
+
+def test_a_range_of_one_byte_is_taken(weights: LocalFile) -> None:
+    """The last byte of a file, for one."""
+    pieces = [_spliced(), _range(0, len(DATA) - 1), _range(len(DATA) - 1, 1), _finished()]
+    assert DATA == _receive(pieces, _asked(weights, delivery=DELIVERY_SPLICE))
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "is_possible"), [(-1, False), (0, True), (MAX, True), (MAX + 1, False)]
+)
+def test_a_result_is_as_long_as_a_message_can_be(size_bytes: int, is_possible: bool) -> None:
+    """From nothing to the 2 GiB of protobuf; only then is room taken."""
+    with contextlib.nullcontext() if is_possible else pytest.raises(TffreezeError, match="2 GiB"):
+        _asked().check(_started(size_bytes).started)

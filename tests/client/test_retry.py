@@ -117,3 +117,13 @@ def test_a_server_that_asks_for_too_long_gets_no_second_call(asked_seconds: floa
     with pytest.raises(TffreezeError) as caught:
         Patience(None, 5).run(attempts, Stop())
     assert (error, 1) == (caught.value, len(attempts.left_seconds))
+
+
+def test_a_minute_is_waited_for() -> None:
+    """It is the longest that a server is waited for: the call is stopped while it waits."""
+    error = error_for("QUOTA_EXCEEDED", "", retryable=True)
+    error.retry_after_seconds = 60.0
+    stop = Stop()
+    stop.stop()
+    with pytest.raises(TimeLimitError, match="cancelled"):
+        Patience(None, 5).run(Attempts(error), stop)

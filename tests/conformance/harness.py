@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from tffreeze_common.report import Report
 from tffreeze_server.emit.emit import write_file
 from tffreeze_server.freeze import freeze
 from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.report.report import Report
 
 tf = pytest.importorskip("tensorflow")
 np = pytest.importorskip("numpy")

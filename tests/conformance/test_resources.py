@@ -110,9 +110,10 @@ def test_a_queue_in_the_checkpoint_is_filled_from_there(tmp_path: Path) -> None:
 def test_a_queue_in_a_checkpoint_that_is_not_given(tmp_path: Path) -> None:
     """Without its checkpoint such a queue cannot be filled: an error names it."""
     source = queue_with_a_saver(tmp_path)
+    alone = source.model.rename(tmp_path / "alone.meta")  # beside `model.meta`, the checkpoint would be found
 
     with pytest.raises(FreezeError) as caught:
-        freeze(ModelSource(source.model), FreezeOptions(output_nodes=("y",)))
+        freeze(ModelSource(alone), FreezeOptions(output_nodes=("y",)))
 
     assert (Reason.CHECKPOINT_NEEDED, "q") == (caught.value.reason, caught.value.subject)
 

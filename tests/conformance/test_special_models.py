@@ -193,9 +193,9 @@ def test_malformed_models(model: str, signature: str, reason: Reason, models_dir
     ],
 )
 def test_checkpoint_is_no_model(file: str, models_dir: Path) -> None:
-    """A file of a checkpoint where the model should be is an error."""
+    """A file of a checkpoint where the model should be is an error that says so."""
     options = FreezeOptions(output_nodes=("y",))
-    assert_error(Reason.MALFORMED_MODEL, ModelSource(models_dir / file), options)
+    assert_error(Reason.MODEL_NOT_FOUND, ModelSource(models_dir / file), options)
 
 
 def test_strings_of_2016(models_dir: Path, tmp_path: Path) -> None:

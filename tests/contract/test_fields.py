@@ -1,4 +1,4 @@
-"""The engine's dataclasses, the messages of the contract and the client's dataclasses have the same fields."""
+"""Dataclasses and the messages of the contract have the same fields."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import dataclasses
 
 import pytest
 
-import tffreeze.inspection
-import tffreeze.report
-import tffreeze_server.inspection.inspection
-import tffreeze_server.report.report
+import tffreeze_common.inspection
+import tffreeze_common.report
 from tffreeze.options import FreezeArguments, ModelFiles
 from tffreeze.v1 import inspection_pb2, model_pb2, options_pb2, report_pb2
+from tffreeze_common.inspection import VariableStatus
 from tffreeze_server.options import FreezeOptions, ModelSource
 
-ENGINE = {
-    name: thing
-    for name, thing in vars(tffreeze_server.report.report).items()
-    if dataclasses.is_dataclass(thing) and isinstance(thing, type)
-}
+REPORTS, INSPECTIONS = (
+    {
+        name: thing
+        for name, thing in vars(module).items()
+        if isinstance(thing, type) and dataclasses.is_dataclass(thing)
+    }
+    for module in (tffreeze_common.report, tffreeze_common.inspection)
+)
 
 
 def _names(dataclass: type) -> list[str]:
@@ -29,25 +31,30 @@ def _message_names(message: type) -> list[str]:
     return [field.name for field in message.DESCRIPTOR.fields]  # type: ignore[attr-defined]  # a generated class
 
 
-@pytest.mark.parametrize("name", sorted(ENGINE))
-def test_a_report_is_the_same_in_engine_contract_and_client(name: str) -> None:
-    """Each part of a report has the same fields in the same order on the way from engine to caller."""
-    assert _message_names(getattr(report_pb2, name)) == _names(ENGINE[name])
-    assert _message_names(getattr(report_pb2, name)) == _names(getattr(tffreeze.report, name))
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_a_report_is_the_same_as_its_message(name: str) -> None:
+    """Each part of a report has the fields of the contract, in the same order."""
+    assert _message_names(getattr(report_pb2, name)) == _names(REPORTS[name])
 
 
-def test_the_contract_has_no_report_that_the_engine_lacks() -> None:
-    """The messages of report.proto are the engine's dataclasses, and no more."""
-    assert set(ENGINE) == set(report_pb2.DESCRIPTOR.message_types_by_name)
+@pytest.mark.parametrize("name", sorted(INSPECTIONS))
+def test_an_inspection_is_the_same_as_its_message(name: str) -> None:
+    """Each part of an inspection has the fields of the contract, in the same order."""
+    assert _message_names(getattr(inspection_pb2, name)) == _names(INSPECTIONS[name])
 
 
-@pytest.mark.parametrize("name", sorted(inspection_pb2.DESCRIPTOR.message_types_by_name))
-def test_an_inspection_is_the_same_in_engine_contract_and_client(name: str) -> None:
-    """Each part of an inspection has the same fields in the same order on the way from engine to caller."""
-    assert _message_names(getattr(inspection_pb2, name)) == _names(
-        getattr(tffreeze_server.inspection.inspection, name)
-    )
-    assert _message_names(getattr(inspection_pb2, name)) == _names(getattr(tffreeze.inspection, name))
+def test_the_contract_has_no_part_without_a_dataclass() -> None:
+    """The messages of report.proto and inspection.proto are the dataclasses, and no more."""
+    assert set(report_pb2.DESCRIPTOR.message_types_by_name) == set(REPORTS)
+    assert set(inspection_pb2.DESCRIPTOR.message_types_by_name) == set(INSPECTIONS)
+
+
+def test_the_statuses_of_variables_are_those_of_the_contract() -> None:
+    """A status stands at the place of its number."""
+    names = [f"VARIABLE_STATUS_{status.name}" for status in VariableStatus]
+    assert list(enumerate(names)) == [
+        (number, name) for name, number in inspection_pb2.VariableStatus.items()
+    ]
 
 
 def test_options_are_the_same_in_engine_contract_and_client() -> None:

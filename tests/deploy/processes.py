@@ -59,7 +59,15 @@ def server(folder: Path, *flags: str) -> Iterator[Program]:
     """
     folder.mkdir()
     port_file, log = folder / "port", folder / "log"
-    command = [sys.executable, "-m", "tffreeze_server.rpc.main", "--port", "0", "--port-file", str(port_file)]
+    command = [
+        sys.executable,
+        "-m",
+        "tffreeze_server.server.main",
+        "--port",
+        "0",
+        "--port-file",
+        str(port_file),
+    ]
     command += ["--die-with-parent", "--spool-dir", str(folder / "spool"), *flags]
     with running(command, log) as process:
         wait_until(port_file.exists, process, log)

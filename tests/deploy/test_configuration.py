@@ -31,7 +31,7 @@ def server() -> Any:
 
 def check_config(flags: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Have the server check its flags, with the host and folders of the container."""
-    command = [sys.executable, "-m", "tffreeze_server.rpc.main", "--check-config", "--host", "0.0.0.0"]
+    command = [sys.executable, "-m", "tffreeze_server.server.main", "--check-config", "--host", "0.0.0.0"]
     (folder / "models").mkdir()
     given = [flag.replace("/models", f"{folder}/models") for flag in flags]
     command += [*given, "--spool-dir", str(folder / "spool")]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/running.md", "docs/migrating.md")
+PAGES = ("README.md", "docs/running.md", "docs/migrating.md", "docs/troubleshooting.md")
 BLOCK = re.compile(
     r"```console\n(?P<console>.*?)```"
     r"|```(?P<language>python|c)\n(?P<program>.*?)```\n+```text\n(?P<printed>.*?)```",

@@ -11,6 +11,7 @@ import pytest
 from tffreeze.cli import exit_codes
 from tffreeze.cli.main import COMMANDS, cli
 from tffreeze.v1 import errors_pb2
+from tffreeze_common.report import WarningCode
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -59,9 +60,8 @@ def test_every_option_is_documented(command: str) -> None:
 
 def test_every_warning_is_documented() -> None:
     """docs/cli.md has each code that a report may warn of, and no other."""
-    report = pytest.importorskip("tffreeze_server.report.report")
     text = (DOCS / "cli.md").read_text(encoding="utf-8").split("## Warnings")[1].split("\n## ")[0]
-    assert set(report.WarningCode) == {cell.strip("`") for cell in first_cells(text)}
+    assert set(WarningCode) == {cell.strip("`") for cell in first_cells(text)}
 
 
 def test_every_command_is_documented() -> None:
@@ -75,13 +75,13 @@ def test_every_command_is_documented() -> None:
 def test_every_exit_code_is_documented() -> None:
     """docs/cli.md and docs/server.md have each exit code with its meaning."""
     assert exit_codes.MEANINGS == rows("cli.md")
-    server_codes = pytest.importorskip("tffreeze_server.rpc.process.exit_codes")
+    server_codes = pytest.importorskip("tffreeze_server.server.exit_codes")
     assert server_codes.MEANINGS == rows("server.md")
 
 
 def test_every_setting_of_the_server_is_documented() -> None:
     """docs/server.md has each setting with what its help says."""
-    flags = pytest.importorskip("tffreeze_server.rpc.process.flags").FLAGS
+    flags = pytest.importorskip("tffreeze_server.server.flags").FLAGS
     text = (DOCS / "server.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\| `--([\w-]+)[^|]*\|[^|]*\| (.*) \|$", text, flags=re.MULTILINE)
     assert [(flag.name, flag.help) for flag in flags] == documented

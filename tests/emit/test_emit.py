@@ -188,7 +188,7 @@ def test_a_source_is_no_output(tmp_path: Path, plan: Plan) -> None:
     other_name = tmp_path / "out" / "other"
     other_name.hardlink_to(shard)
     for target in (shard, other_name):
-        with pytest.raises(FreezeError, match="one of the files that are read") as caught:
+        with pytest.raises(FreezeError, match="one of the input files") as caught:
             write_file(plan, target)
         assert Reason.OUTPUT_NOT_WRITABLE is caught.value.reason
     assert before == shard.read_bytes()

@@ -85,7 +85,7 @@ def test_a_constant_that_changed_after_the_plan_is_noticed(tmp_path: Path) -> No
     graph = one_constant(FileRange(SHARD, 0, 36, None), (9,))
     plan = make_plan(graph, {SHARD: tmp_path / SHARD}, TEXT)
     (tmp_path / SHARD).write_bytes(b"abce" * 9)
-    with pytest.raises(FreezeError, match="changed while it was read") as caught:
+    with pytest.raises(FreezeError, match="changed while tffreeze read it") as caught:
         write_file(plan, tmp_path / "out")
     assert Reason.CHECKSUM_MISMATCH is caught.value.reason
     assert [SHARD] == [path.name for path in tmp_path.iterdir()]

@@ -58,7 +58,7 @@ def test_data_that_stays_with_the_caller_and_must_be_read_is_an_error(
     with pytest.raises(FreezeError) as caught:
         make_plan(graph, {}, form, weights_present=False)
     assert (Reason.WEIGHTS_NEEDED, SHARD) == (caught.value.reason, caught.value.subject)
-    assert "stays with you" in caught.value.message
+    assert "was not uploaded" in caught.value.message
 
 
 def test_a_missing_shard_is_named() -> None:
@@ -66,7 +66,7 @@ def test_a_missing_shard_is_named() -> None:
     with pytest.raises(FreezeError) as caught:
         make_plan(dense_graph(HALVES), {})
     assert (Reason.SHARD_NOT_FOUND, SHARD) == (caught.value.reason, caught.value.subject)
-    assert "is not there" in caught.value.message
+    assert "is missing" in caught.value.message
 
 
 def test_constants_are_known_by_where_their_bytes_are() -> None:

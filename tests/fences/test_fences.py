@@ -77,11 +77,25 @@ def test_fences_hold() -> None:
             "Flattening and rewriting read no files",
         ),
         (
+            "service/tffreeze_server/rpc/bad.py",
+            "import tffreeze_server.server",
+            "Data flows one way",
+        ),
+        (
             "client/tffreeze_files/bad.py",
             "import tffreeze.errors",
             "Files are read and written by what knows neither",
         ),
-        ("service/tffreeze_server/rewrite/bad.py", "import tensorflow", "TensorFlow runs in runtime only"),
+        (
+            "client/tffreeze_common/bad.py",
+            "import tffreeze_files.reader",
+            "What both sides know knows neither of them",
+        ),
+        (
+            "service/tffreeze_server/rewrite/bad.py",
+            "import tensorflow",
+            "TensorFlow is imported in tests only",
+        ),
     ],
 )
 def test_fence_bites(module: str, line: str, fence: str, sources: Path) -> None:

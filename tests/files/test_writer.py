@@ -124,7 +124,7 @@ def test_a_file_that_is_read_is_no_output(kind: str, tmp_path: Path) -> None:
         path.symlink_to(source)
     else:
         path = tmp_path / "." / "source"
-    with pytest.raises(OutputError, match="one of the files that are read") as caught:
+    with pytest.raises(OutputError, match="one of the input files") as caught:
         check_target(path, [tmp_path / "absent", source])
     assert ("OUTPUT_NOT_WRITABLE", str(path)) == (caught.value.reason, caught.value.subject)
 

@@ -9,8 +9,9 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from checkpoint.bundle_writer import write_bundle, write_v1
-from fuzz.files import SEEDS, TENSORS, VARIABLES, folder
-from tffreeze.v1 import freeze_service_pb2
+from fuzz.files import SEEDS, TENSORS, VARIABLES, folder, samples
+from tffreeze.v1 import freeze_service_pb2, report_pb2
+from tffreeze_server.tensors import crc32c
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.op_def_pb2 import OpList
 from tffreeze_server.tfproto.saved_model_pb2 import SavedModel, SaverDef
@@ -173,9 +174,13 @@ def _v1_values() -> list[bytes]:
 
 
 def _stream() -> bytes:
+    result = b"head" + samples().declared[0].path.read_bytes()[1:5]
+    checksum = crc32c.extend(0, result)
     started = freeze_service_pb2.FreezeStarted(
-        files=[freeze_service_pb2.OutputFile(name="frozen.pb", size_bytes=9)],
+        files=[freeze_service_pb2.OutputFile(name="frozen.pb", size_bytes=len(result), crc32c=checksum)],
         delivery=freeze_service_pb2.DELIVERY_SPLICE,
+        total_size_bytes=len(result),
+        report=report_pb2.Report(size_bytes=len(result), crc32c=f"{checksum:08x}"),
     )
     splice = freeze_service_pb2.SpliceSegments(
         segments=[
@@ -188,7 +193,6 @@ def _stream() -> bytes:
     messages = [
         freeze_service_pb2.FreezeResponse(started=started),
         freeze_service_pb2.FreezeResponse(splice=splice),
-        freeze_service_pb2.FreezeResponse(content=freeze_service_pb2.ContentChunk(data=b"x")),
         freeze_service_pb2.FreezeResponse(finished=freeze_service_pb2.FreezeFinished()),
     ]
     parts = [message.SerializeToString() for message in messages]

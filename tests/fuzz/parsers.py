@@ -9,23 +9,27 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from checkpoint.bundle_writer import read, table_bytes
+from checkpoint.bundle_writer import masked, read, table_bytes
 from fuzz.files import folder, samples
+from tffreeze.asked import Asked
+from tffreeze.chunk_messages import read_response
 from tffreeze.errors import TffreezeError
 from tffreeze.local_model import find_model
 from tffreeze.receive import Receiver
-from tffreeze.wire import read_response
+from tffreeze.v1 import freeze_service_pb2
+from tffreeze_common.wire import WireError
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint import table
 from tffreeze_server.checkpoint.find_checkpoint import find_checkpoint
+from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.checkpoint.open import open_checkpoint
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.strings import read_strings
 from tffreeze_server.checkpoint.v1_values import V1Value
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.load import load
 from tffreeze_server.graph.model_file import read_file, read_nodes
 from tffreeze_server.graph.text import parse_text
-from tffreeze_server.graph.wire import FileBytes, WireError
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tensors import crc32c
 from tffreeze_server.tensors.data import FileRange
@@ -62,7 +66,7 @@ def sorted_table(data: bytes) -> None:
         budget = Budget(len(data))
         opened = table.open_table("table", len(data), read_at, 1 << 26, budget)
         for key, value in table.items(opened, read_at, budget):
-            found = table.find(opened, key, read_at)
+            found = Lookup(opened).find(key, read_at)
             assert found == value, (key, found, value)
 
 
@@ -100,7 +104,7 @@ def v1_value(data: bytes) -> None:
         sizes = (4, 8, 4, 1, 2, 1, 8, 8, 1, 1, 2, 2, 16, 2, 4, 8)
         which = data[0] % len(dtypes)
         length_bytes = data[1] * sizes[which]
-        value = V1Value(length_bytes, opened, _V1_KEY, "v", dtypes[which])
+        value = V1Value(length_bytes, Lookup(opened), _V1_KEY, "v", dtypes[which])
         given = b"".join(value.chunks(files))
         assert len(given) == length_bytes
         assert bytes(value.open(files)(length_bytes, 0)) == given
@@ -153,11 +157,17 @@ class _Bin:
         self.written_bytes += len(data)
 
 
+def _asked() -> Asked:
+    """A SPLICE of the sample model: its pieces may come from the caller's files."""
+    spec = freeze_service_pb2.FreezeSpec(delivery=freeze_service_pb2.DELIVERY_SPLICE)
+    return Asked(spec, samples().declared)
+
+
 def client_stream(data: bytes) -> None:
     """What a server sends, each message behind its length in two bytes: the client's reader of it."""
     messages = list(_messages(data))
     try:
-        with Receiver(_Bin(), samples().declared, 100, sha256=True) as receiver:  # type: ignore[arg-type]
+        with Receiver(_Bin(), _asked(), 100, sha256=True) as receiver:  # type: ignore[arg-type]
             for message in messages:
                 for _ in receiver.take(read_response(message)):
                     pass
@@ -213,5 +223,5 @@ def _with_string_crcs(elements: int, data: bytes) -> tuple[bytes, int]:
         (n & 2**64 - 1).to_bytes(4 if n < 2**32 else 8, "little") for n in (n % 2**64 for n in lengths)
     )
     crc = crc32c.extend(0, fixed)
-    rest = struct.pack("<I", crc32c.mask(crc)) + data[position:]
+    rest = struct.pack("<I", masked(crc)) + data[position:]
     return data[:position] + rest, crc32c.extend(crc, rest)

@@ -259,6 +259,17 @@ def test_names_must_tell_apart(tmp_path: Path, change: object, says: str) -> Non
     assert says in error.message
 
 
+@pytest.mark.parametrize(("unknown", "accepted"), [(1, True), (2, False)])
+def test_fields_of_a_later_tensorflow(tmp_path: Path, unknown: int, accepted: bool) -> None:
+    """A file is of a kind where no more of its fields are unknown there than known."""
+    path = tmp_path / "g"
+    path.write_bytes(b"\x18\x1b" + b"\xe8\x04\x01" * unknown)
+    if accepted:
+        assert "graph_def" == loaded(path).kind
+    else:
+        assert "fit none" in failure(path).message
+
+
 def test_a_saver_from_a_file_goes_first(tmp_path: Path) -> None:
     """--saver FILE, binary or text, stands before the MetaGraph's own."""
     path = written(tmp_path / "m", meta_graph())
@@ -267,6 +278,16 @@ def test_a_saver_from_a_file_goes_first(tmp_path: Path) -> None:
         saver = written(tmp_path / "saver", given, text=text)
         model = load(ModelSource(path, saver=saver), FreezeOptions())
         assert ["y", "save/restore_all"] == [saver.restore_op for saver in model.savers]
+
+
+def test_a_filename_tensor_given_is_the_first_savers(tmp_path: Path) -> None:
+    """Those after it keep their own."""
+    path = written(tmp_path / "m", meta_graph())
+    saver = written(tmp_path / "saver", SaverDef(restore_op_name="y", filename_tensor_name="x:0"))
+    model = load(ModelSource(path, saver=saver), FreezeOptions(filename_tensor="y"))
+    assert [("y", "y:0"), ("save/restore_all", "save/Const:0")] == [
+        (saver.restore_op, saver.filename_tensor) for saver in model.savers
+    ]
 
 
 def test_a_restore_op_given_stands_alone(tmp_path: Path) -> None:

@@ -94,11 +94,24 @@ def test_an_odd_constant_is_parsed(tmp_path: Path) -> None:
     assert CONTENT == model.nodes[0].proto.attr["value"].tensor.tensor_content
 
 
-@pytest.mark.parametrize("shape", [(FLOATS + 1,), (FLOATS, 2**62), (-1,), (), (2**40, 2**40)])
+@pytest.mark.parametrize(
+    "shape", [(FLOATS + 1,), (FLOATS, 2**62), (-1,), (-1, -FLOATS), (), (2**40, 2**40), (1,) * 255]
+)
 def test_a_constant_of_another_size_than_its_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
     """Bytes and shape must agree; the error names the constant."""
     path = tmp_path / "model.pb"
     path.write_bytes(frozen_graph(shape=shape).SerializeToString())
+    with pytest.raises(FreezeError, match="'w'") as caught:
+        load(ModelSource(path), FreezeOptions())
+    assert Reason.MALFORMED_MODEL == caught.value.reason
+
+
+def test_a_constant_without_a_shape(tmp_path: Path) -> None:
+    """A shape of unknown rank is that of no constant, whatever sizes stand in it."""
+    graph = frozen_graph()
+    graph.node[1].attr["value"].tensor.tensor_shape.unknown_rank = True
+    path = tmp_path / "model.pb"
+    path.write_bytes(graph.SerializeToString())
     with pytest.raises(FreezeError, match="'w'") as caught:
         load(ModelSource(path), FreezeOptions())
     assert Reason.MALFORMED_MODEL == caught.value.reason

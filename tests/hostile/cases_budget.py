@@ -495,7 +495,7 @@ CASES = (
     Case(111, empty_nodes, Reason.MALFORMED_MODEL, size=1_000_000, small=4_000),
     Case(112, added_constants, TOO_COMPLEX, size=1_000),
     Case(113, many_arguments, None, size=2_000),
-    Case(114, nested_attributes, None, size=150, small=150, largest=150),
+    Case(114, nested_attributes, None, size=24, small=12, largest=24),
     Case(115, made_bodies, TOO_COMPLEX, size=2_000),
     Case(116, repeated_values, TOO_COMPLEX, size=4_000, small=3200),
     Case(117, many_readers, TOO_COMPLEX, size=4_000),

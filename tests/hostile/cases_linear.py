@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from checkpoint.bundle_writer import Stored, write_bundle
+from checkpoint.bundle_writer import Stored, table_bytes, write_bundle
 from hostile.case import Case, Model, graph_only
 from hostile.cases_budget import FLOAT, RESOURCE, function, graph, neg, node, type_of, x
+from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.errors import Reason
+from tffreeze_server.options import FreezeOptions
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
+from tffreeze_server.tfproto.checkpoint_pb2 import SavedTensorSlices
 from tffreeze_server.tfproto.graph_pb2 import NodeDef
 from tffreeze_server.tfproto.op_def_pb2 import OpDef
 from tffreeze_server.tfproto.tensor_pb2 import DT_STRING
@@ -225,6 +228,21 @@ def saver_around(n: int) -> Model:
     return graph_only(graph([x(), *calls, neg("y", "x")], functions), "y")
 
 
+def values_of_a_block(n: int) -> Model:
+    """N variables in a V1 checkpoint that is one block."""
+    meta = SavedTensorSlices()
+    values = {b"": b""}
+    for k in range(n):
+        meta.meta.tensor.add(name=f"v{k}", type=FLOAT, slice=[{}]).shape.SetInParent()
+        saved = SavedTensorSlices()
+        saved.data.data.float_val.append(1.0)
+        values[part_key(f"v{k}".encode(), ())] = saved.SerializeToString()
+    values[b""] = meta.SerializeToString()
+    made = long_lists(n)
+    files = {**made.files, "m.ckpt": table_bytes(sorted(values.items()), entries_per_block=n + 1)}
+    return Model(files, FreezeOptions(output_nodes=("y",)), checkpoint="m.ckpt")
+
+
 CASES = (
     Case(200, long_names, Reason.OUTPUT_NOT_FOUND, size=4_500),
     Case(201, partitioned, None, size=2_000),
@@ -238,4 +256,5 @@ CASES = (
     Case(209, many_cuts, None, size=4_000),
     Case(210, long_lists, None, size=10_000),
     Case(211, saver_around, None, size=4_000),
+    Case(212, values_of_a_block, None, size=4_000),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf import text_format
 
 from hostile.case import GRAPH_FILE, Case, Model, graph_only
-from hostile.cases_budget import graph, neg, node, type_of, x
+from hostile.cases_budget import graph, neg, nested_attributes, node, type_of, x
 from tffreeze_server.errors import Reason
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
@@ -63,6 +63,13 @@ def data_behind_control(n: int) -> Model:
     return graph_only(graph([x(), *(node(f"n{i}", "NoOp") for i in range(n)), neg("y", *waits, "x")]), "y")
 
 
+def many_dimensions(n: int) -> Model:
+    """A variable of n dimensions."""
+    shape = AttrValue(shape=TensorShapeProto(dim=[TensorShapeProto.Dim(size=2)] * n))
+    variable = node("v", "VariableV2", dtype=type_of(), shape=shape)
+    return graph_only(graph([variable, node("y", "Identity", "v", T=type_of())]), "y")
+
+
 CASES = (
     Case(300, index_of_many_digits, MALFORMED, size=5_000),
     Case(301, index_that_is_no_ascii, MALFORMED, size=100),
@@ -71,4 +78,6 @@ CASES = (
     Case(304, huge_constant, MALFORMED, size=6, small=100),
     Case(305, huge_initializer, MALFORMED, size=8, small=100),
     Case(306, data_behind_control, MALFORMED, size=100),
+    Case(308, nested_attributes, MALFORMED, size=150, small=400),
+    Case(307, many_dimensions, MALFORMED, size=100_000),
 )

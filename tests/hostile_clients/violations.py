@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from rpc.harness import Feed
 from rpc.models import DIGITS, FIXTURES, MOVING_AVERAGE, SPLICE, WITH_ASSET, FreezeRequest, FreezeSpec
 from tffreeze.v1 import freeze_service_pb2, model_pb2
-from tffreeze_server.plan.segments import field as wire_field
+from tffreeze_common.wire import field as wire_field
 
 Stream = Callable[[], Iterable[Message | bytes]]
 """Makes the messages of the client; ones that are no message of the contract are bytes."""
@@ -131,9 +131,9 @@ _FILES = "spec.source.upload.files"
 _LONG = wire_field(1, wire_field(1, wire_field(1, b"\x0a\x00" * (1 << 20))))
 _FIRST = "MUST send one `spec` first"
 _ONE = "One MUST be set"
-_ORDER = "MUST send the files in declared order, each from its start to its end without gaps"
+_ORDER = "MUST send the files in the declared order, each from start to end without gaps"
 _EXACT = "MUST refuse more or fewer bytes than this"
-_PATH = "MUST NOT be absolute and MUST NOT hold an empty part"
+_PATH = "MUST NOT be absolute and MUST NOT contain an empty part"
 _UNIQUE = "Names MUST be unique"
 _NO_CHUNKS = "Files that are absent or of size 0 have no chunks"
 
@@ -149,12 +149,14 @@ VIOLATIONS: dict[str, Violation] = {
         "CLIENT_TOO_SLOW",
         is_slow=True,
     ),
-    "no byte comes": Violation("Nothing was sent", held(upload(1)), "CLIENT_TOO_SLOW", is_slow=True),
+    "no byte comes": Violation(
+        "The client sent or read nothing", held(upload(1)), "CLIENT_TOO_SLOW", is_slow=True
+    ),
     "a byte at a time": Violation(
-        "How many bytes a second a client MUST send", trickled, "CLIENT_TOO_SLOW", is_slow=True
+        "The minimum speed at which a client MUST send", trickled, "CLIENT_TOO_SLOW", is_slow=True
     ),
     "chunk for a root": Violation(
-        "With a model root there are no chunks", sent(spec(), chunk(0, 0, 1)), field="chunk"
+        "For a model root there are no chunks", sent(spec(), chunk(0, 0, 1)), field="chunk"
     ),
     # Messages.
     "empty message": Violation(_ONE, sent(FreezeRequest()), field="spec"),
@@ -163,13 +165,18 @@ VIOLATIONS: dict[str, Violation] = {
     "empty message to Inspect": Violation(_ONE, sent(_INSPECT()), field="spec", method="Inspect"),
     "garbage to Inspect": Violation(_ONE, sent(b"\x0a\x05"), field="spec", method="Inspect"),
     "a million empty files": Violation(
-        "The first message MUST NOT be longer than 1 MiB",
+        "The first message MUST be at most 1 MiB",
         sent(_LONG),
         field="spec",
     ),
     "a million empty files later": Violation(
         "MUST have its fields in the order",
         sent(upload(5), _LONG),
+        field="chunk",
+    ),
+    "a chunk among fields that mean nothing": Violation(
+        "MUST NOT hold more than 1 KiB beside them",
+        sent(upload(5), chunk(0, 0, 5).SerializeToString() + b"\xf8\x07\x01" * 400),
         field="chunk",
     ),
     # The spec.
@@ -188,13 +195,13 @@ VIOLATIONS: dict[str, Violation] = {
     ),
     "no model": Violation("REQUIRED", sent(root()), "INVALID_OPTION", "spec.source.model"),
     "unknown delivery": Violation(
-        "How the result shall come", sent(spec(delivery=7)), "INVALID_OPTION", "spec.delivery"
+        "How to transfer the result", sent(spec(delivery=7)), "INVALID_OPTION", "spec.delivery"
     ),
     "splice of a root": Violation(
-        "Only with an upload", sent(spec(delivery=SPLICE)), "INVALID_OPTION", "spec.delivery"
+        "Only for an upload", sent(spec(delivery=SPLICE)), "INVALID_OPTION", "spec.delivery"
     ),
     "sha256 of a splice": Violation(
-        "Not with SPLICE",
+        "Not for SPLICE",
         lambda: MOVING_AVERAGE.requests(delivery=SPLICE, want_sha256=True),
         "INVALID_OPTION",
         "spec.want_sha256",
@@ -218,14 +225,14 @@ VIOLATIONS: dict[str, Violation] = {
         "no name may be a folder of another", sent(named("a", "a/b")), field=f"{_FILES}[1].name"
     ),
     "too long a name": Violation(
-        "at most `Limits.max_file_name_bytes`", sent(named("a/" * 600 + "a")), field=f"{_FILES}[0].name"
+        "`Limits.max_file_name_bytes`", sent(named("a/" * 600 + "a")), field=f"{_FILES}[0].name"
     ),
     "too deep a name": Violation("at most 16 parts", sent(named("a/" * 16 + "a")), field=f"{_FILES}[0].name"),
     "too long a part": Violation(
-        "each of at most 255 bytes", sent(named("ok", "a/" + "ä" * 128)), field=f"{_FILES}[1].name"
+        "a part MUST be at most 255 bytes", sent(named("ok", "a/" + "ä" * 128)), field=f"{_FILES}[1].name"
     ),
     "too many folders": Violation(
-        "at most 1,000 folders",
+        "1,000 folders",
         sent(named(*(f"{number}/{'a/' * 14}f" for number in range(67)))),
         "UPLOAD_TOO_LARGE",
         _FILES,
@@ -233,7 +240,7 @@ VIOLATIONS: dict[str, Violation] = {
     "absolute absent file": Violation(_PATH, sent(named("a", "/etc/passwd")), field=f"{_FILES}[1].name"),
     "name that is no UTF-8": Violation("in UTF-8", sent(_with_a_name_that_is_no_utf8()), field="spec"),
     "too long a path in a root": Violation(
-        "each of at most 255 bytes", sent(root("a" * 256)), "INVALID_OPTION"
+        "a part MUST be at most 255 bytes", sent(root("a" * 256)), "INVALID_OPTION"
     ),
     "a NUL in a path of a root": Violation(_PATH, sent(root("a\0b")), "INVALID_OPTION"),
     "absent asset": Violation(
@@ -246,7 +253,7 @@ VIOLATIONS: dict[str, Violation] = {
         _FILES,
     ),
     "more than fits": Violation(
-        "at most `Limits.max_upload_bytes`", sent(upload(1 << 62)), "UPLOAD_TOO_LARGE", _FILES
+        "`Limits.max_upload_bytes` bytes", sent(upload(1 << 62)), "UPLOAD_TOO_LARGE", _FILES
     ),
     "negative size": Violation(_EXACT, sent(upload(-1)), field=f"{_FILES}[0].size_bytes"),
     # Chunks.
@@ -269,9 +276,7 @@ VIOLATIONS: dict[str, Violation] = {
     ),
     "chunk of an empty file": Violation(_NO_CHUNKS, sent(upload(0), chunk(0, 0, 1)), field="chunk"),
     "chunk of an absent file": Violation(_NO_CHUNKS, _with_chunks_of_absent, field="chunk"),
-    "absent with content": Violation(
-        "with delivery SPLICE, and for", with_absent, field=f"{_FILES}[2].absent"
-    ),
+    "absent with content": Violation("with delivery SPLICE or for", with_absent, field=f"{_FILES}[2].absent"),
     "absent file shorter than its tensors": Violation(
         "MUST still be exact", _with_absent_of_one_byte, "MALFORMED_CHECKPOINT"
     ),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tffreeze_common.inspection import Inspection, TensorInspection
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.freeze import freeze
 from tffreeze_server.inspection.inspect import inspect
-from tffreeze_server.inspection.inspection import Inspection, TensorInspection
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
@@ -45,7 +45,7 @@ def variable_graph(folder: Path, name: str, shape: tuple[int, ...], dtype: int =
 def test_a_saved_model_is_told() -> None:
     """Kind, tags, signature with its tensors and ops, saver, sizes."""
     found = inspect(ModelSource(DIGITS), FreezeOptions())
-    assert ("saved_model", ("serve",), (frozenset(("serve",)),)) == (found.kind, found.tags, found.all_tags)
+    assert ("saved_model", ("serve",), (("serve",),)) == (found.kind, found.tags, found.all_tags)
     (signature,) = found.signatures
     assert ("serving_default", "tensorflow/serving/predict") == (signature.key, signature.method_name)
     image = TensorInspection("image", "serving_default_image:0", "float32", (-1, 9, 9, 1), "Placeholder")

@@ -147,13 +147,13 @@ def _twice(honest: Responses) -> Responses:
 
 
 ORDER = {
-    "nothing": Lie("content", lambda _: [], "INTERNAL", "before the result was whole"),
-    "only progress": Lie("content", _only("progress"), "INTERNAL", "before the result was whole"),
+    "nothing": Lie("content", lambda _: [], "INTERNAL", "before the result was complete"),
+    "only progress": Lie("content", _only("progress"), "INTERNAL", "before the result was complete"),
     "only finished": Lie("content", _only("finished"), "INTERNAL", "wrong order"),
     "no started": Lie("content", _without("started"), "INTERNAL", "wrong order"),
     "no content": Lie("content", _without("content"), "INTERNAL", "bytes less"),
     "no pieces": Lie("splice", _without("splice"), "INTERNAL", "bytes less"),
-    "no end": Lie("content", _without("finished"), "INTERNAL", "before the result was whole"),
+    "no end": Lie("content", _without("finished"), "INTERNAL", "before the result was complete"),
     "started twice": Lie("content", _twice, "INTERNAL", "wrong order"),
     "progress after started": Lie("content", _before("content", PROGRESS), "INTERNAL", "wrong order"),
     "content after the end": Lie("content", _after(_content(b"x")), "INTERNAL", "wrong order"),
@@ -177,39 +177,42 @@ FILES = {
     "an absolute path": Lie("content", _name("/etc/passwd"), "INTERNAL", "other files"),
     "two files": Lie("content", _assets("assets/x"), "INTERNAL", "assets without a SavedModel"),
     "pieces for content": Lie(
-        "content", _with("started", lambda s: setattr(s, "delivery", 2)), "INTERNAL", "another way"
+        "content", _with("started", lambda s: setattr(s, "delivery", 2)), "INTERNAL", "another delivery"
     ),
     "content for pieces": Lie(
-        "splice", _with("started", lambda s: setattr(s, "delivery", 1)), "INTERNAL", "another way"
+        "splice", _with("started", lambda s: setattr(s, "delivery", 1)), "INTERNAL", "another delivery"
     ),
     "no delivery": Lie(
-        "content", _with("started", lambda s: s.ClearField("delivery")), "INTERNAL", "another way"
+        "content", _with("started", lambda s: s.ClearField("delivery")), "INTERNAL", "another delivery"
     ),
     "no crc32c": Lie(
         "content",
         _with("started", lambda s: s.files[0].ClearField("crc32c")),
         "INTERNAL",
-        "did not say the crc32c",
+        "no crc32c of the result",
     ),
     "another crc32c": Lie("content", _crc32c(1), "CHECKSUM_MISMATCH", "should have 00000001"),
     "another crc32c of pieces": Lie("splice", _crc32c(1), "CHECKSUM_MISMATCH", "should have 00000001"),
     "no report": Lie(
-        "content", _with("started", lambda s: s.ClearField("report")), "INTERNAL", "report of another"
+        "content",
+        _with("started", lambda s: s.ClearField("report")),
+        "INTERNAL",
+        "report that does not match",
     ),
     "a report of another size": Lie(
         "content",
         _with("started", lambda s: setattr(s.report, "size_bytes", 7)),
         "INTERNAL",
-        "report of another",
+        "report that does not match",
     ),
     "a report of another crc32c": Lie(
         "content",
         _with("started", lambda s: setattr(s.report, "crc32c", "00000000")),
         "INTERNAL",
-        "report of another",
+        "report that does not match",
     ),
     "another total": Lie(
-        "content", _with("started", lambda s: setattr(s, "total_size_bytes", 7)), "INTERNAL", "another size"
+        "content", _with("started", lambda s: setattr(s, "total_size_bytes", 7)), "INTERNAL", "not the sum"
     ),
     "a negative size": Lie("content", _size(-1), "INTERNAL", "2 GiB"),
     "2 GiB": Lie("content", _size(1 << 31), "INTERNAL", "2 GiB"),
@@ -228,14 +231,14 @@ CONTENT = {
         "content", _before("content", _content(bytes(MIB + 1))), "INTERNAL", "piece of 1,048,577"
     ),
     "a message too large": Lie(
-        "content", _before("content", _content(bytes(5 * MIB))), "INTERNAL", "too many"
+        "content", _before("content", _content(bytes(5 * MIB))), "INTERNAL", "must be below"
     ),
     "file -1": Lie("content", _append(_content(b"x", -1)), "INTERNAL", "wrong order"),
-    "file 1": Lie("content", _append(_content(b"x", 1)), "INTERNAL", "did not announce"),
+    "file 1": Lie("content", _append(_content(b"x", 1)), "INTERNAL", "was not announced"),
     "file 7": Lie("content", _append(_content(b"x", 7)), "INTERNAL", "wrong order"),
-    "pieces in content": Lie("content", _before("content", _literal(b"x")), "INTERNAL", "another way"),
+    "pieces in content": Lie("content", _before("content", _literal(b"x")), "INTERNAL", "another delivery"),
     "a sha256 that nobody wanted": Lie(
-        "content", _instead("finished", _finished(EMPTY_SHA256)), "INTERNAL", "not asked for"
+        "content", _instead("finished", _finished(EMPTY_SHA256)), "INTERNAL", "not requested"
     ),
     "no sha256": Lie(
         "content", _instead("finished", _finished()), "CHECKSUM_MISMATCH", "none", {"sha256": True}
@@ -260,7 +263,7 @@ CONTENT = {
 }
 
 PIECES = {
-    "content in pieces": Lie("splice", _before("splice", _content(b"x")), "INTERNAL", "another way"),
+    "content in pieces": Lie("splice", _before("splice", _content(b"x")), "INTERNAL", "another delivery"),
     "a literal more": Lie("splice", _append(_literal(b"x")), "INTERNAL", "more bytes"),
     "an empty literal": Lie("splice", _append(_literal(b"")), "INTERNAL", "piece of 0 bytes"),
     "a literal too large": Lie(
@@ -270,27 +273,27 @@ PIECES = {
         "splice",
         _before("splice", FreezeResponse(splice={"segments": [{"literal": bytes(MIB)}] * 2})),
         "INTERNAL",
-        "too many",
+        "must be below",
     ),
     "no pieces in a message": Lie(
-        "splice", _before("splice", FreezeResponse(splice={})), "INTERNAL", "without any"
+        "splice", _before("splice", FreezeResponse(splice={})), "INTERNAL", "without pieces"
     ),
     "a piece that is none": Lie(
         "splice", _before("splice", FreezeResponse(splice={"segments": [{}]})), "INTERNAL", "piece of 0 bytes"
     ),
-    "a file that was not declared": Lie("splice", _range(file_index=99), "INTERNAL", "not declared"),
-    "a file before the first": Lie("splice", _range(file_index=-1), "INTERNAL", "not declared"),
-    "an offset before the start": Lie("splice", _range(offset_bytes=-1), "INTERNAL", "not declared"),
-    "an offset after the end": Lie("splice", _range(offset_bytes=1 << 40), "INTERNAL", "after the end"),
+    "a file that was not declared": Lie("splice", _range(file_index=99), "INTERNAL", "did not declare"),
+    "a file before the first": Lie("splice", _range(file_index=-1), "INTERNAL", "did not declare"),
+    "an offset before the start": Lie("splice", _range(offset_bytes=-1), "INTERNAL", "did not declare"),
+    "an offset after the end": Lie("splice", _range(offset_bytes=1 << 40), "INTERNAL", "past the end"),
     "an offset and a length that overflow": Lie(
-        "splice", _range(offset_bytes=(1 << 63) - 1, length_bytes=(1 << 63) - 1), "INTERNAL", "after the end"
+        "splice", _range(offset_bytes=(1 << 63) - 1, length_bytes=(1 << 63) - 1), "INTERNAL", "past the end"
     ),
-    "a length of 0": Lie("splice", _range(length_bytes=0), "INTERNAL", "not declared"),
-    "a negative length": Lie("splice", _range(length_bytes=-1), "INTERNAL", "not declared"),
-    "a length after the end": Lie("splice", _range(length_bytes=1 << 30), "INTERNAL", "after the end"),
+    "a length of 0": Lie("splice", _range(length_bytes=0), "INTERNAL", "did not declare"),
+    "a negative length": Lie("splice", _range(length_bytes=-1), "INTERNAL", "did not declare"),
+    "a length after the end": Lie("splice", _range(length_bytes=1 << 30), "INTERNAL", "past the end"),
     "another crc32c of a range": Lie("splice", _range(crc32c=1), "CHECKSUM_MISMATCH", "00000001"),
     "a sha256 of what it has not seen": Lie(
-        "splice", _instead("finished", _finished(EMPTY_SHA256)), "INTERNAL", "not asked for", {"sha256": True}
+        "splice", _instead("finished", _finished(EMPTY_SHA256)), "INTERNAL", "not requested", {"sha256": True}
     ),
 }
 
@@ -317,7 +320,7 @@ ASSETS = {
         for name, names in BAD_ASSETS.items()
     },
     "a negative size": Lie(
-        "content", _assets("assets/x", size_bytes=-1), "INTERNAL", "no asset", SAVED_MODEL
+        "content", _assets("assets/x", size_bytes=-1), "INTERNAL", "not an asset", SAVED_MODEL
     ),
 }
 
@@ -331,13 +334,13 @@ def _field(number: int, data: bytes) -> bytes:
 
 
 BYTES = {
-    "no message": Lie("content", _before("started", b"\xff" * 9), "INTERNAL", "no FreezeResponse"),
-    "half a message": Lie("content", _before("started", b"\x12\x7f\x01"), "INTERNAL", "no FreezeResponse"),
+    "no message": Lie("content", _before("started", b"\xff" * 9), "INTERNAL", "not a FreezeResponse"),
+    "half a message": Lie("content", _before("started", b"\x12\x7f\x01"), "INTERNAL", "not a FreezeResponse"),
     "no UTF-8": Lie(
         "content",
         _before("started", _field(2, _field(2, _field(1, b"\xff")))),
         "INTERNAL",
-        "no FreezeResponse",
+        "not a FreezeResponse",
     ),
     "millions of files": Lie(
         "content", lambda _: [_field(2, _field(2, b"") * 2_000_001)], "INTERNAL", "more than 2,000,000 fields"
@@ -354,7 +357,7 @@ BYTES = {
         "INTERNAL",
         "2,000,000 fields",
     ),
-    "groups in groups": Lie("content", lambda _: [b"\x7b" * (2 * MIB)], "INTERNAL", "cut short"),
+    "groups in groups": Lie("content", lambda _: [b"\x7b" * (2 * MIB)], "INTERNAL", "truncated"),
     "more than gRPC takes": Lie("content", lambda _: [bytes(65 * MIB)], "INTERNAL", "RESOURCE_EXHAUSTED"),
     "metadata without end": Lie(
         "content",

@@ -224,11 +224,14 @@ def test_the_server_decides_what_is_tried_again(  # noqa: PLR0917 - pytest gives
 
 
 INSPECTIONS: dict[str, tuple[list[Any], str]] = {
-    "nothing": ([], "answer once"),
-    "two": ([InspectResponse(inspection={"kind": "graph_def"}).SerializeToString()] * 2, "answer once"),
-    "no message": ([b"\xff"], "no InspectResponse"),
-    "no inspection": ([b""], "what the model is"),
-    "no kind": ([InspectResponse(inspection={"nodes": 7}).SerializeToString()], "what the model is"),
+    "nothing": ([], "exactly one response"),
+    "two": (
+        [InspectResponse(inspection={"kind": "graph_def"}).SerializeToString()] * 2,
+        "exactly one response",
+    ),
+    "no message": ([b"\xff"], "not a InspectResponse"),
+    "no inspection": ([b""], "without the model's kind"),
+    "no kind": ([InspectResponse(inspection={"nodes": 7}).SerializeToString()], "without the model's kind"),
 }
 
 

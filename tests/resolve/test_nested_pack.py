@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tffreeze_server.budget import Budget
+from tffreeze_server.graph.model import Saver
 from tffreeze_server.graph.node import Node, new_node
-from tffreeze_server.resolve.restore_ops import _string
+from tffreeze_server.resolve.restore_ops import RestoreReader
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.graph_pb2 import NodeDef
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
@@ -17,4 +17,4 @@ def test_a_name_is_found_through_thousands_of_packs() -> None:
     for i in range(1, 3_001):
         flat[f"p{i}"] = new_node(f"p{i}", "Pack", (f"p{i - 1}",), {})
     reader = Node("r", "RestoreV2", (), NodeDef())
-    assert "key" == _string(flat, "p3000", 0, reader, Budget())
+    assert "key" == RestoreReader(flat, Saver("r", "", ""))._string("p3000", 0, reader)

@@ -152,7 +152,7 @@ def test_spoilt_restores(tmp_path: Path, change: Callable[[GraphDef], None], rea
             'node { name: "f" op: "Fill" input: "d" input: "d" }'
             'node { name: "d" op: "Const" attr { key: "value" value { tensor {'
             "dtype: DT_INT64 tensor_shape { dim { size: 2 } } int64_val: 4611686018427387904 } } } }",
-            Reason.VARIABLE_MISMATCH,
+            Reason.UNSUPPORTED_INITIALIZER,
         ),
         (
             'node { name: "set" op: "Assign" input: "v" input: "f" }'

@@ -77,7 +77,7 @@ def test_the_last_value_stands_for_the_rest() -> None:
             lambda p: (
                 p.ClearField("tensor_content"),
                 p.float_val.extend([1, 2]),
-                p.tensor_shape.dim.add(size=1 << 62),
+                p.tensor_shape.dim.add(size=1 << 30),
             ),
             Reason.MODEL_TOO_COMPLEX,
         ),

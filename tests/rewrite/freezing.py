@@ -9,11 +9,11 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from rewrite.graphs import shape_of
+from tffreeze_common.report import Report
 from tffreeze_server.emit.emit import write_file
 from tffreeze_server.freeze import freeze
 from tffreeze_server.graph.node import from_node_def
 from tffreeze_server.options import FreezeOptions, ModelSource
-from tffreeze_server.report.report import Report
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
 
 FLOAT = 'attr { key: "T" value { type: DT_FLOAT } }'

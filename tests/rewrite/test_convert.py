@@ -172,3 +172,74 @@ def test_a_list_that_names_no_variable(tmp_path: Path) -> None:
 
     assert Reason.VARIABLE_NOT_FOUND is caught.value.reason
     assert "'weights'" in caught.value.message
+
+
+def handed_on(second: str) -> str:
+    """An If that hands on `v`, or in its other branch what is said, and is read."""
+    branches = "".join(
+        f'''function {{ signature {{ name: "{name}" input_arg {{ name: "a" type: DT_RESOURCE }}
+          input_arg {{ name: "b" type: DT_RESOURCE }} output_arg {{ name: "o" type: DT_RESOURCE }} }}
+          ret {{ key: "o" value: "{given}" }} }}'''
+        for name, given in (("then", "a"), ("else", second))
+    )
+    return f"""{handle("v")} {handle("w")} node {{ name: "c" op: "Placeholder" attr {{ key: "dtype"
+      value {{ type: DT_BOOL }} }} }}
+      node {{ name: "if" op: "If" input: "c" input: "v" input: "w"
+        attr {{ key: "Tcond" value {{ type: DT_BOOL }} }}
+        attr {{ key: "Tin" value {{ list {{ type: DT_RESOURCE type: DT_RESOURCE }} }} }}
+        attr {{ key: "Tout" value {{ list {{ type: DT_RESOURCE }} }} }}
+        attr {{ key: "then_branch" value {{ func {{ name: "then" }} }} }}
+        attr {{ key: "else_branch" value {{ func {{ name: "else" }} }} }} }}
+      {read("y", "if")} library {{ {branches} }}"""
+
+
+@pytest.mark.parametrize("second", ["a", "b"])
+def test_branches_that_hand_on_variables(tmp_path: Path, second: str) -> None:
+    """All of them give a frozen one, the same or another: the If gives a value."""
+    frozen = frozen_of(handed_on(second), tmp_path, "y")
+    (node,) = (n for n in frozen.graph.node if n.name == "if")
+    assert [1] == list(node.attr["Tout"].list.type)
+    assert ("Identity", ("if",)) == frozen.shape()["y"]
+
+
+def test_branches_one_of_which_keeps_its_variable(tmp_path: Path) -> None:
+    """The If would give a value or a handle."""
+    with pytest.raises(FreezeError) as caught:
+        frozen_of(handed_on("b"), tmp_path, "y", deny=("w",))
+    assert (Reason.UNSUPPORTED_OP, "if") == (caught.value.reason, caught.value.subject)
+
+
+@pytest.mark.parametrize("dtype", ["", 'attr { key: "dtype" value { type: DT_INT32 } }'])
+def test_a_read_of_another_type(tmp_path: Path, dtype: str) -> None:
+    """A read must say the type of its variable."""
+    with pytest.raises(FreezeError) as caught:
+        frozen_of(
+            f'{handle("v")} node {{ name: "y" op: "ReadVariableOp" input: "v" {dtype} }}', tmp_path, "y"
+        )
+    assert (Reason.MALFORMED_MODEL, "y") == (caught.value.reason, caught.value.subject)
+
+
+def test_a_loop_that_is_given_a_variable(tmp_path: Path) -> None:
+    """What a While hands round is the value; its functions are made for it."""
+    args = """input_arg { name: "a" type: DT_FLOAT } input_arg { name: "h" type: DT_RESOURCE }"""
+    text = f"""{handle("v")} node {{ name: "x" op: "Placeholder" {FLOATS} }}
+      node {{ name: "loop" op: "While" input: "x" input: "v"
+        attr {{ key: "T" value {{ list {{ type: DT_FLOAT type: DT_RESOURCE }} }} }}
+        attr {{ key: "cond" value {{ func {{ name: "cond" }} }} }}
+        attr {{ key: "body" value {{ func {{ name: "body" }} }} }} }}
+      node {{ name: "y" op: "Neg" input: "loop" {FLOAT} }}
+      library {{ function {{ signature {{ name: "cond" {args} output_arg {{ name: "c" type: DT_BOOL }} }}
+        node_def {{ name: "set" op: "VarIsInitializedOp" input: "h" }}
+        ret {{ key: "c" value: "set:is_initialized:0" }} }}
+      function {{ signature {{ name: "body" {args} output_arg {{ name: "o" type: DT_FLOAT }}
+        output_arg {{ name: "g" type: DT_RESOURCE }} }}
+        node_def {{ name: "r" op: "ReadVariableOp" input: "h" {FLOATS} }}
+        node_def {{ name: "s" op: "AddV2" input: "a" input: "r:value:0" {FLOAT} }}
+        ret {{ key: "o" value: "s:z:0" }} ret {{ key: "g" value: "h" }} }} }}"""
+    frozen = frozen_of(text, tmp_path, "y")
+    (loop,) = (n for n in frozen.graph.node if n.name == "loop")
+    assert [1, 1] == list(loop.attr["T"].list.type)
+    assert ("While", ("x", "v")) == frozen.shape()["loop"]
+    for name in ("cond", "body"):
+        made = frozen.functions()[loop.attr[name].func.name]
+        assert [1, 1] == [arg.type for arg in made.signature.input_arg]

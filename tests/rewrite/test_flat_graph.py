@@ -155,3 +155,15 @@ def test_a_buffer_is_not_cut_where_it_is_asked_for(tmp_path: Path) -> None:
         )
 
     assert (Reason.INVALID_OPTION, "v") == (caught.value.reason, caught.value.subject)
+
+
+def test_a_cut_at_an_output_that_is_not_there(tmp_path: Path) -> None:
+    """The last output may be cut at, the one behind it may not."""
+    text = f'{X} node {{ name: "n" op: "Neg" input: "x" {FLOAT} }} node {{ name: "y" op: "Neg" input: "n" {FLOAT} }}'
+    assert {"n": ("Placeholder", ()), "y": ("Neg", ("n",))} == freeze_text(
+        text, tmp_path, "y", input_nodes=("n:0",)
+    ).shape()
+    with pytest.raises(FreezeError) as caught:
+        freeze_text(text, tmp_path, "y", input_nodes=("n:1",))
+    assert (Reason.INPUT_NOT_FOUND, "n:1") == (caught.value.reason, caught.value.subject)
+    assert "is known to have 1 outputs" in caught.value.message

@@ -10,6 +10,7 @@ from rewrite.graphs import graph, library, shape_of
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.inline import Inliner, inline_calls, nodes_run_by
+from tffreeze_server.graph.node import new_node
 from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.op_table import op_defs
 
@@ -102,6 +103,32 @@ def test_in_a_loop_a_constant_of_a_body_knows_its_frame() -> None:
 
     assert ("Const", ("^c/input",)) == shape_of(flat)["c/two"]
     assert ("Identity", ("e",)) == shape_of(flat)["c/input"]
+
+
+def test_in_a_loop_what_waits_for_a_call_runs_in_its_frame() -> None:
+    """The NoOp of the call's name waits for an input of the call, too, though its body reads none."""
+    nodes = graph(
+        'node { name: "x" op: "Placeholder" } node { name: "e" op: "Enter" input: "x" }'
+        f'node {{ name: "c" input: "e" {CALL} }} node {{ name: "y" op: "Neg" input: "e" input: "^c" }}'
+    )
+
+    flat, _ = inline_calls(nodes, Inliner(outputs(DOUBLE)), frozenset())
+
+    assert ("NoOp", ("^c/check", "^c/mul", "^c/input")) == shape_of(flat)["c"]
+
+
+def test_nodes_of_a_body_that_read_nothing() -> None:
+    """One that gives the same whenever it runs does not wait; any other one waits for what the call waited for."""
+    text = DOUBLE.replace("node_def {", 'node_def { name: "now" op: "Timestamp" } node_def {', 1)
+    nodes = graph(
+        'node { name: "x" op: "Placeholder" } node { name: "w" op: "NoOp" }'
+        f'node {{ name: "c" input: "x" input: "^w" {CALL} }}'
+    )
+
+    flat, _ = inline_calls(nodes, Inliner(outputs(text)), frozenset())
+
+    assert ("Const", ()) == shape_of(flat)["c/two"]
+    assert ("Timestamp", ("^w",)) == shape_of(flat)["c/now"]
 
 
 def test_noinline_is_honoured() -> None:
@@ -264,3 +291,33 @@ def test_calls_that_feed_each_other_are_refused() -> None:
         inline_calls(graph('node { name: "c" op: "circle" }'), Inliner(outputs(text)), frozenset())
 
     assert Reason.MALFORMED_MODEL is caught.value.reason
+
+
+def drawn(text: str, prefix: str = "", **call: tuple[str, ...]) -> tuple[int, int]:
+    """Steps and bytes that a copy of `double` draws for a call with some inputs."""
+    inliner = Inliner(outputs(text))
+    body = inliner.body("double", {})
+    budget = inliner.registry.budget
+    before = budget.steps, budget.size_bytes
+    inliner.draw(body, "calls", new_node("c", "double", call.get("inputs", ("x",)), {}), prefix)
+    return budget.steps - before[0], budget.size_bytes - before[1]
+
+
+def test_what_a_call_draws() -> None:
+    """Its nodes, what they read, its results, what it waits for at each node, its names with their prefix."""
+    steps, size_bytes = drawn(DOUBLE)
+    # Three nodes, three inputs of theirs and one of the call, one result and one control result.
+    assert 25 * 3 + 2 * (3 + 1) + 3 * 2 == steps
+    assert (steps + 2 + 3, size_bytes + 3 * (len("^wait") + 16)) == drawn(DOUBLE, inputs=("x", "^wait"))
+    assert (steps, size_bytes + 2 * (3 + 3) * len("prefix/")) == drawn(DOUBLE, prefix="prefix/")
+    more = DOUBLE.replace("control_output", 'output_arg { name: "s" type: DT_FLOAT } control_output').replace(
+        "ret {", 'ret { key: "s" value: "mul:z:0" } ret {', 1
+    )
+    assert (steps + 3, size_bytes + 250 + 2 * len("mul")) == drawn(more)
+    short, long = (
+        drawn(
+            DOUBLE.replace('op: "Const"', f'op: "Const" attr {{ key: "k" value {{ s: "{"n" * length}" }} }}')
+        )
+        for length in (10, 20)
+    )
+    assert (short[0], short[1] + 4 * 10) == long

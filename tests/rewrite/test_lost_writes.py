@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hostile.case import outcome
+from hostile.cases_calls import handle_chain
 from rewrite.freezing import FLOAT, X, freeze_text
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.tfproto.tensor_pb2 import TensorProto
@@ -110,3 +112,9 @@ def test_a_branch_that_writes_what_nothing_reads(tmp_path: Path) -> None:
     frozen = freeze_text(text, tmp_path, "y")
 
     assert ["c/if"] == list(frozen.report.dropped.side_effects)
+
+
+def test_a_handle_that_is_handed_on_before_it_is_written_to(tmp_path: Path) -> None:
+    """Through Identities and calls it is still the handle of what is read."""
+    model = handle_chain(3)
+    assert Reason.REACHABLE_WRITE == outcome(model.write(tmp_path), model.options, tmp_path)

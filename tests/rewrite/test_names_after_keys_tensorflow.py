@@ -78,8 +78,8 @@ def test_an_input_that_is_no_placeholder_is_told(tmp_path: Path) -> None:
     (warning,) = frozen.report.warnings
     assert ("NOT_RENAMED", "inner") == (warning.code, warning.subject)
     assert (
-        "The input 'z' of the signature 'serving_default' is the tensor 'inner:0', not named after its key: only a "
-        "Placeholder is renamed, and its op is 'Neg'."
+        "The input 'z' of the signature 'serving_default' keeps the name 'inner:0' and is not named after its key: "
+        "only a Placeholder is renamed, and its op is 'Neg'."
     ) == warning.message
 
 

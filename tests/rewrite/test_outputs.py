@@ -137,3 +137,21 @@ def test_many_reads_that_are_waited_for(tmp_path: Path) -> None:
     assert {f"a{k}" for k in range(20)} <= reached
     assert not {"v", "r0", "r19"} & reached
     assert max(map(len, inputs.values())) <= 10
+
+
+def test_the_only_signature_is_taken(tmp_path: Path) -> None:
+    """Whatever its key; of several without a default one somebody has to choose."""
+    model = tmp_path / "digits"
+    shutil.copytree(DIGITS.model, model)
+    saved = SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    signatures = saved.meta_graphs[0].signature_def
+    signatures["classify"].CopyFrom(signatures["serving_default"])
+    del signatures["serving_default"]
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    report = freeze(ModelSource(model), FreezeOptions()).report
+    assert ["probabilities"] == [output.key for output in report.outputs]
+    signatures["other"].CopyFrom(signatures["classify"])
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    error = error_of(ModelSource(model))
+    assert Reason.OUTPUTS_NEEDED == error.reason
+    assert "'classify', 'other'" in error.message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -142,13 +143,13 @@ class Served:
 
     def spooled(self) -> list[str]:
         """Everything in the spool but locks and the folder of the worker."""
-        files = (
-            path.relative_to(self.spool_dir) for path in self.spool_dir.rglob("*") if path.name != "lock"
-        )
-        return sorted(str(path) for path in files if len(path.parts) > 1)
+        found: list[Path] = []
+        for folder, folders, files in os.walk(self.spool_dir):  # one that is removed meanwhile is no error
+            found += (Path(folder, name).relative_to(self.spool_dir) for name in (*folders, *files))
+        return sorted(str(path) for path in found if len(path.parts) > 1 and path.name != "lock")
 
     def wait_until_idle(self) -> None:
-        """Wait until the server holds nothing of any call, and check that its spool is empty."""
+        """Wait until the server holds nothing of any call, and its spool is empty."""
         self.recorder.wait(self.recorder.is_idle)
         # A folder without bytes is not counted, and removed by a thread.
         assert wait_until(lambda: [] == self.spooled()), self.spooled()
@@ -338,6 +339,12 @@ class Feed:
                     return
                 request = self._requests.pop(0)
             yield request
+
+    def send(self, request: FreezeRequest) -> None:
+        """Give one more."""
+        with self._changed:
+            self._requests.append(request)
+            self._changed.notify_all()
 
     def end(self) -> None:
         """Half-close."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tffreeze.v1 import freeze_service_pb2, model_pb2, options_pb2
-from tffreeze_server.plan.segments import field as wire_field
-from tffreeze_server.plan.segments import field_head, nested
+from tffreeze_common.wire import field as wire_field
+from tffreeze_common.wire import field_head
+from tffreeze_server.plan.segments import nested
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.tensor_pb2 import DT_UINT8, TensorProto, TensorShapeProto

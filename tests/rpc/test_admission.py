@@ -18,16 +18,27 @@ def admission(**settings: Any) -> Admission:
     return Admission(CallSettings(Path(), **settings), lambda running, queued, receiving: None)
 
 
+def is_refused(doors: Admission, caller: str) -> bool:
+    """Whether there is no place for a caller; one that there is, is taken."""
+    try:
+        doors.take_place(caller)
+    except FreezeError as error:
+        return error.reason is Reason.TOO_MANY_JOBS
+    return False
+
+
 def test_as_many_places_as_may_run_and_wait() -> None:
     """Who finds none is refused at once; one that is given back is there for the next."""
     doors = admission(max_jobs=1, max_queued_jobs=1)
-    doors.take_place()
-    doors.take_place()
-    with pytest.raises(FreezeError) as raised:
-        doors.take_place()
-    assert Reason.TOO_MANY_JOBS == raised.value.reason
-    doors.leave_place()
-    doors.take_place()
+    assert [False, False, True] == [is_refused(doors, caller) for caller in "abc"]
+    doors.leave_place("a")
+    assert not is_refused(doors, "c")
+
+
+def test_no_caller_has_all_places() -> None:
+    """However many calls one caller makes, another one is let into the line."""
+    doors = admission(max_jobs=1, max_queued_jobs=2)
+    assert [False, False, True, False] == [is_refused(doors, caller) for caller in "aaab"]
 
 
 def test_drain_refuses_who_waits_and_who_comes() -> None:

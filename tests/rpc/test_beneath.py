@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,9 @@ def test_using_is_for_one_block(root: Path) -> None:
             with pytest.raises(FreezeError):
                 look(outside)
     assert access.kind_of(outside)
+
+
+def test_using_is_for_every_thread(root: Path) -> None:
+    """A thread that is started inside `using` reads nothing else either."""
+    with access.using(FilesBeneath(root)), ThreadPoolExecutor(1) as threads, pytest.raises(FreezeError):
+        threads.submit(access.open_path, root.parent / "secret").result()

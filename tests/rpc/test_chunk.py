@@ -76,6 +76,15 @@ def test_any_bytes(message: bytes) -> None:
         assert by_protobuf(whole) == by_hand(whole)
 
 
+def test_a_message_is_mostly_its_data() -> None:
+    """A chunk that hides among fields that mean nothing is refused; a few of them are let through."""
+    for size, expected in ((100, Chunk(3, 1 << 40, b"some bytes")), (2000, None)):
+        message = PLAIN + b"\xf8\x07\x01" * (size // 3)
+        assert expected == by_hand(message)
+    twice = FreezeRequest(chunk=FileChunk(data=bytes(2000))).SerializeToString() + PLAIN
+    assert by_hand(twice) is None
+
+
 def test_other_forms() -> None:
     """Fields in another order, repeated or unknown ones: left to protobuf, and right."""
     reordered = b"\x12\x09" + b"\x1a\x03abc" + b"\x08\x02" + b"\x10\x05"

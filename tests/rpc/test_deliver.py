@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tffreeze.v1 import freeze_service_pb2
+from tffreeze_common.report import DroppedReport, Report
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.plan.plan import Plan
-from tffreeze_server.report.report import DroppedReport, Report
+from tffreeze_server.plan.plan import Plan, Segment
 from tffreeze_server.rpc.beneath import Identity
-from tffreeze_server.rpc.deliver import Asset, Content, Result, Splice, content_head, new_sha256
-from tffreeze_server.rpc.upload import DeclaredFile
+from tffreeze_server.rpc.deliver import Content, Splice, content_head, new_sha256
+from tffreeze_server.rpc.page_cache import MAX_PIECES
+from tffreeze_server.rpc.place import DeclaredFile
+from tffreeze_server.rpc.result import Asset, Result
 from tffreeze_server.tensors.crc32c import extend
-from tffreeze_server.tensors.data import FileRange
+from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
 REPORT = Report("graph_def", (), (), (), (), (), (), (), DroppedReport(0, 0, (), (), ()), (), 0, 0, 0, 0, "")
@@ -39,7 +42,17 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def result_of(weights: Path, *segments: bytes | FileRange, assets: tuple[Asset, ...] = ()) -> Result:
+class Computed(Assembled):
+    """Ten bytes that must be put together."""
+
+    length_bytes = 10
+
+    def chunks(self, files: SourceFiles) -> Iterator[bytes]:  # noqa: ARG002 - as `Assembled` has it
+        """Give them."""
+        yield bytes(10)
+
+
+def result_of(weights: Path, *segments: Segment, assets: tuple[Asset, ...] = ()) -> Result:
     """A result of these segments."""
     size_bytes = sum(len(s) if isinstance(s, bytes) else s.length_bytes for s in segments)
     status = weights.stat()
@@ -93,6 +106,16 @@ def test_splice_messages_stay_small(weights: Path) -> None:
     assert max(len(segment.literal) for segment in segments) <= 1 << 20
     assert literal == b"".join(segment.literal for segment in segments)
     assert list(range(20_000)) == [s.range.offset_bytes for s in segments if s.HasField("range")]
+
+
+def test_few_ranges_is_cached(weights: Path) -> None:
+    """Many take long to be put into messages, and what is put together from data must be read."""
+    few: list[bytes | FileRange] = [FileRange("weights", start, 1, None) for start in range(MAX_PIECES)]
+    declared = [DeclaredFile("weights", 3_000_000, True)]
+    with SourceFiles({}) as files:
+        for segments, expected in ((few, True), ([*few, b"more"], False), ([b"head", Computed()], False)):
+            splice = Splice(result_of(weights, *segments), files, declared, weights.parent)
+            assert expected == splice.is_next_cached()
 
 
 def test_splice_checks_ranges_against_declared_sizes(weights: Path) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import itertools
+import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
 import pytest
 
-from rpc.harness import Feed, Served, answer, failure, served
+from rpc.harness import WAIT_SECONDS, Feed, Served, answer, failure, served
 from rpc.models import (
     DIGITS,
     FIXTURES,
@@ -27,18 +31,21 @@ from rpc.models import (
     large_model,
     large_request,
 )
-from server.processes import wait_until
+from server.processes import children, wait_until
 from tffreeze.v1 import freeze_service_pb2, model_pb2
 from tffreeze.v1.freeze_service_pb2 import GetCapabilitiesRequest
 from tffreeze_server.rpc.chunk import Chunk
 from tffreeze_server.rpc.deliver import Content
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.receive import Writer
+from tffreeze_server.rpc.place import DeclaredFile
+from tffreeze_server.rpc.receive import PROGRESS_BYTES, Writer
 from tffreeze_server.rpc.spool import Spool
-from tffreeze_server.rpc.upload import DeclaredFile
 
 TICK_SECONDS = 0.2
 """A limit short enough to wait for."""
+
+ANOTHER = [("caller", "another"), ("roots", "")]
+"""Metadata of a second caller."""
 
 
 def upload_of(size_bytes: int) -> FreezeRequest:
@@ -174,7 +181,7 @@ def busy(folder: Path, **settings: Any) -> Iterator[tuple[Served, Any]]:
 def test_jobs_queue_and_refusal(tmp_path: Path) -> None:
     """One works, one waits in line and is told so, the next is refused at once; all give back what they held."""
     with busy(tmp_path, max_queued_jobs=1) as (server, working):
-        waiting = server.stub.Freeze(MOVING_AVERAGE.requests())
+        waiting = server.stub.Freeze(MOVING_AVERAGE.requests(), metadata=ANOTHER)
         assert freeze_service_pb2.Progress.STAGE_QUEUED == next(waiting).progress.stage
         server.recorder.wait(lambda: server.recorder.jobs == (1, 1))
         failed = failure(lambda: answer(server.stub.Freeze(MOVING_AVERAGE.requests())))
@@ -205,6 +212,51 @@ def test_uploads_hold_no_job(tmp_path: Path) -> None:
         server.wait_until_idle()
 
 
+def test_empty_files_wait_for_an_upload_slot(tmp_path: Path) -> None:
+    """To make a thousand of them takes as long as to receive one, so they are an upload like any other."""
+    with served(tmp_path, max_uploads=1) as server:
+        feed = Feed(upload_of(1000), chunk_of(10))
+        first = server.stub.Freeze(iter(feed))
+        server.recorder.wait(lambda: server.recorder.receiving == 1)
+        second = server.stub.Freeze(iter([upload_of(0)]))
+        assert freeze_service_pb2.Progress.STAGE_QUEUED == next(second).progress.stage
+        for call in (second, first):
+            call.cancel()
+        feed.end()
+        server.wait_until_idle()
+
+
+def test_plans_are_made_in_turn(tmp_path: Path) -> None:
+    """Whose plans are all in line does not keep another caller waiting for more than one of them."""
+    with served(tmp_path, model_roots={"samples": FIXTURES}) as server:
+        spec = FreezeSpec(source=DIGITS.in_root("samples", FIXTURES))
+        (planner,) = children(os.getpid())
+        os.kill(planner, signal.SIGSTOP)
+        ended: SimpleQueue[str] = SimpleQueue()
+        for number, caller in enumerate(["greedy", "greedy", "greedy", "modest"], 1):
+            metadata = [("caller", caller), ("roots", "samples")]
+            call = server.stub.Freeze(iter([FreezeRequest(spec=spec)]), metadata=metadata)
+            call.add_done_callback(lambda _, caller=caller: ended.put(caller))
+            threading.Thread(target=list, args=(call,)).start()
+            server.recorder.wait(lambda number=number: server.recorder.jobs == (number, 0))
+        os.kill(planner, signal.SIGCONT)
+        assert ["greedy", "modest", "greedy", "greedy"] == [ended.get(timeout=WAIT_SECONDS) for _ in range(4)]
+        server.wait_until_idle()
+
+
+def test_progress_of_an_upload(tmp_path: Path) -> None:
+    """Its client hears every 16 MiB what has come."""
+    chunk_bytes = 1 << 20
+    size_bytes = 2 * PROGRESS_BYTES + chunk_bytes
+    chunks = (chunk_of(chunk_bytes, start) for start in range(0, size_bytes, chunk_bytes))
+    told: list[freeze_service_pb2.Progress] = []
+    with served(tmp_path) as server:
+        call = server.stub.Freeze(itertools.chain([upload_of(size_bytes)], chunks))
+        failure(lambda: told.extend(response.progress for response in call))
+    came = [progress.received_bytes for progress in told if progress.stage == progress.STAGE_RECEIVING]
+    assert [PROGRESS_BYTES, 2 * PROGRESS_BYTES] == came
+
+
 def test_a_trickling_upload(tmp_path: Path) -> None:
     """A client that sends all the time, and too little, is CLIENT_TOO_SLOW."""
     size_bytes = 1 << 20
@@ -231,7 +283,7 @@ def test_a_trickling_upload(tmp_path: Path) -> None:
 def test_caller_gone_while_it_waits(tmp_path: Path) -> None:
     """One that leaves the line frees its place in it, and the one before it is not disturbed."""
     with busy(tmp_path, max_queued_jobs=1) as (server, working):
-        waiting = server.stub.Freeze(MOVING_AVERAGE.requests())
+        waiting = server.stub.Freeze(MOVING_AVERAGE.requests(), metadata=ANOTHER)
         server.recorder.wait(lambda: server.recorder.jobs == (1, 1))
         waiting.cancel()
         server.recorder.wait(
@@ -265,7 +317,7 @@ def test_spool_quota(tmp_path: Path) -> None:
         feed = Feed(upload_of(1001), chunk_of(1000))
         holding = server.stub.Freeze(iter(feed))
         server.recorder.wait(lambda: server.recorder.spool_bytes == 1000)
-        assert 2 == len(server.recorder.calls)
+        server.recorder.wait(lambda: len(server.recorder.calls) == 2)
         failed = failure(lambda: list(server.stub.Freeze(iter([upload_of(501)]))))
         assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", True) == (
             failed.code,

@@ -71,6 +71,16 @@ def test_a_plan_that_needs_the_weights_says_so(server: Served) -> None:
     assert "frozen.pbtxt" == content.started.files[0].name
 
 
+def test_a_checkpoint_of_which_a_part_stays_behind(server: Served, tmp_path: Path) -> None:
+    """A V1 checkpoint is its own index: without one of its files it cannot be opened, and the client has that file."""
+    names = ("graph.pbtxt", "model-00000-of-00002", "model-00001-of-00002")
+    for name in names:
+        (tmp_path / name).write_bytes((GRAPH_V1.folder / name.partition("-")[0]).read_bytes())
+    model = Model(tmp_path, names[0], names, "model", GRAPH_V1.options)
+    failed = failure(lambda: answer(server.stub.Freeze(model.requests(names[2:], delivery=SPLICE))))
+    assert ("WEIGHTS_NEEDED", names[2]) == (failed.reason, failed.subject)
+
+
 def test_small_chunks_make_the_same_upload(server: Served) -> None:
     """An upload in chunks of 97 bytes is the same upload."""
     got = answer(server.stub.Freeze(MOVING_AVERAGE.requests(chunk_bytes=97)))

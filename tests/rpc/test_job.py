@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.planners import Planners
+from tffreeze_server.rpc.planner_pool import Planners
 
 
 def test_a_thread_keeps_what_it_uses() -> None:

@@ -9,22 +9,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.internal import api_implementation
 
+from tffreeze_files import access
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.parse import parse
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.messages import relative_path
-from tffreeze_server.rpc.planner_process import Cause, PlannerLimits, cause_of
-from tffreeze_server.rpc.planners import PlannerError, Planners
-from tffreeze_server.rpc.planning import plan_freeze
+from tffreeze_server.rpc.plan_request import plan_freeze
+from tffreeze_server.rpc.planner_main import DONE
+from tffreeze_server.rpc.planner_pool import PlannerError, Planners
+from tffreeze_server.rpc.planner_process import Cause, PlannerLimits, PlannerProcess, cause_of
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 
 WAIT_SECONDS = 30
@@ -59,7 +61,7 @@ def test_values_and_errors_come_back(planners: Planners) -> None:
 
 def test_field_of_an_error(planners: Planners) -> None:
     """An error with a field is one on this side too."""
-    with pytest.raises(FieldError) as raised:
+    with pytest.raises(FreezeError) as raised:
         result(planners.submit(fail_with_field).future)
     assert ("spec.source", "why") == (raised.value.field, raised.value.message)
 
@@ -79,7 +81,7 @@ def fail_by_itself() -> None:
 
 def fail_with_field() -> None:
     """Runs in the planner."""
-    raise FieldError(Reason.INVALID_OPTION, "spec.source", "why")
+    raise FreezeError(Reason.INVALID_OPTION, "why", field="spec.source")
 
 
 def test_a_stopped_plan_ends_now(planners: Planners) -> None:
@@ -104,14 +106,6 @@ def test_one_stopped_before_it_begins_never_does(planners: Planners) -> None:
         result(second.future)
 
 
-def test_a_planner_that_dies_is_replaced(planners: Planners) -> None:
-    """A planner killed while idle is no defect at all."""
-    idle = result(planners.submit(os.getpid).future)
-    os.kill(idle, signal.SIGKILL)
-    os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)  # until it has ended, with all its threads
-    assert idle != result(planners.submit(os.getpid).future)
-
-
 @dataclass
 class Limited:
     """One planner with limits, and what it was told that planners were lost to."""
@@ -130,6 +124,16 @@ def limited(**limits: Any) -> Iterator[Limited]:
         yield Limited(planners, lost)
     finally:
         planners.close()
+
+
+def test_a_planner_that_dies_is_replaced() -> None:
+    """A planner killed while idle is no defect at all, and lost to no plan."""
+    with limited() as one:
+        idle = result(one.planners.submit(os.getpid).future)
+        os.kill(idle, signal.SIGKILL)
+        os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)  # until it has ended, with all its threads
+        assert idle != result(one.planners.submit(os.getpid).future)
+        assert [] == one.lost
 
 
 def die_by(number: signal.Signals) -> None:
@@ -267,6 +271,31 @@ def test_a_planner_imports_nothing_from_the_working_directory(
     with limited() as one:
         assert 3 == result(one.planners.submit(len, "abc").future)
         assert [] == one.lost
+
+
+@pytest.mark.parametrize("look", [access.open_path, access.status, partial(access.names_in, max_names=9)])
+def test_a_planner_reads_no_file_that_is_not_asked_for(
+    planners: Planners, tmp_path: Path, look: Callable[[Path], Any]
+) -> None:
+    """A function that does not say which files it may read gets none."""
+    with pytest.raises(PlannerError, match="RefusedError"):
+        result(planners.submit(look, tmp_path).future)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_stop_the_server_ends_no_planner(number: signal.Signals) -> None:
+    """Ctrl-C at a terminal goes to planners too: from their first moment they do not heed it."""
+    from server.processes import children  # noqa: PLC0415 - it imports grpc, and planners import this module
+
+    before = children(os.getpid())
+    process = PlannerProcess(PlannerLimits())
+    (pid,) = set(children(os.getpid())) - set(before)
+    os.kill(pid, number)
+    try:
+        assert (DONE, 3) == process.ask((len, ("abc",)))
+    finally:
+        process.end()
+    assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_planners_end_with_their_server(planners: Planners) -> None:

@@ -64,6 +64,55 @@ def test_a_caller_with_many_calls_keeps_nobody_waiting() -> None:
     asyncio.run(scenario())
 
 
+def test_one_caller_may_have_all_where_that_is_said() -> None:
+    """Then none is kept for another, who comes first all the same when one is given back."""
+
+    async def scenario() -> None:
+        two = Slots(2, lambda: None, all_for_one=True)
+        greedy = [await begun(two.take("greedy")) for _ in range(3)]
+        assert [True, True, False] == [task.done() for task in greedy]
+        modest = await begun(two.take("modest"))
+        two.release("greedy")
+        await asyncio.wait_for(modest, 10)
+        assert {"greedy": 1, "modest": 1} == two.taken
+        greedy[2].cancel()
+
+    asyncio.run(scenario())
+
+
+def test_taking_without_waiting() -> None:
+    """What a caller may not have now it does not get, and nobody waits for it; all is told."""
+    told: list[int] = []
+    two = Slots(2, lambda: told.append(two.taken.total()))
+    assert [True, False, True, False] == [two.take_now(caller) for caller in "aabb"]
+    two.release("a")
+    assert not two.take_now("b")
+    assert two.take_now("a")
+    assert (0, [1, 2, 1, 2]) == (two.waiting, told)
+
+
+def test_callers_take_turns() -> None:
+    """Where there is one slot, a caller with many calls in line gets every second turn, not all before another."""
+
+    async def scenario() -> None:
+        one = slots(1)
+        await one.take("greedy")
+        order: list[str] = []
+
+        async def call(caller: str) -> None:
+            await one.take(caller)
+            order.append(caller)
+            one.release(caller)
+
+        calls = [await begun(call(caller)) for caller in ("greedy", "greedy", "greedy", "modest", "modest")]
+        one.release("greedy")
+        await asyncio.gather(*calls)
+        assert ["modest", "greedy", "modest", "greedy", "greedy"] == order
+        assert 0 == one.taken.total()
+
+    asyncio.run(scenario())
+
+
 def test_a_slot_given_to_one_who_left_goes_on() -> None:
     """A waiter cancelled in the moment of its turn passes the slot to the next."""
 

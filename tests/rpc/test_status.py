@@ -14,8 +14,7 @@ from tffreeze.rpc_errors import CLIENT_ONLY as NEVER_SENT
 from tffreeze.rpc_errors import error_of_call
 from tffreeze.v1 import errors_pb2
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.rpc.field_error import FieldError
-from tffreeze_server.rpc.status import DETAILS_KEY, MEANINGS, CallStatus, cut, status_of
+from tffreeze_server.rpc.status import DETAILS_KEY, MEANINGS, RETRY_AFTER_SECONDS, CallStatus, cut, status_of
 
 PROTO = Path(__file__).resolve().parents[2] / "proto/tffreeze/v1/errors.proto"
 CLIENT_ONLY = {"UNSPECIFIED", "ENGINE_NOT_INSTALLED", "UNAVAILABLE"}
@@ -48,30 +47,30 @@ class Failed(grpc.RpcError):
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason.name not in NEVER_SENT])
 def test_the_client_reads_what_the_server_says(reason: Reason) -> None:
     """Reason, subject, class and the time to wait come through; RetryInfo alone makes it worth a retry."""
-    error = error_of_call(Failed(status_of(FreezeError(reason, "A sentence.", subject="thing"), 2.5)), "here")
+    error = error_of_call(Failed(status_of(FreezeError(reason, "A sentence.", subject="thing"))), "here")
     assert (reason.name, "A sentence.", "thing") == (error.reason, error.message, error.subject)
     retry = MEANINGS[reason].retry
     assert (CLASSES[reason.name], retry) == (type(error), error.retryable)
-    assert (2.5 if retry else None) == error.retry_after_seconds
+    assert (RETRY_AFTER_SECONDS if retry else None) == error.retry_after_seconds
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_details(reason: Reason) -> None:
     """A status always has an ErrorInfo, a RetryInfo where a retry may help, a BadRequest where a field is known."""
-    status = status_of(FreezeError(reason, "A sentence.", subject="thing"), 2.5)
+    status = status_of(FreezeError(reason, "A sentence.", subject="thing"))
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     assert status.details.details[0].Unpack(info)
     assert (reason.name, "tffreeze", {"subject": "thing"}) == (info.reason, info.domain, dict(info.metadata))
     retries = [detail for detail in status.details.details if detail.Unpack(retry)]
     assert MEANINGS[reason].retry == bool(retries)
-    assert not retries or retry.retry_delay.ToMilliseconds() == 2500
+    assert not retries or retry.retry_delay.ToMilliseconds() == 1000 * RETRY_AFTER_SECONDS
     assert MEANINGS[reason].code.value[0] == status.details.code
     assert "A sentence." == status.message == status.details.message
 
 
 def test_field_at_fault() -> None:
     """An error with a field names it in a BadRequest."""
-    status = status_of(FieldError(Reason.UPLOAD_MALFORMED, "chunk.data", "Too long."))
+    status = status_of(FreezeError(Reason.UPLOAD_MALFORMED, "Too long.", field="chunk.data"))
     request = error_details_pb2.BadRequest()
     assert status.details.details[1].Unpack(request)
     assert [("chunk.data", "Too long.")] == [(v.field, v.description) for v in request.field_violations]
@@ -82,12 +81,18 @@ def test_field_at_fault() -> None:
 def test_texts_fit_into_trailers(letter: str) -> None:
     """However long and strange a message is, both trailers together stay below 8 KiB."""
     long = letter * 10_000
-    status = status_of(FieldError(Reason.UPLOAD_MALFORMED, "f" * 40, long, subject=long))
+    status = status_of(FreezeError(Reason.UPLOAD_MALFORMED, long, subject=long, field="f" * 40))
     plain = sum(
         1 if " " <= char <= "~" and char != "%" else 3 * len(char.encode()) for char in status.message
     )
     details = len(status.details.SerializeToString()) * 4 / 3
     assert plain + details < 8192
+
+
+@pytest.mark.parametrize("size", range(3, 12))
+def test_cut_takes_all_the_room_there_is(size: int) -> None:
+    """The ellipsis takes three bytes, the text the others."""
+    assert "x" * (size - 3) + "…" == cut("x" * 20, size)
 
 
 @pytest.mark.parametrize("size", range(3, 12))

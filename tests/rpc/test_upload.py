@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tffreeze.v1.model_pb2 import Upload, UploadedFile
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.upload import MAX_FOLDERS, ChunkOrder, DeclaredFile, declared_files
+from tffreeze_server.rpc.place import DeclaredFile
+from tffreeze_server.rpc.upload import MAX_FOLDERS, ChunkOrder, declared_files
 
 SETTINGS = CallSettings(spool_dir=Path("/nowhere"), max_upload_bytes=1000, max_upload_files=5)
 
@@ -35,7 +35,7 @@ def declare(*files: tuple[str, int, bool] | str, absent_allowed: bool = True) ->
 )  # fmt: skip
 def test_bad_names(name: str) -> None:
     """A name that leads out of its folder, or that no file system takes, is refused with its field."""
-    with pytest.raises(FieldError) as raised:
+    with pytest.raises(FreezeError) as raised:
         declare("good", name)
     assert Reason.UPLOAD_MALFORMED == raised.value.reason
     assert "spec.source.upload.files[1].name" == raised.value.field
@@ -55,7 +55,7 @@ def test_good_names(name: str) -> None:
 )
 def test_clashing_names(names: tuple[str, ...]) -> None:
     """Two names for one place, also where case does not count, and a file that is a folder too, are refused."""
-    with pytest.raises(FieldError) as raised:
+    with pytest.raises(FreezeError) as raised:
         declare(*names)
     assert Reason.UPLOAD_MALFORMED == raised.value.reason
 
@@ -92,7 +92,7 @@ def test_folders_are_counted() -> None:
 
 def test_absent_only_where_allowed() -> None:
     """With CONTENT nothing may be absent."""
-    with pytest.raises(FieldError) as raised:
+    with pytest.raises(FreezeError) as raised:
         declare(("a", 1, True), absent_allowed=False)
     assert "spec.source.upload.files[0].absent" == raised.value.field
 
@@ -117,6 +117,9 @@ def take(files: list[DeclaredFile], chunks: list[Chunk]) -> None:
     order = ChunkOrder(files, 16)
     for chunk in chunks:
         order.accept(chunk)
+    if not order.is_complete:
+        order.finish()
+        raise AssertionError("an upload that is not complete was taken")
     order.finish()
 
 
@@ -158,7 +161,7 @@ def test_any_other_upload_is_refused(
                 ]
             )
         )
-    with pytest.raises(FieldError) as raised:
+    with pytest.raises(FreezeError) as raised:
         take(files, wrong)
     assert Reason.UPLOAD_MALFORMED == raised.value.reason
     assert raised.value.field.startswith("chunk")

@@ -21,7 +21,7 @@ from tffreeze_server.tfproto import graph_pb2
 
 WAIT_SECONDS = 40.0
 
-COMMAND = (sys.executable, "-m", "tffreeze_server.rpc.main")
+COMMAND = (sys.executable, "-m", "tffreeze_server.server.main")
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -75,7 +75,7 @@ class Running:
 
     Attributes:
         process: It.
-        log: What it and its workers log.
+        log: What it logs.
         port: Where it listens.
 
     """

@@ -14,8 +14,8 @@ from server.authority import replace
 from server.running import SERVING, Upload, capabilities, check_health, error_of, running
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.caller import Caller
-from tffreeze_server.rpc.process.auth import authenticate, certificate_name
-from tffreeze_server.rpc.process.tokens import Token, Tokens, load_tokens, new_token
+from tffreeze_server.server.auth import authenticate, certificate_name
+from tffreeze_server.server.tokens import Token, Tokens, load_tokens, new_token
 
 FREEZE = "tffreeze.v1.FreezeService/Freeze"
 CAPABILITIES = "tffreeze.v1.FreezeService/GetCapabilities"
@@ -130,6 +130,15 @@ def test_what_is_no_bearer_token_is_refused(header: str) -> None:
     with pytest.raises(FreezeError) as caught:
         authenticate(Tokens(()), FREEZE, header)
     assert Reason.UNAUTHENTICATED is caught.value.reason
+
+
+def test_a_good_token_of_another_scheme_is_refused() -> None:
+    """Whoever says `Digest` means something else."""
+    token, lines = new_token("ci")
+    tokens = Tokens((Token("ci", bytes.fromhex(lines.split('"')[3])),))
+    assert Caller("ci") == authenticate(tokens, FREEZE, f"BEARER {token}")
+    with pytest.raises(FreezeError, match="is not `Bearer TOKEN`"):
+        authenticate(tokens, FREEZE, f"Digest {token}")
 
 
 def test_two_tokens_may_have_one_name(tmp_path: Path) -> None:

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from server.running import ended
 from tffreeze_server.rpc.limits import CallSettings
-from tffreeze_server.rpc.main import main, parser
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.config import (
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.config import (
     ConfigError,
-    ServerSettings,
     is_loopback,
     listening_address,
     parse_settings,
     read_raw,
+    retired,
 )
-from tffreeze_server.rpc.process.flags import FLAGS
+from tffreeze_server.server.flags import FLAGS, RETIRED, ServerSettings
+from tffreeze_server.server.main import main, parser
 
 
 def settings(flags: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> ServerSettings:
@@ -42,7 +42,7 @@ def test_every_setting_has_a_flag_and_every_flag_a_setting() -> None:
     """One table; limits on calls too, with the defaults they have without a server."""
     flags = {flag.field for flag in FLAGS}
     process = {field.name for field in dataclasses.fields(ServerSettings)} - {"calls"}
-    calls = {field.name for field in dataclasses.fields(CallSettings)} - {"model_roots"} | {"model_root"}
+    calls = {field.name for field in dataclasses.fields(CallSettings)}
     assert flags == process | calls
     assert CallSettings(settings().calls.spool_dir) == settings().calls
 
@@ -61,19 +61,68 @@ def test_defaults_are_what_their_parsers_accept() -> None:
             assert flag.default == flag.parse(value), flag.name
 
 
+DAY = 86_400
+
+RANGES: dict[str, tuple[int, int]] = {
+    "port": (0, 65_535),
+    "workers": (1, 256),
+    "drain-seconds": (0, DAY),
+    "keepalive-seconds": (1, DAY),
+    "keepalive-timeout-seconds": (1, 3600),
+    "min-client-ping-seconds": (1, DAY),
+    "max-connection-idle-seconds": (0, DAY),
+    "max-connection-age-seconds": (0, DAY),
+    "max-connection-calls": (1, 1 << 20),
+    "metrics-port": (0, 65_535),
+    "max-upload-bytes": (0, 1 << 50),
+    "max-upload-files": (1, 1_000_000),
+    "max-file-name-bytes": (1, 4096),
+    "max-chunk-bytes": (1, 2 << 20),
+    "max-content-chunk-bytes": (1, 1 << 20),
+    "max-result-bytes": (1, (2 << 30) - 1),
+    "max-jobs": (1, 100_000),
+    "max-queued-jobs": (0, 100_000),
+    "max-jobs-per-caller": (0, 100_000),
+    "max-uploads": (1, 100_000),
+    "planning-processes": (1, 64),
+    "max-planner-memory-bytes": (0, 1 << 40),
+    "max-planning-cpu-seconds": (0, DAY),
+    "max-planning-seconds": (0, DAY),
+    "max-spool-bytes": (0, 1 << 50),
+    "max-spool-bytes-per-caller": (0, 1 << 50),
+    "max-call-seconds": (0, 7 * DAY),
+    "max-idle-seconds": (1, DAY),
+    "min-bytes-per-second": (0, 1 << 30),
+    "retry-after-seconds": (0, 3600),
+}
+
+
+def test_every_number_has_its_range() -> None:
+    """Both ends of it are accepted, what lies beyond is not; no other flag takes a number."""
+    for flag in FLAGS:
+        low, high = RANGES.get(flag.name, (0, 0))
+        if flag.name not in RANGES:
+            assert not isinstance(flag.default, int | float) or isinstance(flag.default, bool), flag.name
+            continue
+        assert (low, high) == (flag.parse(low), flag.parse(str(high))), flag.name
+        for beyond in (low - 1, high + 1):
+            with pytest.raises(ValueError, match=f"a.* number.* from {low} to {high}"):
+                flag.parse(beyond)
+
+
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     """Each source has the same names."""
     file = tmp_path / "server.toml"
-    file.write_text("port = 1\nworkers = 2\nmax-jobs = 3\n")
-    environment = {"TFFREEZE_SERVE_WORKERS": "4", "TFFREEZE_SERVE_MAX_JOBS": "5", "OTHER": "6"}
+    file.write_text("port = 1\nmax-uploads = 2\nmax-jobs = 3\n")
+    environment = {"TFFREEZE_SERVE_MAX_UPLOADS": "4", "TFFREEZE_SERVE_MAX_JOBS": "5", "OTHER": "6"}
     result = settings(["--config", str(file), "--max-jobs", "7"], environment)
-    assert (1, 4, 7) == (result.port, result.workers, result.calls.max_jobs)
+    assert (1, 4, 7) == (result.port, result.calls.max_uploads, result.calls.max_jobs)
     by_variable = settings((), {"TFFREEZE_SERVE_CONFIG": str(file)})
     assert 1 == by_variable.port
 
 
 def test_every_form_of_a_value_is_read(tmp_path: Path) -> None:
-    """Sizes with units, switches, and model roots as flags, as a list of paths and as a table."""
+    """Sizes with units, switches, and model roots as flags, as lines and as a table."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     roots = {"a": tmp_path / "a", "b": tmp_path / "b"}
@@ -85,7 +134,7 @@ def test_every_form_of_a_value_is_read(tmp_path: Path) -> None:
     assert (False, 1 << 30) == (from_file.reflection, from_file.calls.max_upload_bytes)
     assert roots == from_file.calls.model_roots
     assert roots == settings([f"--model-root={text}" for text in texts]).calls.model_roots
-    assert roots == settings((), {"TFFREEZE_SERVE_MODEL_ROOT": ":".join(texts)}).calls.model_roots
+    assert roots == settings((), {"TFFREEZE_SERVE_MODEL_ROOT": "\n".join(texts)}).calls.model_roots
     assert settings(["--config", str(file), "--reflection"]).reflection
     assert not settings((), {"TFFREEZE_SERVE_REFLECTION": "false"}).reflection
 
@@ -97,7 +146,8 @@ def test_every_form_of_a_value_is_read(tmp_path: Path) -> None:
         (["--port", "x"], "--port x: is not a whole number"),
         (["--drain-seconds", "nan"], "--drain-seconds nan: is not a number from 0"),
         (["--max-upload-bytes", "1GB"], "--max-upload-bytes 1GB: is not a number of bytes"),
-        (["--max-chunk-bytes", "3MiB"], "--max-chunk-bytes 3MiB: is not a number of bytes from 1 to 2097152"),
+        (["--max-result-bytes", "3GiB"], "--max-result-bytes 3GiB: is not a number of bytes from 1 to"),
+        (["--model-root", "a=/x:b=/y"], "is not a folder. Several roots stand on lines of their own."),
         (["--log-format", "xml"], "--log-format xml: is not text or json."),
         (["--host", ""], "--host '': is not a text"),
         (["--model-root", "a"], "--model-root a: is not NAME=DIR"),
@@ -110,7 +160,6 @@ def test_every_form_of_a_value_is_read(tmp_path: Path) -> None:
         (["--tls-key", "/k"], "--tls-key: needs --tls-cert too."),
         (["--tls-client-ca", "/a"], "--tls-client-ca: needs --tls-cert and --tls-key too."),
         (["--auth-tokens", "/nowhere"], "--auth-tokens /nowhere: cannot be read"),
-        (["--unix-socket", "/s", "--workers", "2"], "--workers: several processes"),
         (["--unix-socket", "/s", "--port-file", "/p"], "--port-file: there is no port"),
         (["--port-file", "/nowhere/p"], "--port-file /nowhere/p: its folder is not there."),
         (["--metrics-port-file", "/p"], "--metrics-port-file: needs --metrics-port too."),
@@ -133,15 +182,15 @@ def test_what_is_wrong_is_told_with_its_flag(flags: list[str], part: str) -> Non
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     """And where each value came from."""
-    told = problems(["--port", "x"], {"TFFREEZE_SERVE_WORKERS": "0"})
+    told = problems(["--port", "x"], {"TFFREEZE_SERVE_MAX_JOBS": "0"})
     assert "--port x: is not" in told
-    assert "--workers 0 (from TFFREEZE_SERVE_WORKERS): is not" in told
+    assert "--max-jobs 0 (from TFFREEZE_SERVE_MAX_JOBS): is not" in told
 
 
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b"prot = 1", "'port'"),
+        (b"ports = 1", "Did you mean 'port'"),
         (b"port = true", "--port True (from"),
         (b"port = 1.5", "--port 1.5 (from"),
         (b"[port]", "--port {} (from"),
@@ -161,8 +210,34 @@ def test_a_bad_file_is_told_with_its_name(tmp_path: Path, content: bytes, part: 
     assert str(file) in told
 
 
+@pytest.mark.parametrize("name", RETIRED)
+def test_a_retired_setting_is_accepted_with_a_warning(name: str, tmp_path: Path) -> None:
+    """From each source; it changes nothing."""
+    file = tmp_path / "server.toml"
+    file.write_text(f"{name} = 5\n")
+    variable = "TFFREEZE_SERVE_" + name.replace("-", "_").upper()
+    for flags, environment, origin in (
+        ([f"--{name}", "5"], {}, ""),
+        ([], {variable: "5"}, f" (from {variable})"),
+        (["--config", str(file)], {}, f" (from {file})"),
+    ):
+        raw = read_raw(parser().parse_args(flags), environment)
+        [warning] = retired(raw)
+        assert warning.startswith(f"--{name}{origin}: is no longer a setting")
+        assert warning.endswith(f"{RETIRED[name]}.")
+        assert settings() == parse_settings(raw)
+
+
+def test_a_retired_setting_does_not_stop_the_server(capsys: pytest.CaptureFixture[str]) -> None:
+    """The warning is on stderr; the effective configuration does not show it."""
+    assert exit_codes.OK == main(["--check-config", "--max-chunk-bytes", "1"])
+    captured = capsys.readouterr()
+    assert "--max-chunk-bytes: is no longer a setting" in captured.err
+    assert "max-chunk-bytes" not in captured.out
+
+
 def test_an_unknown_variable_is_told() -> None:
-    """A slip of the pen is not silently without effect."""
+    """A typo is an error."""
     assert "TFFREEZE_SERVE_PORT" in problems((), {"TFFREEZE_SERVE_PROT": "1"})
 
 

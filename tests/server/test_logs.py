@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tffreeze_server.rpc.observer import CallInfo, CallOutcome, Stage
-from tffreeze_server.rpc.process import logs
-from tffreeze_server.rpc.process.observers import Observers
+from tffreeze_server.server import logs
+from tffreeze_server.server.observers import Observers
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def _logging_restored() -> Iterator[None]:
 def lines(form: str, *, level: str = "info", **fields: object) -> list[str]:
     """Log one event and give the lines."""
     stream = io.StringIO()
-    logs.configure(form, level, stream, worker=3)
+    logs.configure(form, level, stream)
     logs.event(logging.INFO, "something", **fields)
     return stream.getvalue().splitlines()
 
@@ -104,6 +104,16 @@ def test_long_values_are_cut() -> None:
     """A caller's text cannot fill the log."""
     (line,) = lines("json", key="x" * 100_000)
     assert len(line) < 3000
+
+
+@pytest.mark.parametrize(("cause", "level"), [("crash", "error"), ("memory", "warning"), ("cpu", "warning")])
+def test_a_lost_planner_is_told(cause: str, level: str) -> None:
+    """A crash is a defect; a limit is something to know."""
+    stream = io.StringIO()
+    logs.configure("json", "info", stream)
+    logs.LogObserver().planner_lost(cause)
+    told = json.loads(stream.getvalue())
+    assert (level, "planner lost", cause) == (told["level"], told["event"], told["cause"])
 
 
 def test_levels_hold() -> None:

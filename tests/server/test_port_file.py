@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tffreeze_server.rpc.process.port_file import remove_port_file, write_port_file
+from tffreeze_server.server.port_file import remove_port_file, write_port_file
 
 
 def test_a_port_file_is_written_through_a_link(tmp_path: Path) -> None:

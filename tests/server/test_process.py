@@ -31,8 +31,8 @@ from server.running import (
     running,
 )
 from tffreeze.v1.freeze_service_pb2_grpc import FreezeServiceStub
-from tffreeze_server.rpc.process import exit_codes
-from tffreeze_server.rpc.process.reflection import NAMES
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.reflection import NAMES
 
 FREEZE_SERVICE = "tffreeze.v1.FreezeService"
 
@@ -82,6 +82,7 @@ def test_a_signal_lets_a_running_call_finish(tmp_path: Path, number: signal.Sign
         assert (grpc.StatusCode.UNAVAILABLE, "DRAINING") == error_of(lambda: capabilities(other))
         assert upload.graph in upload.finish()
         assert exit_codes.OK == server.process.wait(WAIT_SECONDS)
+        assert number.name == server.log.wait("draining")["why"]
         assert (grpc.StatusCode.UNAVAILABLE, "") == error_of(lambda: list(watch))
 
 

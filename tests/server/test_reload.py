@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.authority import replace
-from tffreeze_server.rpc.process.reload import Reloaded
+from tffreeze_server.server.reload import Reloaded
 
 
 class Files:

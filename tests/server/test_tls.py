@@ -8,8 +8,9 @@ import grpc
 import pytest
 
 from server.authority import Authority, replace
-from server.running import Running, capabilities, ended, error_of, running
-from tffreeze_server.rpc.process import exit_codes
+from server.running import Running, Upload, capabilities, ended, error_of, running
+from tffreeze_server.server import exit_codes
+from tffreeze_server.server.tokens import new_token
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "")
 
@@ -97,6 +98,28 @@ def test_mutual_tls_asks_for_a_certificate_and_names_the_caller_after_it(tmp_pat
                 else:
                     assert reason == error_of(lambda: capabilities(channel))
         assert "cert:builder.test" == server.log.wait("call")["caller"]
+
+
+def test_every_kind_of_call_is_named_after_the_certificate_unless_a_token_names_it(tmp_path: Path) -> None:
+    """Streams as well as single messages; a method that there is not is an error like any other."""
+    ours = Authority("ours")
+    files = Files(tmp_path, ours)
+    files.ca.write_bytes(ours.pem)
+    token, lines = new_token("ci")
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(f"{lines}[anonymous]\nmethods = ['*']\n")
+    key, cert = ours.sign("builder.test")
+    flags = (*files.flags, "--tls-client-ca", str(files.ca), "--auth-tokens", str(tokens))
+    with (
+        running(tmp_path, *flags) as server,
+        server.channel(grpc.ssl_channel_credentials(ours.pem, key, cert)) as channel,
+    ):
+        Upload(server, channel).finish()
+        assert "cert:builder.test" == server.log.wait("call", method="Freeze")["caller"]
+        capabilities(channel, [("authorization", f"Bearer {token}")])
+        assert "ci" == server.log.wait("call", method="GetCapabilities")["caller"]
+        unknown = channel.unary_unary("/tffreeze.v1.FreezeService/Unknown")
+        assert (grpc.StatusCode.UNIMPLEMENTED, "") == error_of(lambda: unknown(b""))
 
 
 def test_the_authority_of_clients_can_be_replaced(tmp_path: Path) -> None:

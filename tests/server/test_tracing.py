@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from server.running import WAIT_SECONDS, Upload, running
-from tffreeze_server.rpc.process import exit_codes
+from tffreeze_server.server import exit_codes
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -80,23 +80,13 @@ def test_the_server_works_without_opentelemetry(tmp_path: Path) -> None:
 def test_opentelemetry_is_imported_only_when_it_is_wanted() -> None:
     """It is large; so is the metrics' library."""
     program = (
-        "import sys, tffreeze_server.rpc.main, tffreeze_server.rpc.process.run as run, "
-        "tffreeze_server.rpc.process.worker\n"
+        "import sys, tffreeze_server.server.main, tffreeze_server.server.run\n"
         "print([m for m in sys.modules if m.split('.')[0] in ('opentelemetry', 'prometheus_client', 'tensorflow')])"
     )
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert "[]" == result.stdout.strip()
-
-
-def test_the_supervisor_imports_no_grpc() -> None:
-    """It starts processes, and must never fork what gRPC has started."""
-    program = "import sys, tffreeze_server.rpc.process.supervisor\nprint('grpc' in sys.modules)"
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert "False" == result.stdout.strip()
 
 
 def texts(owner: Any) -> dict[str, str]:

@@ -11,19 +11,16 @@ from soak.soak import Soaked, soak
 
 
 def main() -> int:
-    """Soak a server alone, then one with two workers."""
+    """Soak a server."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=180, help="of each run")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="a run for each number")
+    parser.add_argument("--seconds", type=float, default=360)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    faults: list[str] = []
-    for workers in arguments.workers:
-        print(f"== {arguments.seconds:g} s, {workers} serving, seed {arguments.seed}", flush=True)
-        with tempfile.TemporaryDirectory(prefix="tffreeze-soak-") as folder:
-            soaked = soak(Path(folder), arguments.seconds, workers, arguments.seed)
-        tell(soaked)
-        faults += soaked.faults(workers)
+    print(f"== {arguments.seconds:g} s, seed {arguments.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="tffreeze-soak-") as folder:
+        soaked = soak(Path(folder), arguments.seconds, arguments.seed)
+    tell(soaked)
+    faults = soaked.faults()
     print("\n".join(faults) or "All is as it was.")
     return bool(faults)
 

@@ -40,7 +40,7 @@ class Kind:
     Attributes:
         make: Makes one.
         share: How often, beside the others.
-        may_end: How it may end, besides UNAVAILABLE of a worker that was killed and TOO_MANY_JOBS.
+        may_end: How it may end, besides TOO_MANY_JOBS.
 
     """
 

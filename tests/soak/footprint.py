@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from server.processes import descendants
 
-PLANNER = b"tffreeze_server.rpc.planner"
+PLANNER = b"tffreeze_server.rpc.planner_main"
+_RANDOM = re.compile(r"-[0-9a-f]{16}$")
+"""The end of the name of a worker's or call's folder: another one has another."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def _descriptors(pid: int) -> Counter[str]:
     with contextlib.suppress(OSError):  # it has ended
         for entry in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):  # it has been closed
-                kinds[entry.readlink().name.partition(":[")[0]] += 1
+                name = entry.readlink().name.partition(":[")[0]
+                kinds[_RANDOM.sub("-…", name)] += 1
     return kinds
 
 

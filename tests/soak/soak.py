@@ -2,15 +2,13 @@
 
 Theory of operation. A quarter of the time warms the server up: modules, thread pools, buffers that are kept. Then
 it is let be until nothing of any call is left, and measured; the rest of the time is the soak; then it must come back
-to what it held. With several workers one is killed in the middle of the soak. Descriptors, processes and the spool
-come back exactly. Memory within `SLACK_BYTES` for each serving process: glibc keeps some megabytes of what is freed in
+to what it held. Descriptors, processes and the spool
+come back exactly. Memory within `SLACK_BYTES`: glibc keeps some megabytes of what is freed in
 each of its arenas (`tffreeze/allocator.py`). There is only one, or that would hide what leaks.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections import Counter
@@ -20,11 +18,11 @@ from pathlib import Path
 from random import Random
 
 from rpc.models import FIXTURES, large_model
-from server.processes import children, wait_until
+from server.processes import wait_until
 from server.running import Running, running
 from soak.calls import KINDS, MAX_IDLE_SECONDS
 from soak.footprint import Footprint, footprint
-from tffreeze_server.rpc.process import exit_codes
+from tffreeze_server.server import exit_codes
 
 SLACK_BYTES = 24_000_000
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
@@ -53,10 +51,10 @@ class Soaked:
     unexpected: list[str] = field(default_factory=list)
     code: int = 0
 
-    def faults(self, workers: int) -> list[str]:
+    def faults(self) -> list[str]:
         """What is wrong; nothing, if all is well."""
         faults = list(self.unexpected)
-        if not self.after.is_within(self.before, SLACK_BYTES * workers):
+        if not self.after.is_within(self.before, SLACK_BYTES):
             faults.append(
                 f"it held {self.before} and holds {self.after}: "
                 f"{self.after.descriptors - self.before.descriptors} more"
@@ -67,18 +65,17 @@ class Soaked:
         return faults
 
 
-def soak(folder: Path, seconds: float, workers: int, seed: int) -> Soaked:
+def soak(folder: Path, seconds: float, seed: int) -> Soaked:
     """Run a server and soak it.
 
     Args:
         folder: For the spool and the models.
         seconds: How long, with the warm-up.
-        workers: How many processes serve.
         seed: Of what is chosen at random.
 
     """
     large_model(folder / "large")
-    flags = ("--workers", str(workers), "--max-idle-seconds", str(MAX_IDLE_SECONDS))
+    flags = ("--max-idle-seconds", str(MAX_IDLE_SECONDS))
     flags += ("--model-root", f"samples={FIXTURES}", "--model-root", f"large={folder / 'large'}")
     flags += ("--max-jobs", str(THREADS - 1), "--max-queued-jobs", "1")
     flags += ("--max-upload-bytes", "64MiB", "--max-spool-bytes", "128MiB")
@@ -87,29 +84,25 @@ def soak(folder: Path, seconds: float, workers: int, seed: int) -> Soaked:
         def look() -> Footprint:
             return footprint(server.process.pid, folder / "spool")
 
-        mixed = Mixed(server, seed, frozenset(("TOO_MANY_JOBS", "UNAVAILABLE")[:workers]))
+        mixed = Mixed(server, seed)
         mixed.every_kind()
         mixed.run(seconds / 4)
         before = _settled(look)
-        if workers > 1:
-            killer = threading.Timer(seconds / 4, _kill_a_worker, [server])
-            killer.start()
         mixed.run(seconds * 3 / 4)
-        wait_until(lambda: look().is_within(before, SLACK_BYTES * workers))
+        wait_until(lambda: look().is_within(before, SLACK_BYTES))
         after = look()
-        errors = [event for event in server.log.events if event["level"] == "error"]
-        unexpected = mixed.unexpected + [str(event) for event in errors if event["event"] != "worker died"]
+        errors = [str(event) for event in server.log.events if event["level"] == "error"]
+        unexpected = mixed.unexpected + errors
         return Soaked(before, after, mixed.ends, unexpected, server.stop())
 
 
 class Mixed:
     """Calls of all kinds, by some threads."""
 
-    def __init__(self, server: Running, seed: int, may_always_end: frozenset[str]) -> None:
+    def __init__(self, server: Running, seed: int) -> None:
         self.ends: Counter[tuple[str, str]] = Counter()
         self.unexpected: list[str] = []
         self._server = server
-        self._may_always_end = may_always_end
         self._random = Random(seed)
         self._lock = threading.Lock()
 
@@ -141,7 +134,7 @@ class Mixed:
             end = repr(error)
         with self._lock:
             self.ends[name, end] += 1
-            if end not in kind.may_end | self._may_always_end:
+            if end not in kind.may_end | {"TOO_MANY_JOBS"}:
                 self.unexpected.append(f"a call {name!r} ended with {end}")
 
 
@@ -161,7 +154,3 @@ def _settled(look: Callable[[], Footprint]) -> Footprint:
 
     assert wait_until(same), looks
     return looks[-1]
-
-
-def _kill_a_worker(server: Running) -> None:
-    os.kill(children(server.process.pid)[0], signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""The command line. Start-up is part of a freeze: modules are imported when a command needs them."""
+"""The command line. Start-up time counts, so a module is imported only when a command needs it."""

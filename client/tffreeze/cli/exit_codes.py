@@ -1,4 +1,4 @@
-"""How the process ends: one table, for scripts, for `--help` and for the tests."""
+"""The exit codes of `tffreeze`, in one table: for the code, for `--help` and for the tests."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ BROKEN_PIPE = 141
 TERMINATED = EXIT_CODES[signal.SIGTERM]
 
 MEANINGS = {
-    OK: "done",
-    FAULT: "tffreeze's fault, or this machine's (a defect, a full disk)",
-    REQUEST: "your request: usage, or something named that is not there or cannot be frozen",
-    FILE: "your file: damaged, cut short or unreadable",
-    NOT_NOW: "the server cannot be reached or has no room: the same command may work later",
-    INTERRUPTED: "interrupted (Ctrl-C); nothing was left behind",
-    BROKEN_PIPE: "whoever read the output has gone",
-    TERMINATED: "terminated; nothing was left behind",
+    OK: "success",
+    FAULT: "a bug in tffreeze, or a problem of this machine (a full disk)",
+    REQUEST: "your request: wrong usage, something named does not exist, or it cannot be frozen",
+    FILE: "your file: damaged, truncated or unreadable",
+    NOT_NOW: "the server is unreachable or busy: the same command may work later",
+    INTERRUPTED: "interrupted (Ctrl-C); no partial output is left",
+    BROKEN_PIPE: "the reader of stdout closed the pipe",
+    TERMINATED: "terminated; no partial output is left",
 }
 
 _CODES: dict[type[TffreezeError], int] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tffreeze.cli.sections import SectionedCommand
 from tffreeze.cli.server_flags import ServerFlags, server_flags
 from tffreeze.cli.show import say
 
@@ -14,12 +15,12 @@ DEFAULT_SERVER = "localhost:50051"
 DEFAULT_TIMEOUT_SECONDS = 5.0
 
 
-@click.command("health", short_help="Ask a server whether it takes calls.")
+@click.command("health", cls=SectionedCommand, short_help="Check whether a server accepts calls.")
 @server_flags
 def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
-    """Ask whether the servers take calls: exit code 0 where all do, 4 where one does not.
+    """Check whether servers accept calls. Exit code 0 if all do, 4 if one does not.
 
-    Made for HEALTHCHECK of a container and for scripts that wait for a server.
+    For a container's HEALTHCHECK, and for scripts that wait for a server.
 
     \b
     Examples:
@@ -32,9 +33,10 @@ def command(**flags: Any) -> None:  # noqa: ANN401 - as click calls it
     values = ServerFlags.take(flags)
     servers = values.server or (DEFAULT_SERVER,)
     connection = Connection(servers, values.tls_files(), values.token(), insecure=values.insecure)
+    timeout_seconds = DEFAULT_TIMEOUT_SECONDS if values.timeout is None else values.timeout
     try:
         for _ in servers:
-            address = check_health(connection, values.timeout or DEFAULT_TIMEOUT_SECONDS)
+            address = check_health(connection, timeout_seconds)
             say(f"{address}: serving", sys.stdout)
     finally:
         connection.close()

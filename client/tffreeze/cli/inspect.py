@@ -10,24 +10,28 @@ from typing import Any
 
 import click
 
+from tffreeze import embedded
 from tffreeze.cli import stdout
 from tffreeze.cli.flags import arguments, model_flags
-from tffreeze.cli.server_flags import ServerFlags, server_flags, worker
+from tffreeze.cli.sections import OUTPUT, SectionedCommand, option
+from tffreeze.cli.server_flags import ServerFlags, client, model_root_flag, server_flags
 from tffreeze.cli.show import MAX_LINES, Write, count, say, size, table, type_and_shape
 from tffreeze.cli.write import write_json
-from tffreeze.inspection import Inspection, NeedInspection, TensorInspection, VariableInspection
+from tffreeze_common.inspection import Inspection, NeedInspection, TensorInspection, VariableInspection
 from tffreeze_files.layout import checkpoint_beside
 
 
-@click.command("inspect", short_help="Tell what a model is and what would be frozen.")
+@click.command(
+    "inspect", cls=SectionedCommand, short_help="Show what a model contains and what a freeze would do."
+)
 @model_flags
 @server_flags
-@click.option("--model-root", metavar="NAME", help="MODEL is a path below this root of the server.")
-@click.option("--json", "as_json", is_flag=True, help="Write all of it as JSON.")
+@model_root_flag
+@option(OUTPUT, "--json", "as_json", is_flag=True, help="Write everything as JSON.")
 def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> None:  # noqa: ANN401 - as click calls it
-    """Tell what MODEL is, what would be frozen and what would stand in the way.
+    """Show what MODEL contains, what a freeze would do and what would make it fail.
 
-    No weights are read. Lists are shortened; --json has all of them.
+    It reads no weights. Lists are shortened; --json has all of them.
 
     \b
     Examples:
@@ -35,13 +39,15 @@ def command(as_json: bool, model: str, model_root: str | None, **flags: Any) -> 
       tffreeze inspect graph.pbtxt --checkpoint model.ckpt-100
       tffreeze inspect saved_model/ --json | jq '.signatures[].key'
     """  # noqa: D301 - click looks for the character that \b stands for
-    stdout.binary()  # where nobody can read what is told, there is no use in looking
+    stdout.binary()  # a closed stdout is an error before any work
     server = ServerFlags.take(flags)
     if model_root is not None and not server.server:
-        raise click.UsageError("--model-root is for servers: name one with --server.")
-    remote = {"model_root": model_root} if server.server else {}
-    with worker(server) as inspector:
-        inspection: Inspection = inspector.inspect(model, **remote, **arguments(flags))
+        raise click.UsageError("--model-root needs a server: name it with --server.")
+    if server.server:
+        with client(server) as remote:
+            inspection = remote.inspect(model, model_root=model_root, **arguments(flags))
+    else:
+        inspection = embedded.inspect(model, **arguments(flags))
     if as_json:
         write_json(inspection.to_json(), stdout.NAME)
     else:
@@ -104,7 +110,9 @@ def _variables(inspection: Inspection, write: Write) -> None:
     else:
         found = sum(variable.status == "FOUND" for variable in variables)
         total = sum(variable.size_bytes for variable in variables)
-        write(f"variables: {len(variables):,} ({found:,} found in the checkpoint), {size(total)}")
+        has_checkpoint = all(variable.status != "NO_CHECKPOINT" for variable in variables)
+        where = f"{found:,} found in the checkpoint" if has_checkpoint else "no checkpoint given"
+        write(f"variables: {len(variables):,} ({where}), {size(total)}")
     _listed(variables, write)
     if inspection.needs and unneeded:
         write(f"  not needed: {count(unneeded, 'more variable')}")
@@ -116,7 +124,7 @@ def _variables(inspection: Inspection, write: Write) -> None:
 def _need(need: NeedInspection, write: Write) -> None:
     """Such as `serving_default: 320 variables, 102.5 MB, all found`."""
     total = len(need.variables)
-    name = need.signature_key or "the outputs asked for"
+    name = need.signature_key or "the given outputs"
     if not total:
         write(f"  {name}: none")
         return

@@ -1,4 +1,4 @@
-"""The program `tffreeze`: its commands, and how every one of them ends."""
+"""The program `tffreeze`: its commands, and their exit codes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import gc
 import importlib
 import io
 import sys
-from typing import NoReturn
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
 from tffreeze import __version__
 from tffreeze.cli import exit_codes, stdout
-from tffreeze.cli.show import show_error, show_unexpected
+from tffreeze.cli.show import show_error, show_unexpected, with_model
 from tffreeze.errors import TffreezeError
 from tffreeze.interrupts import end_at_once
 from tffreeze.output import as_tffreeze_error
+from tffreeze_files.layout import saved_model_above
 from tffreeze_files.target import DISK_FULL, output_error
 
 COMMANDS = {
@@ -26,11 +29,11 @@ COMMANDS = {
     "health": "health",
     "completion": "completion",
 }
-"""The module of each command, imported when the command is asked for."""
+"""The module of each command, imported when the command is called."""
 
 
 class Commands(click.Group):
-    """A group that imports a command when it is needed, and ends the process as the exit codes say."""
+    """A group that imports a command when it is called, and turns errors into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click calls it
         """The commands, in the order of the table."""
@@ -45,7 +48,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; click would make a broken pipe exit code 1."""
+        """Run the command; click alone would exit with 1 on a broken pipe."""
         try:
             result = super().invoke(ctx)
             stdout.flush()
@@ -53,9 +56,19 @@ class Commands(click.Group):
             stdout.forget()
             raise SystemExit(exit_codes.BROKEN_PIPE) from None
         except TffreezeError as error:
-            show_error(error)
+            show_error(error, partial(_with_paths, ctx.obj or {}, error.reason))
             raise SystemExit(exit_codes.exit_code(error)) from None
         return result
+
+
+def _with_paths(params: dict[str, Any], reason: str, text: str) -> str:
+    """Put paths as they were typed into a next step. A model of a server needs more than its path."""
+    if not params.get("model") or params.get("model_root"):
+        return text
+    above = saved_model_above(Path(params["model"])) if reason == "MODEL_NOT_FOUND" else None
+    if above is not None:
+        return with_model("give the SavedModel MODEL.", str(above))
+    return with_model(text, params["model"])
 
 
 def _epilog() -> str:
@@ -94,13 +107,13 @@ def main() -> NoReturn:
     """Run `tffreeze` and end the process."""
     end_at_once()
     _escape_what_streams_cannot_show()
-    # A short life with many objects and hardly a cycle: looking for garbage would take a tenth of it, and half
-    # of it for graphs of a million nodes.
+    # The process is short, with many objects and few reference cycles: garbage collection would take a tenth of
+    # its time, and half of it for a graph of a million nodes.
     gc.disable()
     try:
         cli(prog_name="tffreeze")
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:  # click writes its help by itself
+        if isinstance(error, OSError) and error.errno in DISK_FULL:  # click writes its help itself
             stdout.forget()
             show_error(as_tffreeze_error(output_error("standard output", error)))
             sys.exit(exit_codes.FAULT)
@@ -110,7 +123,7 @@ def main() -> NoReturn:
 
 
 def _escape_what_streams_cannot_show() -> None:
-    """Names in a model may be in any alphabet, and a terminal's encoding may be ASCII."""
+    """Escape characters that the terminal's encoding lacks: names in a model may be in any alphabet."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

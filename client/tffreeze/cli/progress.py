@@ -1,4 +1,4 @@
-"""A progress bar by bytes: on a terminal only, and only for what takes long enough to look at."""
+"""A progress bar in bytes: only on a terminal, and only for work that takes a while."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PATIENCE_SECONDS = 0.5
-"""What is over sooner needs no bar; rich takes a tenth of a second to import."""
+"""Shorter work gets no bar: importing rich alone takes a tenth of a second."""
 
 
 @contextlib.contextmanager
 def progress_bar(quiet: bool) -> Iterator[Bar | None]:
-    """Give a bar; None where no one looks."""
+    """Yield a bar; None if stderr is not a terminal."""
     if quiet or not is_terminal(sys.stderr):
         yield None
         return
@@ -31,22 +31,22 @@ def progress_bar(quiet: bool) -> Iterator[Bar | None]:
 
 
 class Bar:
-    """Imports rich and begins to draw when the work has taken a while."""
+    """A bar that imports rich and starts to draw after `PATIENCE_SECONDS`."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._progress: Progress | None = None
 
     def sending(self, done_bytes: int, total_bytes: int) -> None:
-        """Show how far an upload is."""
+        """Show the progress of an upload."""
         self._update("sending", done_bytes, total_bytes)
 
     def writing(self, done_bytes: int, total_bytes: int) -> None:
-        """Show how far the result is."""
+        """Show the progress of the result."""
         self._update("writing", done_bytes, total_bytes)
 
     def close(self) -> None:
-        """Take it from the terminal."""
+        """Remove the bar from the terminal."""
         if self._progress is not None:
             self._progress.stop()
 

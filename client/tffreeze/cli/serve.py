@@ -1,4 +1,4 @@
-"""`tffreeze serve`: the same as `tffreeze-server`."""
+"""`tffreeze serve`: the same program as `tffreeze-server`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import sys
 
 import click
 
-from tffreeze import embedded
+from tffreeze.engine import engine
 
 
 @click.command(
     "serve",
-    short_help="Run a server: the same as tffreeze-server.",
+    short_help="Run a server, like tffreeze-server.",
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> None:
-    """Run a server; its own --help says how."""
+    """Run a server. See its own --help."""
     gc.enable()  # a server lives long: see `main`
-    sys.exit(embedded.serve(arguments))
+    sys.exit(engine().serve(arguments))

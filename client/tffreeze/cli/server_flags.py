@@ -1,18 +1,15 @@
-"""The flags of commands that may call a server, and who does the work then."""
+"""The flags of commands that may call a server, and the client they ask for."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
-from tffreeze import embedded
 from tffreeze.cli.flags import FILE
+from tffreeze.cli.sections import SERVER, option, with_options
 from tffreeze.errors import error_for
 
 if TYPE_CHECKING:
@@ -21,54 +18,58 @@ if TYPE_CHECKING:
 
 TOKEN_VARIABLE = "TFFREEZE_TOKEN"  # noqa: S105 - a name, no secret
 
+MAX_FILE_BYTES = 8 << 20
+"""Of a token or of certificates: all that a system trusts are a quarter of a megabyte."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _NAMES = ("server", "token_file", "tls", "tls_ca", "tls_cert", "tls_key", "insecure", "timeout")
 
 
 def server_flags(command: _Command) -> _Command:
-    """Whom to call, and how."""
-    for decorator in reversed(
-        [
-            click.option(
-                "--server",
-                multiple=True,
-                metavar="ADDR",
-                help="Have this server do it, such as localhost:50051; repeated: several that are alike.",
-            ),
-            click.option(
-                "--token-file", type=FILE, metavar="F", help=f"A file with the token; else ${TOKEN_VARIABLE}."
-            ),
-            click.option("--tls", is_flag=True, help="Speak TLS; implied by the next three."),
-            click.option("--tls-ca", type=FILE, metavar="F", help="Certificates to trust, PEM."),
-            click.option(
-                "--tls-cert", type=FILE, metavar="F", help="Your own certificate, PEM (mutual TLS)."
-            ),
-            click.option("--tls-key", type=FILE, metavar="F", help="Its key, PEM."),
-            click.option("--insecure", is_flag=True, help="Send the token to another machine in plaintext."),
-            click.option("--timeout", type=float, metavar="SECONDS", help="For the call and its retries."),
-        ]
-    ):
-        command = decorator(command)
-    return command
+    """Add the flags that say which server to call, and how."""
+    return with_options(
+        command,
+        option(
+            SERVER,
+            "--server",
+            multiple=True,
+            metavar="ADDR",
+            help="Server to use, such as localhost:50051; may be repeated: calls rotate.",
+        ),
+        option(
+            SERVER,
+            "--token-file",
+            type=FILE,
+            metavar="F",
+            help=f"File with the token. Default: ${TOKEN_VARIABLE}.",
+        ),
+        option(SERVER, "--tls", is_flag=True, help="Use TLS; implied by the next three."),
+        option(SERVER, "--tls-ca", type=FILE, metavar="F", help="CA certificates to trust, PEM."),
+        option(
+            SERVER, "--tls-cert", type=FILE, metavar="F", help="Your client certificate, PEM (mutual TLS)."
+        ),
+        option(SERVER, "--tls-key", type=FILE, metavar="F", help="Its private key, PEM."),
+        option(
+            SERVER,
+            "--insecure",
+            is_flag=True,
+            help="Allow sending the token to another machine in plaintext.",
+        ),
+        option(
+            SERVER,
+            "--timeout",
+            type=float,
+            metavar="SECONDS",
+            help="Time limit for the call and its retries.",
+        ),
+    )
 
 
-def remote_flags(command: _Command) -> _Command:
-    """What only a server can be asked for."""
-    for decorator in reversed(
-        [
-            click.option(
-                "--model-root", metavar="NAME", help="MODEL is a path below this root of the server."
-            ),
-            click.option(
-                "--delivery",
-                type=click.Choice(["content", "splice"]),
-                help="Whether weights travel (content) or stay here (splice). Default: as the model allows.",
-            ),
-        ]
-    ):
-        command = decorator(command)
-    return command
+def model_root_flag(command: _Command) -> _Command:
+    """Add the flag that names a model root of the server."""
+    text = "MODEL is a path below this model root of the server."
+    return with_options(command, option(SERVER, "--model-root", metavar="NAME", help=text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +87,17 @@ class ServerFlags:
 
     @classmethod
     def take(cls, flags: dict[str, Any]) -> ServerFlags:
-        """Take them out of all flags."""
+        """Remove these flags from all flags, and return them."""
         return cls(**{name: flags.pop(name) for name in _NAMES})
 
     def token(self) -> str | None:
-        """The token, from its file or the environment."""
+        """Read the token from its file or the environment."""
         if self.token_file:
             return _read(self.token_file).decode("ascii", "replace").strip()
         return os.environ.get(TOKEN_VARIABLE) or None
 
     def tls_files(self) -> Tls | None:
-        """How to speak TLS; None: plaintext."""
+        """Read the TLS files; None for plaintext."""
         from tffreeze.connection import Tls  # noqa: PLC0415 - grpc is slow to import
 
         if not (self.tls or self.tls_ca or self.tls_cert or self.tls_key):
@@ -105,19 +106,8 @@ class ServerFlags:
         return Tls(*(_read(file) if file else None for file in files))
 
 
-@contextlib.contextmanager
-def worker(flags: ServerFlags) -> Iterator[Any]:
-    """Whoever freezes and inspects: the engine in this process, or a client of the servers named."""
-    if not flags.server:
-        embedded.load_engine()
-        yield embedded
-        return
-    with client(flags) as remote:
-        yield remote
-
-
 def client(flags: ServerFlags) -> Client:
-    """A client of the servers named."""
+    """Make a client of the named servers."""
     from tffreeze.client import Client  # noqa: PLC0415 - grpc is slow to import
 
     return Client(
@@ -130,9 +120,16 @@ def client(flags: ServerFlags) -> Client:
 
 
 def _read(file: str) -> bytes:
+    """All of a small file, or of a pipe, such as `<(command)` is; a device may have no end."""
     try:
-        return Path(file).read_bytes()
+        with Path(file).open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise error_for(
             "INVALID_OPTION", f"The file {file!r} cannot be read: {error.strerror}.", file
         ) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise error_for(
+            "INVALID_OPTION", f"The file {file!r} is longer than any token or certificates.", file
+        )
+    return data

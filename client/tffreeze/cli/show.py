@@ -1,4 +1,4 @@
-"""What a person sees: errors, summaries, tables. Plain text; colour on a terminal only."""
+"""Output for people: errors, summaries, tables. Plain text; colour on a terminal only."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from tffreeze.errors import TffreezeError
 from tffreeze.printable import encodable, printable
 
 if TYPE_CHECKING:
-    from tffreeze.convert import Shape
-    from tffreeze.report import Report, TensorReport
+    from tffreeze_common.report import Report, Shape, TensorReport
 
 MAX_LINES = 12
-"""Of one list in a summary; the report has all of it."""
+"""Lines of one list in a summary; the report has all of them."""
 
 NEXT_STEPS = {
     "MODEL_NOT_FOUND": "give a SavedModel directory, or a GraphDef or MetaGraphDef file.",
@@ -33,11 +32,11 @@ NEXT_STEPS = {
     "RESTORE_OP_NOT_FOUND": "`tffreeze inspect MODEL` lists the savers.",
     "FILENAME_TENSOR_NOT_FOUND": "`tffreeze inspect MODEL` lists the savers.",
     "REACHABLE_WRITE": "keep that variable with --deny V, or cut the graph with --input-nodes T.",
-    "UNSUPPORTED_RESTORE": "leave that variable as it is with --deny V, or save the model again with a plain Saver.",
+    "UNSUPPORTED_RESTORE": "keep that variable with --deny V, or save the model again with a plain Saver.",
     "UNKNOWN_OP": "give the definitions with --op-list FILE.",
-    "INTERNAL": "please report this with the command and the model: it is a defect of tffreeze.",
+    "INTERNAL": "this is a bug in tffreeze: please report it, with the command and the model.",
 }
-"""The next step in the words of the command line, by reason."""
+"""The next command to run, by reason. `MODEL` is replaced by the path that was typed."""
 
 
 class Write(Protocol):
@@ -48,16 +47,17 @@ class Write(Protocol):
 
 
 def say(line: str, stream: TextIO | None, *, label: str = "", colour: str | None = None) -> None:
-    """Write one line, whatever it holds: names in models and messages of servers are text of others.
+    """Write one line.
 
-    A stream that was closed when the program began is None, and takes no line. An error that cannot be shown
-    on stderr still has its exit code.
+    Names in models and messages of servers are untrusted text: control characters are escaped.
+    A stream that was closed when the program started is None: the line is dropped. If stderr fails, the line
+    is dropped, too; the exit code still tells the error.
 
     Args:
-        line: What to write; what cannot be seen, or encoded, is escaped.
-        stream: Where to.
-        label: What to put before it, in colour on a terminal unless NO_COLOR says otherwise (no-color.org).
-        colour: Of the label.
+        line: The text; what cannot be shown or encoded is escaped.
+        stream: The stream to write to.
+        label: Text before the line; in colour on a terminal, unless NO_COLOR is set (no-color.org).
+        colour: Colour of the label.
 
     Raises:
         TffreezeError: Standard output cannot be written.
@@ -73,8 +73,15 @@ def say(line: str, stream: TextIO | None, *, label: str = "", colour: str | None
         click.echo(text, file=stream, color=False if os.environ.get("NO_COLOR") else None)
 
 
+def with_model(text: str, model: str) -> str:
+    """Put the model's path, quoted for a shell, into a next step."""
+    import shlex  # noqa: PLC0415 - only an error needs it
+
+    return text.replace("MODEL", shlex.quote(model))
+
+
 def show_error(error: TffreezeError, in_own_words: Callable[[str], str] = str) -> None:
-    """Tell an error on stderr: message, reason, next step, the latter in the words of the command."""
+    """Print an error on stderr: message, reason and next step; `in_own_words` adapts the latter."""
     say(error.message, sys.stderr, label="error:", colour="red")
     say(f"reason: {error.reason}", sys.stderr)
     if error.reason in NEXT_STEPS:
@@ -84,13 +91,13 @@ def show_error(error: TffreezeError, in_own_words: Callable[[str], str] = str) -
 
 
 def show_unexpected(error: Exception) -> None:
-    """Tell an error that no one thought of; with TFFREEZE_DEBUG its traceback too."""
+    """Print an unexpected exception on stderr; with TFFREEZE_DEBUG also its traceback."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    show_error(TffreezeError("INTERNAL", f"Something went wrong that should not: {text}"))
+    show_error(TffreezeError("INTERNAL", f"Unexpected error: {text}"))
     if _debug():
         _show_traceback(error)
     else:
-        say("TFFREEZE_DEBUG=1 in the environment shows where.", sys.stderr)
+        say("Set TFFREEZE_DEBUG=1 in the environment to see the traceback.", sys.stderr)
 
 
 def _show_traceback(error: Exception) -> None:
@@ -103,7 +110,7 @@ def _debug() -> bool:
 
 
 def show_report(report: Report, output: str, stream: TextIO | None, sha256: str | None = None) -> None:
-    """Tell what a freeze did."""
+    """Print the summary of a freeze."""
     write = partial(say, stream=stream)
     write(f"{output}: {size(report.size_bytes)}, {count(report.nodes, 'node')}, crc32c {report.crc32c}")
     if sha256:
@@ -116,7 +123,9 @@ def show_report(report: Report, output: str, stream: TextIO | None, sha256: str 
     if averages:
         write(f"  {averages} of them from their moving averages")
     if report.kept_variables:
-        write(f"kept as variables: {', '.join(report.kept_variables[:MAX_LINES])}")
+        more = len(report.kept_variables) - MAX_LINES
+        shown = [*report.kept_variables[:MAX_LINES], *([f"… and {more} more"] if more > 0 else [])]
+        write(f"kept as variables: {', '.join(shown)}")
     dropped = report.dropped
     write(
         f"dropped: {count(dropped.nodes, 'node')}, {count(dropped.functions, 'function')}, "
@@ -145,7 +154,7 @@ def _tensors(write: Write, title: str, tensors: Sequence[TensorReport]) -> None:
 
 
 def table(write: Callable[[str], None], rows: Sequence[Sequence[str]]) -> None:
-    """Write rows with aligned columns, indented, empty columns left out; at most `MAX_LINES` rows."""
+    """Write rows with aligned columns, indented; skip empty columns; at most `MAX_LINES` rows."""
     shown = [tuple(map(printable, row)) for row in rows[:MAX_LINES]]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
@@ -156,13 +165,13 @@ def table(write: Callable[[str], None], rows: Sequence[Sequence[str]]) -> None:
 
 
 def type_and_shape(dtype: str, shape: Shape) -> str:
-    """Such as `float32 [?, 224, 224, 3]`."""
+    """Format a tensor's type, such as `float32 [?, 224, 224, 3]`."""
     sizes = "of unknown rank" if shape is None else f"[{', '.join('?' if n < 0 else str(n) for n in shape)}]"
     return f"{dtype or 'unknown dtype'} {sizes}"
 
 
 def size(size_bytes: int) -> str:
-    """Such as `102.8 MB`: 1 MB is a million bytes, as with disks and downloads."""
+    """Format bytes, such as `102.8 MB`: 1 MB is a million bytes, as for disks and downloads."""
     if size_bytes < 1000:
         return count(size_bytes, "byte")
     scale, unit = next(
@@ -172,15 +181,15 @@ def size(size_bytes: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Such as `1 node` and `12 nodes`."""
+    """Format a count, such as `1 node` or `12 nodes`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person looks at the stream; closed streams are no terminal."""
+    """Whether the stream is an open terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
 def stdout_or_stderr(taken: bool) -> TextIO | None:
-    """Where the summary goes: to stderr where stdout is taken by the result."""
+    """The stream for the summary: stderr if the result goes to stdout."""
     return sys.stderr if taken else sys.stdout

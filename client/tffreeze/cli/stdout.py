@@ -1,11 +1,13 @@
-"""Standard output, which may be closed, full, or a pipe that nobody reads any more."""
+"""Standard output: it may be closed, full, or a pipe whose reader is gone."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from tffreeze.errors import error_for
@@ -13,7 +15,21 @@ from tffreeze.output import as_tffreeze_error
 from tffreeze_files.target import output_error
 
 NAME = "-"
-"""What stands for it on the command line."""
+"""Its name on the command line."""
+
+
+def is_meant(path: str) -> bool:
+    """Whether a path is standard output: `-`, or a name of the same pipe, file or terminal, such as /dev/stdout.
+
+    /dev/null is not: whatever else goes there, nothing gets in its way.
+    """
+    if path == NAME:
+        return True
+    try:
+        ours, found = os.fstat(sys.stdout.fileno()), Path(path).stat()
+    except (OSError, ValueError, AttributeError):  # closed, no file, no such path
+        return False
+    return os.path.samestat(ours, found) and (not stat.S_ISCHR(found.st_mode) or sys.stdout.isatty())
 
 
 class Stdout:
@@ -23,7 +39,7 @@ class Stdout:
         """Write all of it.
 
         Raises:
-            BrokenPipeError: Whoever read it has gone.
+            BrokenPipeError: The reader has closed the pipe.
             TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
 
         """
@@ -44,10 +60,10 @@ def binary() -> BinaryIO:
 
 
 def write(data: bytes) -> None:
-    """Write bytes, after the text that was written before.
+    """Write bytes, after all text written before.
 
     Raises:
-        BrokenPipeError: Whoever read it has gone.
+        BrokenPipeError: The reader has closed the pipe.
         TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
 
     """
@@ -58,10 +74,10 @@ def write(data: bytes) -> None:
 
 
 def flush() -> None:
-    """Bring to its end what was written; a closed one holds nothing.
+    """Flush it. A closed one needs no flush.
 
     Raises:
-        BrokenPipeError: Whoever read it has gone.
+        BrokenPipeError: The reader has closed the pipe.
         TffreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL.
 
     """
@@ -72,7 +88,7 @@ def flush() -> None:
 
 @contextlib.contextmanager
 def failures() -> Iterator[None]:
-    """Raise the client's exception where standard output cannot be written; a broken pipe stays what it is."""
+    """Turn an OSError of standard output into the client's exception, except a broken pipe."""
     try:
         yield
     except BrokenPipeError:
@@ -83,7 +99,7 @@ def failures() -> Iterator[None]:
 
 
 def forget() -> None:
-    """Let the interpreter's last flush go nowhere: it would fail as the ones before did."""
+    """Redirect it to /dev/null, so that the interpreter's last flush does not fail, too."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Writing what is not the frozen graph: reports as JSON."""
+"""Writing reports as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tffreeze_files.writer import write_whole
 
 
 def write_json(value: dict[str, Any], target: str) -> None:
-    """Write to a file, whole or not at all, or to stdout (`-`): UTF-8, whatever the locale.
+    """Write JSON to a file, completely or not at all, or to stdout (`-`): UTF-8 in every locale.
 
     Raises:
         RequestError: OUTPUT_NOT_WRITABLE.

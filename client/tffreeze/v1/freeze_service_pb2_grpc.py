@@ -39,20 +39,20 @@ class FreezeServiceServicer(object):
     def Freeze(self, request_iterator, context):
         """Freeze a model.
 
-        The client MUST send one `spec` first, then the chunks of the declared files, then half-close. With a
+        The client MUST send one `spec` first, then the chunks of the declared files, then half-close. For a
         model root there are no chunks. The server MAY send `progress` at any time, then MUST send `started` once,
         then the result as `content` or `splice`, then `finished` once. It sends nothing after that.
 
-        A client MUST NOT take the result for whole before `finished` has come and every size and crc32c holds.
-        The result is the same, byte by byte, for the same files and options, whatever the delivery and place.
+        A client MUST NOT treat the result as complete before it has received `finished` and checked every size
+        and crc32c. The same files and options give the same bytes, whatever the delivery and the place.
 
-        The first message MUST NOT be longer than 1 MiB. [UPLOAD_MALFORMED]
+        The first message MUST be at most 1 MiB. [UPLOAD_MALFORMED]
 
-        Calling again is always safe: nothing is kept of a call.
+        A retry is always safe: the server keeps nothing of a call.
 
-        Errors: every reason from INVALID_OPTION to GRAPH_TOO_LARGE, MODEL_TOO_COMPLEX and every reason about files, at the latest
-        in place of `started`; after it only CHECKSUM_MISMATCH, SHARD_NOT_FOUND, MALFORMED_CHECKPOINT and
-        FILE_NOT_READABLE (weights are read when they are sent), CLIENT_TOO_SLOW and those of any RPC. Further:
+        Errors before `started`: every reason from INVALID_OPTION to GRAPH_TOO_LARGE, MODEL_TOO_COMPLEX and every
+        reason about files. After it, only CHECKSUM_MISMATCH, SHARD_NOT_FOUND, MALFORMED_CHECKPOINT and
+        FILE_NOT_READABLE (weights are read when they are sent), CLIENT_TOO_SLOW and those of any RPC. Also:
         UPLOAD_MALFORMED, UPLOAD_TOO_LARGE, MODEL_ROOT_NOT_FOUND, WEIGHTS_NEEDED, TOO_MANY_JOBS, QUOTA_EXCEEDED,
         DISK_FULL, PLANNER_LIMIT_EXCEEDED.
         """
@@ -61,20 +61,20 @@ class FreezeServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Inspect(self, request_iterator, context):
-        """Tell what a model is, what would be frozen and what would stand in the way.
+        """Inspect a model: what it contains, what a freeze would do and what would make it fail.
 
-        The upload goes as with `Freeze`. Data files of checkpoints are not read: a client SHOULD declare them
+        The upload works as for `Freeze`. Data files of checkpoints are not read: a client SHOULD declare them
         absent.
 
-        Errors: those of the files and of the upload, as with `Freeze`; what would stand in the way of a freeze
-        is part of the answer and not an error.
+        Errors: those of the files and of the upload, as for `Freeze`. What would make a freeze fail is part of the
+        response and not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCapabilities(self, request, context):
-        """Tell what this server can do and what it allows.
+        """Get the server's capabilities and limits.
 
         Errors: those of any RPC.
         """

@@ -1,1 +1,1 @@
-"""TensorFlow checkpoints as data: which bytes of which file belong to which tensor."""
+"""Reading TensorFlow checkpoints: which bytes of which file belong to which tensor."""

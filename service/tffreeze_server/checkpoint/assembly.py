@@ -1,15 +1,16 @@
-"""Tensors put together from boxes of stored tensors, in bounded memory.
+"""Assembling tensors from stored slices, in bounded memory.
 
-Theory of operation. The wanted box of a tensor is cut recursively, outermost dimension first, at the
-borders of the stored parts, until a piece either stands in one run in one part, which is then copied
-through in chunks, or is at most a window of memory, which is then filled: for each part that touches it a
-span of the part is read (not more than `MAX_SPAN_BYTES` at once, else it is cut further) and its elements
-are moved to their places. The move is a strided copy along the dimension with the most indices, done by
-slice assignment of a memoryview, so a column of a large matrix costs a few Python steps for each window and
-not one for each element.
+Theory of operation. The requested box of a tensor is split recursively, outermost dimension first, at the borders of
+the stored slices. The recursion ends in one of two cases:
 
-Before the first chunk every stored part that is touched is read through once and its crc checked: a part is
-read in pieces later, in an order of its own, and its crc covers it whole.
+- The piece is contiguous in one slice. It is copied in chunks.
+- The piece fits into a window of memory. For each slice that overlaps it, a span of the slice is read (at most
+  `MAX_SPAN_BYTES` at once, else it is split further), and its elements are moved to their places. The move is a
+  strided copy along the longest dimension, done by slice assignment of a memoryview. So a column of a large matrix
+  costs a few Python steps for each window, not one for each element.
+
+Before the first chunk, every slice that is needed is read once to check its crc: later it is read in pieces and in
+another order, and the crc covers the whole slice.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
 MAX_SPAN_BYTES = 4 * MAX_CHUNK_BYTES
-"""The longest run of a stored part that is in memory at once."""
+"""The longest span of a stored slice in memory at once."""
 
 MAX_WINDOW_BYTES = 16 * MAX_CHUNK_BYTES
-"""The most that is filled in memory at once; less where few parts take turns in it."""
+"""The largest window; it is smaller if few slices overlap it."""
 
 ReadAt = Callable[[int, int], bytes | memoryview]
-"""Give `length_bytes` of a part's value from `offset_bytes` on."""
+"""Reads `length_bytes` of a slice's value from `offset_bytes` on."""
 
 
 class Source(Protocol):
-    """The stored value of a part of a tensor."""
+    """The stored value of a slice of a tensor."""
 
     def open(self, files: SourceFiles) -> ReadAt:
-        """Check the value as a whole and give the way to read from it.
+        """Check the whole value and return a function that reads parts of it.
 
         Raises:
             FreezeError: CHECKSUM_MISMATCH, MALFORMED_CHECKPOINT, SHARD_NOT_FOUND or FILE_NOT_READABLE.
@@ -50,11 +51,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredRange:
-    """A value that stands in a file as it is.
+    """A value that is a byte range of a file.
 
     Attributes:
-        key: Of the tensor, for messages.
-        where: Its bytes, with their crc.
+        key: Key of the tensor, for messages.
+        where: The byte range, with its crc.
 
     """
 
@@ -62,7 +63,7 @@ class StoredRange:
     where: FileRange
 
     def open(self, files: SourceFiles) -> ReadAt:
-        """Check the crc in one pass; read by position afterwards."""
+        """Check the crc in one pass; afterwards read by position."""
         for _ in checked_chunks(self.key, self.where, files):
             pass
         file, start = self.where.file, self.where.offset_bytes
@@ -71,7 +72,7 @@ class StoredRange:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stored part of a tensor: its box in the whole, and its value."""
+    """A stored slice of a tensor: its box in the whole, and its value."""
 
     box: Region
     source: Source
@@ -79,12 +80,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Concatenated(Assembled):
-    """Ranges one after the other: a tensor that was cut along its first dimension.
+    """Ranges one after another: a tensor that was sliced along its first dimension.
 
     Attributes:
-        key: Of the tensor, for messages.
-        length_bytes: Of all.
-        ranges: Each with its crc.
+        key: Key of the tensor, for messages.
+        length_bytes: Total length.
+        ranges: The ranges, each with its crc.
 
     """
 
@@ -93,20 +94,20 @@ class Concatenated(Assembled):
     ranges: tuple[FileRange, ...]
 
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
-        """Give the ranges in order, the crc of each checked at its end."""
+        """Yield the ranges in order; check the crc of each at its end."""
         for where in self.ranges:
             yield from checked_chunks(self.key, where, files)
 
 
 @dataclass(frozen=True, slots=True)
 class Interleaved(Assembled):
-    """A box of a tensor, put together from parts.
+    """A box of a tensor, assembled from slices.
 
     Attributes:
-        length_bytes: Of the box.
+        length_bytes: Size of the box.
         region: The box.
-        element_bytes: Of one element: 1, 2, 4, 8 or 16.
-        parts: Parts that do not overlap and that together cover the box; each touches it.
+        element_bytes: Size of one element: 1, 2, 4, 8 or 16.
+        parts: The slices that overlap the box. They do not overlap each other, and together cover it.
 
     """
 
@@ -116,7 +117,7 @@ class Interleaved(Assembled):
     parts: tuple[Part, ...]
 
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
-        """Check the parts, then give the box in row-major order."""
+        """Check the slices, then yield the box in row-major order."""
         opened = [_OpenPart(part.box, part.source.open(files)) for part in self.parts]
         return _emit(self.region, opened, self.element_bytes)
 
@@ -128,7 +129,7 @@ class _OpenPart:
 
 
 def checked_chunks(key: str, where: FileRange, files: SourceFiles) -> Iterator[bytes]:
-    """Give a range in chunks and check its crc before the last one.
+    """Yield a range in chunks; check its crc before the last one.
 
     Raises:
         FreezeError: CHECKSUM_MISMATCH, or what reading raises.
@@ -145,7 +146,7 @@ def checked_chunks(key: str, where: FileRange, files: SourceFiles) -> Iterator[b
 
 
 def _emit(box: Region, parts: Sequence[_OpenPart], element_bytes: int) -> Iterator[bytes]:
-    """Give a box that the parts cover, cutting it until it is easy."""
+    """Yield a box that the slices cover, splitting it until a piece is contiguous or fits into a window."""
     if len(parts) == 1 and _is_one_run(box, parts[0].box):
         yield from _run(box, parts[0], element_bytes)
     elif box.elements * element_bytes <= _window_bytes(parts):
@@ -159,7 +160,7 @@ def _emit(box: Region, parts: Sequence[_OpenPart], element_bytes: int) -> Iterat
 
 
 def _is_one_run(box: Region, stored: Region) -> bool:
-    """Whether a box stands in one run in a stored box: whole in all dimensions after the first it has."""
+    """Whether a box is contiguous in a stored box: complete in all dimensions after its first non-trivial one."""
     varies = next((axis for axis, size in enumerate(box.sizes) if size > 1), len(box.sizes))
     return box.sizes[varies + 1 :] == stored.sizes[varies + 1 :]
 
@@ -175,7 +176,7 @@ def _run(box: Region, part: _OpenPart, element_bytes: int) -> Iterator[bytes]:
 def _cuts(
     box: Region, parts: Sequence[_OpenPart], axis: int, element_bytes: int
 ) -> Iterator[tuple[int, int, Sequence[_OpenPart]]]:
-    """Cut a box along an axis where parts begin and end, or into chunks where none does."""
+    """Split a box along an axis at the borders of slices, or into chunks if there are no borders."""
     start, end = box.starts[axis], box.ends[axis]
     borders = {border for part in parts for border in (part.box.starts[axis], part.box.ends[axis])}
     inner = sorted(border for border in borders if start < border < end)
@@ -185,7 +186,7 @@ def _cuts(
         for low in range(start, end, step):
             yield low, min(low + step, end), parts
         return
-    # Parts in order of their start: each piece takes those that have begun and have not ended.
+    # Slices in order of their start: each piece needs those that have started and not ended.
     waiting = sorted(parts, key=lambda part: part.box.starts[axis], reverse=True)
     touching: list[_OpenPart] = []
     for low, high in itertools.pairwise([start, *inner, end]):
@@ -204,7 +205,7 @@ def _cut(box: Region, axis: int, start: int, end: int) -> Region:
 
 
 def _window_bytes(parts: Sequence[_OpenPart]) -> int:
-    """Size the window: each part is read once for each, so many parts want a larger one."""
+    """Size of the window: each slice is read once for each window, so many slices need a larger one."""
     return min(MAX_WINDOW_BYTES, MAX_CHUNK_BYTES * (1 + len(parts) // 16))
 
 
@@ -219,7 +220,7 @@ def _window(box: Region, parts: Sequence[_OpenPart], element_bytes: int) -> memo
 
 
 def _fill(view: memoryview, box: Region, shared: Region, part: _OpenPart, element_bytes: int) -> None:
-    """Copy what a window and a part share, cut so that little of the part is in memory at once."""
+    """Copy the overlap of a window and a slice, split so that little of the slice is in memory at once."""
     target_strides, source_strides = _strides(box.sizes), _strides(part.box.sizes)
     span = 1 + sum((size - 1) * stride for size, stride in zip(shared.sizes, source_strides, strict=True))
     if span * element_bytes > MAX_SPAN_BYTES and shared.elements > 1:
@@ -246,10 +247,10 @@ def _copy(
     """Copy a box element by element, both sides strided.
 
     Args:
-        target: From the first element's place on.
-        source: From the first element on.
-        dims: For each dimension its size and the strides, in elements, of target and source.
-        element_bytes: Of one element.
+        target: The target, from the place of the first element on.
+        source: The source, from the first element on.
+        dims: For each dimension its size, and the strides of target and source in elements.
+        element_bytes: Size of one element.
 
     """
     unit = min(element_bytes, 8)
@@ -258,7 +259,7 @@ def _copy(
     of = source.cast(_FORMATS[unit])
     scaled = [(size, t * words, s * words) for size, t, s in dims if size > 1]
     merged = _merge([*scaled, (words, 1, 1)] if words > 1 else scaled) or [(1, 1, 1)]
-    # The dimension with the most indices goes by one slice assignment, the others by the loop.
+    # The longest dimension is copied by one slice assignment, the others by the loop.
     longest = max(range(len(merged)), key=lambda axis: merged[axis][0])
     size, t_step, s_step = merged.pop(longest)
     t_end, s_end = (size - 1) * t_step + 1, (size - 1) * s_step + 1
@@ -270,7 +271,7 @@ def _copy(
 
 
 def _merge(dims: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Join neighbouring dimensions that step evenly on both sides."""
+    """Merge adjacent dimensions that are contiguous on both sides."""
     merged: list[tuple[int, int, int]] = []
     for size, t, s in dims:
         if merged and merged[-1][1] == size * t and merged[-1][2] == size * s:
@@ -281,5 +282,5 @@ def _merge(dims: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
 
 
 def _strides(sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """For each dimension how many elements apart neighbours along it are."""
+    """The stride of each dimension, in elements."""
     return tuple(math.prod(sizes[axis + 1 :]) for axis in range(len(sizes)))

@@ -1,11 +1,10 @@
 """V2 checkpoints: tensor bundles.
 
-Theory of operation (tensorflow/core/util/tensor_bundle/tensor_bundle.cc). An entry of the index tells dtype,
-shape, and where in which `P.data-SSSSS-of-NNNNN` the value's bytes are, with their masked crc32c. Numbers
-are raw little-endian elements, the ones below a byte one to a byte. A tensor saved in parts has an entry
-with the parts' boxes and no bytes of its own, and each part has an entry under an encoded key
-(`ordered_code`). So a value is: a box, the stored parts that cover it, and the cheapest way to put them
-together: one range, ranges one after the other, or interleaved.
+Theory of operation (tensorflow/core/util/tensor_bundle/tensor_bundle.cc). An entry of the index has dtype,
+shape, the byte range of the value in a `P.data-SSSSS-of-NNNNN`, and its masked crc32c. Numbers are raw little-endian
+elements; types below one byte take one byte. A sliced tensor has an entry with the boxes of its slices and no bytes,
+and each slice has an entry under an encoded key (`ordered_code`). So a value is a box and the slices that cover it.
+The cheapest form is chosen: one range, ranges one after another, or interleaved.
 """
 
 from __future__ import annotations
@@ -47,10 +46,10 @@ class Bundle(Checkpoint):
     """An opened V2 checkpoint.
 
     Args:
-        index: What its index says.
-        folder: Where its files are.
-        weights_present: Whether the data files are there, so that places can be checked against them.
-        budget: What strings are drawn from.
+        index: Its index.
+        folder: The folder of its files.
+        weights_present: Whether the data files are there, so that ranges can be checked against them.
+        budget: The budget for strings.
 
     """
 
@@ -71,7 +70,7 @@ class Bundle(Checkpoint):
         self._covers: dict[str, Cover[FileRange]] = {}
 
     def _numbers(self, entry: Entry, region: Region) -> TensorValue:
-        if not entry.sliced and region.sizes == entry.shape:  # nearly all there are
+        if not entry.sliced and region.sizes == entry.shape:  # nearly all tensors
             record = self._index.record(self.entries.raw(entry.key))
             return TensorValue(entry.dtype, region.sizes, self._range(entry.key, record))
         parts = self._cover(entry).touching(region)
@@ -91,7 +90,7 @@ class Bundle(Checkpoint):
         return proto
 
     def _cover(self, entry: Entry) -> Cover[FileRange]:
-        """Give where each part of a tensor is; a whole tensor is its only part. Each is read once."""
+        """Return the slices of a tensor; a whole tensor is one slice. Each tensor's entries are read once."""
         if entry.key not in self._covers:
             parts = self._stored(entry)
             self._covers[entry.key] = cover_of(self._index.file, entry.key, entry.shape, parts)
@@ -123,7 +122,7 @@ class Bundle(Checkpoint):
 def _numeric_data(
     entry: Entry, region: Region, parts: Sequence[tuple[Region, FileRange]]
 ) -> FileRange | Assembled:
-    """Choose the cheapest form: one range, ranges one after the other, or a box put together."""
+    """Choose the cheapest form: one range, ranges one after another, or an interleaved box."""
     element_bytes = dtypes.size_bytes_of(entry.dtype)
     length_bytes = region.elements * element_bytes
     ranges = tuple(where for _, where in parts)
@@ -137,7 +136,7 @@ def _numeric_data(
 
 
 class _BundleEntries(Mapping[str, Entry]):
-    """The whole tensors of a bundle, each read when first asked for."""
+    """The tensors of a bundle, each read at first access."""
 
     def __init__(self, index: BundleIndex) -> None:
         self._index = index
@@ -159,7 +158,7 @@ class _BundleEntries(Mapping[str, Entry]):
         return len(self._keys)
 
     def raw(self, key: str) -> bytes:
-        """Give a key as the file has it."""
+        """Return a key in the file's bytes."""
         return self._keys[key]
 
 
@@ -180,31 +179,33 @@ def _entry(index: BundleIndex, text: str, key: bytes) -> Entry:
 def stored_parts(
     index: BundleIndex, key: bytes, record: BundleEntryProto, shape: tuple[int, ...]
 ) -> Iterator[tuple[Region, BundleEntryProto]]:
-    """Give the box and the entry of each part of a tensor.
+    """Yield the box and the entry of each slice of a tensor.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where a part is missing or is not what its box says.
+        FreezeError: MALFORMED_CHECKPOINT if a slice is missing or does not match its box.
 
     """
     text, file = key_text(key), index.file
     if len(record.slices) > MAX_PARTS:
-        raise malformed(file, f"{text!r} has {len(record.slices)} parts", text)
+        raise malformed(file, f"{text!r} has {len(record.slices)} slices, more than {MAX_PARTS}", text)
     for slice_proto in record.slices:
         extents = extents_of(slice_proto)
         box = box_of(file, text, extents, shape)
         encoded = part_key(key, extents)
         if encoded not in index.records:
-            raise malformed(file, f"the part of {text!r} at {list(extents)} is missing", text)
+            raise malformed(file, f"the slice of {text!r} at {list(extents)} is missing", text)
         part = index.record(encoded)
         if part.slices or part.dtype != record.dtype or entry_shape(file, text, part.shape) != box.sizes:
-            raise malformed(file, f"the part of {text!r} at {list(extents)} has another type or shape", text)
+            raise malformed(
+                file, f"the slice of {text!r} at {list(extents)} has another dtype or shape", text
+            )
         _check_size(file, text, part, entry_size_bytes(file, text, part.dtype, box.sizes))
         yield box, part
 
 
 def _check_size(file: str, key: str, record: BundleEntryProto, size_bytes: int) -> None:
-    """Hold the size that is told against the shape; types without a fixed size may have any."""
+    """Check the entry's size against the shape; types without a fixed size may have any size."""
     if dtypes.size_bytes_of(record.dtype) and record.size != size_bytes:
         raise malformed(
-            file, f"{key!r} is told to take {record.size} bytes; its shape takes {size_bytes}", key
+            file, f"the entry of {key!r} has {record.size} bytes, but its shape needs {size_bytes}", key
         )

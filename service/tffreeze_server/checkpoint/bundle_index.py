@@ -1,10 +1,10 @@
 """The index of a V2 checkpoint: the table in `P.index`.
 
 The empty key holds a header (number of data files, byte order, version); each other key holds an entry
-(tensorflow/core/util/tensor_bundle/tensor_bundle.cc). The index is read once and its entries are kept as
-they are; each is looked at when asked for. What is checked of all of them at the start is that each names
-a data file that the header allows, and that no two share a byte: TensorFlow writes no such bundle, and in
-a hostile one a small file could claim to hold any amount of weights.
+(tensorflow/core/util/tensor_bundle/tensor_bundle.cc). The index is read once. Entries
+are kept serialized and parsed at access. Two checks cover all entries at the start: each names a data file that the
+header allows, and no two overlap. TensorFlow writes no overlapping entries, and in a hostile index they could make a
+small file stand for any amount of weights.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tfproto.checkpoint_pb2 import BundleEntryProto, BundleHeaderProto
 
 VERSION = 1
-"""kTensorBundleVersion: the newest format there is."""
+"""kTensorBundleVersion: the newest format."""
 
 MAX_BLOCK_BYTES = 1 << 26
-"""Of the index. TensorFlow ends a block at 256 KiB; one entry may be longer."""
+"""Size limit of an index block. TensorFlow ends a block at 256 KiB, but one entry may be longer."""
 
 HEADER_KEY = b""
 
 
 @dataclass(frozen=True, slots=True)
 class BundleIndex:
-    """What an index file says.
+    """The contents of an index file.
 
     Attributes:
         file: Its name.
         prefix: Its name without `.index`.
-        num_shards: How many data files the names speak of.
-        records: Each entry as the file holds it, by key, the header's aside.
-        shard_ids: Of the data files that hold something, sorted.
+        num_shards: Number of data files, as in their names.
+        records: Serialized entries by key, without the header.
+        shard_ids: Numbers of the data files that entries use, sorted.
 
     """
 
@@ -54,16 +54,16 @@ class BundleIndex:
     shard_ids: tuple[int, ...]
 
     def shard_name(self, shard_id: int) -> str:
-        """Name a data file, from numbers only."""
+        """Build the name of a data file."""
         return f"{self.prefix}.data-{shard_id:05d}-of-{self.num_shards:05d}"
 
     def record(self, key: bytes) -> BundleEntryProto:
-        """Parse the entry of a key that is there."""
+        """Parse the entry of an existing key."""
         return _parse(self.file, key, self.records[key])
 
 
 def key_text(key: bytes) -> str:
-    r"""Write a key as text: UTF-8, other bytes as `\xNN`."""
+    r"""Decode a key as UTF-8, with other bytes as `\xNN`."""
     return key.decode("utf-8", "backslashreplace")
 
 
@@ -95,30 +95,32 @@ def _check_header(file: str, header: BundleHeaderProto) -> None:
     if header.endianness != BundleHeaderProto.LITTLE:
         raise FreezeError(
             Reason.BIG_ENDIAN_CHECKPOINT,
-            f"The checkpoint of {file!r} was written on a big-endian machine, so its bytes cannot be used as they "
-            "are. Load it with TensorFlow on this machine and save it again.",
+            f"The checkpoint of {file!r} was written on a big-endian machine, and tffreeze does not swap bytes. "
+            "Load it with TensorFlow on this machine and save it again.",
             subject=file,
         )
     if header.version.min_consumer > VERSION or VERSION in header.version.bad_consumers:
         raise FreezeError(
             Reason.UNSUPPORTED_MODEL,
-            f"The checkpoint of {file!r} says that only readers of format {header.version.min_consumer} and later "
-            f"understand it; this one reads format {VERSION}. Save it again with another TensorFlow.",
+            f"The checkpoint of {file!r} has format {header.version.min_consumer}, and tffreeze reads up to format "
+            f"{VERSION}. Save it again with another TensorFlow.",
             subject=file,
         )
     if header.num_shards < 1:
-        raise malformed(file, f"its header speaks of {header.num_shards} data files")
+        raise malformed(file, f"its header announces {header.num_shards} data files")
 
 
 def _check_places(file: str, num_shards: int, records: Mapping[bytes, bytes]) -> tuple[int, ...]:
-    """Check where all entries say their bytes are; give the numbers of the data files."""
+    """Check the byte ranges of all entries; return the numbers of their data files."""
     places: defaultdict[int, list[tuple[int, int, bytes]]] = defaultdict(list)
     for key, value in records.items():
         record = _parse(file, key, value)
         offset, size, shard_id = record.offset, record.size, record.shard_id
         if not 0 <= shard_id < num_shards or offset < 0 or size < 0:
             text = key_text(key)
-            raise malformed(file, f"{text!r} is said to be at byte {offset} of data file {shard_id}", text)
+            raise malformed(
+                file, f"the entry of {text!r} points to byte {offset} of data file {shard_id}", text
+            )
         if not record.slices:
             places[shard_id].append((offset, offset + size, key))
     for shard_places in places.values():
@@ -130,7 +132,7 @@ def _check_disjoint(file: str, places: Iterable[tuple[int, int, bytes]]) -> None
     for before, after in pairwise(sorted(place for place in places if place[0] < place[1])):
         if after[0] < before[1]:
             first, second = key_text(before[2]), key_text(after[2])
-            raise malformed(file, f"{first!r} and {second!r} are said to share bytes of a data file", first)
+            raise malformed(file, f"the entries of {first!r} and {second!r} overlap in a data file", first)
 
 
 def _parse(file: str, key: bytes, value: bytes) -> BundleEntryProto:

@@ -1,4 +1,4 @@
-"""A checkpoint: tensors by key, of both formats alike."""
+"""A checkpoint: tensors by key, for both formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 MAX_TENSOR_BYTES = (1 << 63) - 1
 
-# What a string costs, in steps and bytes of a budget.
+# Cost of a string, in steps and bytes of the budget.
 _STRING_STEPS, _STRING_BYTES = 2, 60
 
 
@@ -34,12 +34,12 @@ class Entry:
     r"""A whole tensor of a checkpoint.
 
     Attributes:
-        key: Its key. Bytes of it that are not UTF-8 are written `\xNN`.
-        dtype: The number of a `DataType`, never a ref type; it may be one that has no value as data.
+        key: Its key. Bytes that are not UTF-8 are written as `\xNN`.
+        dtype: The number of a `DataType`, never a ref type; it may be a type that cannot be a constant.
         shape: The sizes of its dimensions.
-        size_bytes: Of its value; 0 for strings and other types whose size only reading tells.
-        sliced: Whether it was saved in parts (a partitioned variable).
-        shards: Names of the files that hold its value, sorted.
+        size_bytes: Size of its value; 0 for strings and other types without a fixed size.
+        sliced: Whether it was saved in slices (a partitioned variable).
+        shards: Names of the files with its value, sorted.
 
     """
 
@@ -52,15 +52,15 @@ class Entry:
 
 
 class Checkpoint(abc.ABC):
-    """An opened checkpoint. Values are read only when asked for, and numbers not even then.
+    """An opened checkpoint. It reads strings on request, and numbers never: they are references.
 
     Attributes:
-        name: What the caller calls it: the last part of its prefix.
+        name: The last part of its prefix.
         kind: `v1` or `v2`.
-        entries: Whole tensors by key, in key order. An entry is read from the index when first asked for, and
-            may then raise FreezeError MALFORMED_CHECKPOINT.
-        files: Path of each file that holds values, by its name; a file may be missing.
-        budget: What strings are drawn from.
+        entries: Whole tensors by key, in key order. An entry is parsed at first access, which may raise
+            FreezeError MALFORMED_CHECKPOINT.
+        files: Path of each file with values, by its name; a file may be missing.
+        budget: The budget for strings.
 
     """
 
@@ -72,7 +72,7 @@ class Checkpoint(abc.ABC):
     _read_keys: set[str]
 
     def _draw_strings(self, key: str, elements: int, size_bytes: int, stored_bytes: int) -> None:
-        """Draw for strings that are read, each time; the first time what is stored is input too."""
+        """Draw the cost of strings from the budget. At first access their stored size also adds to the budget."""
         if key not in self._read_keys:
             self._read_keys.add(key)
             self.budget.add_input(stored_bytes)
@@ -85,22 +85,22 @@ class Checkpoint(abc.ABC):
 
     @abc.abstractmethod
     def _numbers(self, entry: Entry, region: Region) -> TensorValue:
-        """Give a numeric tensor's box by reference; the box fits and has elements."""
+        """Return a box of a numeric tensor by reference. The box fits and is not empty."""
 
     @abc.abstractmethod
     def _strings(self, entry: Entry, region: Region) -> TensorProto:
-        """Read a string tensor's box."""
+        """Read a box of a string tensor."""
 
     def value(self, key: str, region: Region | None = None) -> TensorValue:
-        """Give a tensor or a box of it.
+        """Return a tensor or a box of it.
 
         Args:
-            key: Of a whole tensor.
-            region: A box in it; None for all of it.
+            key: Key of a whole tensor.
+            region: A box in it; None for the whole tensor.
 
         Returns:
-            Numbers by reference: a `FileRange` where the wanted bytes stand in one run whose crc32c is stored,
-            else an `Assembled`. Strings as a TensorProto with `string_val`, read now.
+            Numbers by reference: a `FileRange` if the bytes are contiguous and their crc32c is stored, else an
+            `Assembled`. Strings as a TensorProto with `string_val`, read now.
 
         Raises:
             FreezeError: VARIABLE_NOT_IN_CHECKPOINT, VARIABLE_MISMATCH (the box does not fit),
@@ -119,7 +119,7 @@ class Checkpoint(abc.ABC):
         return self._numbers(entry, region)
 
     def object_graph(self) -> TrackableObjectGraph | None:
-        """Read the object graph of a TF2 checkpoint; None where it holds none.
+        """Read the object graph of a TF2 checkpoint; None if it has none.
 
         Raises:
             FreezeError: As `value` does for strings.
@@ -140,8 +140,8 @@ class Checkpoint(abc.ABC):
             return self.entries[key]
         raise FreezeError(
             Reason.VARIABLE_NOT_IN_CHECKPOINT,
-            f"The checkpoint {self.name!r} holds no tensor {key!r}. {nearest(key, self.entries)} "
-            "Give the checkpoint that belongs to this graph.",
+            f"The checkpoint {self.name!r} has no tensor {key!r}. {nearest(key, self.entries)} "
+            "Give the checkpoint of this graph.",
             subject=key,
         )
 
@@ -152,41 +152,41 @@ def _checked(entry: Entry, region: Region | None) -> Region:
     if not fits(region, entry.shape):
         raise FreezeError(
             Reason.VARIABLE_MISMATCH,
-            f"The slice of {entry.key!r} that starts at {list(region.starts)} with sizes {list(region.sizes)} does "
-            f"not lie in the checkpoint's tensor, whose shape is {list(entry.shape)}. "
-            "Give the checkpoint that belongs to this graph.",
+            f"The slice of {entry.key!r} that starts at {list(region.starts)} with sizes {list(region.sizes)} is "
+            f"outside of the checkpoint's tensor, whose shape is {list(entry.shape)}. "
+            "Give the checkpoint of this graph.",
             subject=entry.key,
         )
     return region
 
 
 def entry_shape(file: str, key: str, proto: TensorShapeProto) -> tuple[int, ...]:
-    """Read a shape and check it.
+    """Read and check a shape.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where the rank is unknown or a size is negative.
+        FreezeError: MALFORMED_CHECKPOINT if the rank is unknown or a size is negative.
 
     """
     shape = tuple(dim.size for dim in proto.dim)
     if proto.unknown_rank or len(shape) > dtypes.MAX_DIMENSIONS or any(size < 0 for size in shape):
-        raise malformed(file, f"the shape of {key!r} is no shape", key)
+        raise malformed(file, f"the shape of {key!r} is invalid", key)
     return shape
 
 
 def entry_size_bytes(file: str, key: str, dtype: int, shape: tuple[int, ...]) -> int:
-    """Multiply a shape out; 0 for types without a fixed size.
+    """Size of a value of this shape; 0 for types without a fixed size.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where the product passes 2**63, or the type is a ref type.
+        FreezeError: MALFORMED_CHECKPOINT if the size exceeds 2**63, or the type is a ref type.
 
     """
     if dtypes.is_ref(dtype) and dtypes.is_known(dtype):
         raise malformed(
-            file, f"{key!r} is a reference to {dtypes.name_of(dtypes.base(dtype))}, not a value", key
+            file, f"{key!r} has a ref dtype ({dtypes.name_of(dtypes.base(dtype))}), which has no value", key
         )
     elements = 1
     for size in shape:
-        # Checked as TensorShape does it: the product of the other sizes must fit even where one is 0.
+        # As in TensorShape: the product of the other sizes must fit even if one is 0.
         elements *= max(size, 1)
         if elements * max(dtypes.size_bytes_of(dtype), 1) > MAX_TENSOR_BYTES:
             raise malformed(file, f"the shape of {key!r}, {list(shape)}, is larger than any memory", key)

@@ -1,9 +1,8 @@
-"""Finding a checkpoint's files from what a caller calls it.
+"""Finding a checkpoint's files from the path that a caller gives.
 
-Callers name a checkpoint by its prefix, by its folder, or by whichever of its files they have at hand. A
-folder is asked for its `checkpoint` state file. A state file never leads out of its folder: a relative
-path with `..` is an error, and of an absolute path, which is mostly one of another machine, only the
-last part counts.
+Callers give a checkpoint's prefix, its folder, or any of its files. In a folder, the state file `checkpoint` names the
+newest checkpoint. A state file never leads out of its folder: a relative path with `..` is an error. Of an absolute
+path, which usually comes from another machine, only the last part is used.
 """
 
 from __future__ import annotations
@@ -11,12 +10,18 @@ from __future__ import annotations
 import re
 import stat
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from google.protobuf import text_format
 
 from tffreeze_files.access import kind_of, names_in
-from tffreeze_files.layout import VARIABLES, instead_of_checkpoint, is_saved_model, own_checkpoint
+from tffreeze_files.layout import (
+    VARIABLES,
+    instead_of_checkpoint,
+    is_saved_model,
+    named_inside,
+    own_checkpoint,
+)
 from tffreeze_server.checkpoint.problems import malformed, not_readable
 from tffreeze_server.errors import FreezeError, Reason, listed, nearest
 from tffreeze_server.tensors.files import SourceFiles
@@ -25,7 +30,7 @@ from tffreeze_server.tfproto.checkpoint_pb2 import CheckpointState
 STATE_FILE = "checkpoint"
 MAX_STATE_BYTES = 1 << 23
 MAX_FOLDER_ENTRIES = 100_000
-"""Of a folder that are looked at."""
+"""The largest number of names that are read from a folder."""
 
 _DATA_FILE = re.compile(r"(?P<prefix>.+)\.data-[0-9]{5,}-of-[0-9]{5,}", re.DOTALL)
 _V1_SHARD = re.compile(r"(?P<prefix>.+)-(?:[0-9]{5,}|\?{5})-of-(?P<count>[0-9]{5,}|\?{5})", re.DOTALL)
@@ -33,10 +38,10 @@ _V1_SHARD = re.compile(r"(?P<prefix>.+)-(?:[0-9]{5,}|\?{5})-of-(?P<count>[0-9]{5
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFiles:
-    """Where a checkpoint's files are.
+    """The files of a checkpoint.
 
     Attributes:
-        name: What the caller calls it: the last part of its prefix.
+        name: The last part of its prefix.
         index: The `.index` file of a V2 checkpoint; None for V1.
         v1_files: The files of a V1 checkpoint, in order; empty for V2.
 
@@ -60,7 +65,7 @@ def find_checkpoint(location: Path) -> CheckpointFiles:
     """
     if "\0" in str(location):
         raise FreezeError(
-            Reason.CHECKPOINT_NOT_FOUND, "A checkpoint's name cannot hold a zero byte. Give its prefix."
+            Reason.CHECKPOINT_NOT_FOUND, "The checkpoint's name contains a zero byte. Give its prefix."
         )
     if _is_folder(location) and is_saved_model(location) and not _exists(location / STATE_FILE):
         location = own_checkpoint(location)
@@ -73,7 +78,7 @@ def find_checkpoint(location: Path) -> CheckpointFiles:
 
 
 def _at(prefix: Path) -> CheckpointFiles | None:
-    """Look for a checkpoint of this prefix: V2 first, as RestoreV2 does, then V1."""
+    """Look for a checkpoint with this prefix: V2 first, like RestoreV2, then V1."""
     index = _beside(prefix, f"{prefix.name}.index")
     if _exists(index):
         return CheckpointFiles(prefix.name, index, ())
@@ -93,7 +98,7 @@ def _of_file(location: Path) -> CheckpointFiles | None:
 
 
 def _of_part_name(name: str) -> str | None:
-    """Give the prefix that the name of a checkpoint's file begins with; None for other names."""
+    """Return the prefix in the name of a checkpoint's file; None for other names."""
     for suffix in (".index", ".meta"):
         if name.endswith(suffix) and name != suffix:
             return name.removesuffix(suffix)
@@ -102,7 +107,7 @@ def _of_part_name(name: str) -> str | None:
 
 
 def _v1_shards(prefix: Path, count: str | None) -> CheckpointFiles | None:
-    """Look for `PREFIX-SSSSS-of-NNNNN`; all of one NNNNN must be there."""
+    """Look for `PREFIX-SSSSS-of-NNNNN`; all files of one NNNNN must exist."""
     pattern = re.compile(re.escape(prefix.name) + r"-(?P<shard>[0-9]{5,})-of-(?P<count>[0-9]{5,})", re.DOTALL)
     matches = [match for name in _names_beside(prefix) if (match := pattern.fullmatch(name))]
     counts = sorted({match["count"] for match in matches if count in (None, match["count"])})
@@ -111,8 +116,8 @@ def _v1_shards(prefix: Path, count: str | None) -> CheckpointFiles | None:
     if len(counts) > 1:
         raise FreezeError(
             Reason.CHECKPOINT_NOT_FOUND,
-            f"There are several checkpoints {prefix.name!r}, in {listed(counts)} files. Give the name of a file of "
-            "the one that is meant.",
+            f"There are several checkpoints {prefix.name!r}, of {listed(counts)} files. Name a file of the one that "
+            "you mean.",
             subject=prefix.name,
         )
     found = {int(match["shard"]): match.string for match in matches if match["count"] == counts[0]}
@@ -122,8 +127,8 @@ def _v1_shards(prefix: Path, count: str | None) -> CheckpointFiles | None:
         name = f"{prefix.name}-{missing or 0:05d}-of-{counts[0]}"
         raise FreezeError(
             Reason.SHARD_NOT_FOUND,
-            f"The checkpoint {prefix.name!r} is {total} files, of which {len(found)} are there and {name!r} is not. "
-            "Copy all its files to one place.",
+            f"The checkpoint {prefix.name!r} has {total} files, of which {len(found)} are here and {name!r} is "
+            "missing. Put all its files into one folder.",
             subject=name,
         )
     return CheckpointFiles(prefix.name, None, tuple(_beside(prefix, found[shard]) for shard in range(total)))
@@ -157,25 +162,23 @@ def _read_state(path: Path) -> str:
     with SourceFiles({STATE_FILE: path}) as files:
         size_bytes = files.size_bytes(STATE_FILE)
         if size_bytes > MAX_STATE_BYTES:
-            raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, and a list of checkpoints is short")
+            raise malformed(STATE_FILE, f"it is {size_bytes} bytes long, too long for a list of checkpoints")
         data = files.pread(STATE_FILE, size_bytes, 0)
     try:
         state = text_format.Parse(data.decode(), CheckpointState(), allow_unknown_field=True)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError):
-        raise malformed(STATE_FILE, "it is not the text that names the newest checkpoint") from None
+        raise malformed(
+            STATE_FILE, "it is not a checkpoint state file (text that names the newest checkpoint)"
+        ) from None
     return state.model_checkpoint_path
 
 
 def _parts_inside(named: str) -> tuple[str, ...]:
-    """Split the path of a state file into parts below its folder."""
-    windows = PureWindowsPath(named)
-    if windows.is_absolute() or windows.drive or named.startswith("/"):
-        parts: tuple[str, ...] = (windows.name,)
-    else:
-        parts = PurePosixPath(named).parts
-    if not any(parts) or ".." in parts or "\0" in named:
-        raise malformed(STATE_FILE, f"it names {named[:200]!r}, which is no checkpoint in its folder")
-    return parts
+    """Split the path in a state file into parts below its folder."""
+    path = named_inside(named)
+    if path is None:
+        raise malformed(STATE_FILE, f"it names {named[:200]!r}, which is not a checkpoint in its folder")
+    return path.parts
 
 
 def _beside(path: Path, name: str) -> Path:
@@ -187,7 +190,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _exists(path: Path) -> bool:
-    """Whether a file is there; raise where that cannot be known."""
+    """Whether a file exists; raises if the system does not tell."""
     return _kind_of(path) not in {0, stat.S_IFDIR}
 
 
@@ -199,7 +202,7 @@ def _kind_of(path: Path) -> int:
 
 
 def _names_beside(path: Path) -> list[str]:
-    """List the folder that a path is in, as far as it is looked at."""
+    """List the folder of a path, up to `MAX_FOLDER_ENTRIES` names."""
     try:
         return sorted(names_in(path.parent, MAX_FOLDER_ENTRIES))
     except (FileNotFoundError, NotADirectoryError):
@@ -224,11 +227,11 @@ def _what_is_there(folder: Path) -> str:
     prefixes = _prefixes_in(folder)
     if prefixes:
         return f"Its checkpoints are: {listed(prefixes)}."
-    return f"There is no checkpoint in it; its files: {listed(_names_beside(folder / STATE_FILE)) or 'none'}."
+    return f"It contains no checkpoint; its files: {listed(_names_beside(folder / STATE_FILE)) or 'none'}."
 
 
 def _not_found(location: Path) -> FreezeError:
-    """Build the error, with what is there instead."""
+    """Build the error, and say what is there instead."""
     instead = instead_of_checkpoint(location)
     if instead is not None:
         return FreezeError(Reason.CHECKPOINT_NOT_FOUND, instead, subject=location.name)
@@ -236,8 +239,8 @@ def _not_found(location: Path) -> FreezeError:
     if is_saved_model(folder.parent) and not _is_folder(folder):
         return FreezeError(
             Reason.CHECKPOINT_NOT_FOUND,
-            f"The SavedModel {folder.parent.absolute().name!r} has no folder {VARIABLES!r}, which holds its "
-            "checkpoint. Copy that folder too, or give another checkpoint with --checkpoint.",
+            f"The SavedModel {folder.parent.absolute().name!r} has no folder {VARIABLES!r} with its "
+            "checkpoint. Copy this folder too, or give another checkpoint with --checkpoint.",
             subject=name,
         )
     names = _names_beside(location)
@@ -248,9 +251,7 @@ def _not_found(location: Path) -> FreezeError:
     elif prefixes:
         hint = f"Beside it: {nearest(name, prefixes)} Give the prefix of one."
     else:
-        hint = (
-            f"Its folder holds no checkpoint; its files: {listed(names) or 'none'}. Give the prefix of one."
-        )
+        hint = f"Its folder contains no checkpoint; its files: {listed(names) or 'none'}. Give the prefix of one."
     return FreezeError(
         Reason.CHECKPOINT_NOT_FOUND, f"There is no checkpoint {name!r}. {hint}", subject=name or str(location)
     )

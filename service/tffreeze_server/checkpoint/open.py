@@ -23,10 +23,10 @@ def open_checkpoint(
     Args:
         location: Its prefix; a folder with a `checkpoint` state file; any of its files (`.index`, `.meta`,
             `.data-…`); a V1 file, a shard of one or its pattern `PREFIX-?????-of-00002`. Of a SavedModel:
-            `variables/variables`. V1 and V2 are told apart by what is there.
-        weights_present: False where the data files stay with the caller (splice): places are then not held
-            against them. A V1 checkpoint's files must be there in any case: they are its index too.
-        budget: Of the freeze that it is opened for; None for one of its own.
+            `variables/variables`. The existing files decide between V1 and V2.
+        weights_present: False if the data files stay with the caller (splice): then ranges are not checked against
+            them. The files of a V1 checkpoint are always needed, because they contain its index.
+        budget: The budget of the freeze; None for a new one.
 
     Raises:
         FreezeError: CHECKPOINT_NOT_FOUND, SHARD_NOT_FOUND (of V1), MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH,

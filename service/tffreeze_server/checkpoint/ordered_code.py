@@ -1,9 +1,9 @@
-"""The keys under which checkpoints hold the parts of a tensor.
+"""The keys of a tensor's slices in a checkpoint.
 
-A part's key is the tensor's name and the part's box in an encoding that sorts as its values do
+A slice's key is the tensor's name and the slice's box, in an encoding that preserves the order
 (EncodeTensorNameSlice in tensorflow/core/util/saved_tensor_slice_util.cc, OrderedCode in
 tensorflow/core/lib/strings/ordered_code.cc): the number 0, the name, the rank, and for each dimension
-start and length, which are 0 and -1 where the part spans the whole dimension.
+start and length, which are 0 and -1 if the slice spans the whole dimension.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 PART_KEY_START = b"\x00"
-"""Keys of parts, and no others, begin so: it is the encoding of the number 0."""
+"""The encoding of the number 0. Only keys of slices start with it."""
 
 WHOLE_DIMENSION = -1
 
@@ -21,7 +21,7 @@ _ESCAPES = {b"\x00": b"\x00\xff", b"\xff": b"\xff\x00"}
 
 
 def part_key(name: bytes, extents: Sequence[tuple[int, int]]) -> bytes:
-    """Encode a part's key from its tensor's name and its (start, length) in each dimension."""
+    """Encode a slice's key from its tensor's name and its (start, length) in each dimension."""
     numbers = b"".join(_signed(number) for extent in extents for number in extent)
     return PART_KEY_START + _string(name) + _unsigned(len(extents)) + numbers
 
@@ -36,10 +36,10 @@ def _unsigned(number: int) -> bytes:
 
 
 def _signed(number: int) -> bytes:
-    """Encode a number of 64 bits.
+    """Encode a signed number of 64 bits.
 
-    The first bits, as many as there are bytes, are ones for a number >= 0; a zero ends them and the sign and
-    value fill the rest. A negative number has all bits of its complement's encoding the other way round.
+    A number >= 0 in n bytes starts with n one bits and a zero bit; the value fills the rest. A negative number is
+    encoded as its complement with all bits inverted.
     """
     magnitude = ~number if number < 0 else number
     length = magnitude.bit_length() // 7 + 1

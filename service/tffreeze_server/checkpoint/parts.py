@@ -1,4 +1,4 @@
-"""Which stored parts of a tensor make up a wanted box of it."""
+"""Which stored slices of a tensor cover a requested box."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tffreeze_server.checkpoint.region import Region, fits
 from tffreeze_server.tfproto.checkpoint_pb2 import TensorSliceProto
 
 MAX_CELLS = 1 << 17
-"""Of a tensor that is cut along several dimensions."""
+"""Cells of a tensor that is sliced along several dimensions."""
 
 MAX_PARTS = 10_000
-"""Of one tensor. A variable has one for each parameter server, at most a few thousand."""
+"""Slices of one tensor. A variable has one for each parameter server, at most a few thousand."""
 
 Stored = TypeVar("Stored")
-"""Where the value of a part is."""
+"""Where the value of a slice is."""
 
 
 def extents_of(slice_proto: TensorSliceProto) -> tuple[tuple[int, int], ...]:
-    """Read (start, length) for each dimension as the part's key holds them; length -1 is the whole dimension."""
+    """Read (start, length) for each dimension, as in the slice's key; length -1 is the whole dimension."""
     return tuple(
         (extent.start, extent.length if extent.HasField("length") else WHOLE_DIMENSION)
         for extent in slice_proto.extent
@@ -34,10 +34,10 @@ def extents_of(slice_proto: TensorSliceProto) -> tuple[tuple[int, int], ...]:
 
 
 def box_of(file: str, key: str, extents: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> Region:
-    """Give the box that a part's extents take in its tensor.
+    """Return the box of a slice in its tensor.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where it does not lie in the tensor.
+        FreezeError: MALFORMED_CHECKPOINT if it is outside of the tensor.
 
     """
     if len(extents) == len(shape):
@@ -49,23 +49,23 @@ def box_of(file: str, key: str, extents: Sequence[tuple[int, int]], shape: tuple
         if fits(box, shape):
             return box
     raise malformed(
-        file, f"a part of {key!r} at {list(extents)[:8]} does not lie in its shape {list(shape)}", key
+        file, f"a slice of {key!r} at {list(extents)[:8]} is outside of its shape {list(shape)}", key
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Cover(Generic[Stored]):
-    """The stored parts of a tensor, ready to be asked many times which of them touch a box.
+    """The stored slices of a tensor, indexed to find those that overlap a box.
 
-    All borders of the parts cut the tensor into cells, which no part holds in part. So a question costs the cells
-    of its box, not a look at every part: a variable that was saved in thousands of parts is read in as many.
+    The borders of all slices divide the tensor into cells; each cell belongs to at most one slice. So a lookup costs
+    the cells of its box, not the number of slices. A variable in thousands of slices may be read in as many boxes.
 
     Attributes:
         file: The index, for messages.
         key: The tensor's key, for messages.
-        parts: In order of where they start.
-        edges: For each dimension where cells begin and end, sorted.
-        cells: For each cell, the last dimension fastest, the index of the part that holds it; -1 where none does.
+        parts: The slices, in order of their start.
+        edges: For each dimension the borders of the cells, sorted.
+        cells: For each cell, the last dimension fastest, the index of its slice; -1 if it has none.
 
     """
 
@@ -76,17 +76,16 @@ class Cover(Generic[Stored]):
     cells: array[int]
 
     def touching(self, wanted: Region) -> list[tuple[Region, Stored]]:
-        """Choose the parts that touch a box.
+        """Choose the slices that overlap a box.
 
         Args:
-            wanted: The box; it lies in the tensor and has elements.
+            wanted: The box, inside of the tensor and not empty.
 
         Returns:
-            The parts that share elements with the box, which together hold each element of it once, in order of
-            where they start.
+            The slices that overlap the box, in order of their start. Together they have each of its elements once.
 
         Raises:
-            FreezeError: MALFORMED_CHECKPOINT where parts leave a gap.
+            FreezeError: MALFORMED_CHECKPOINT if slices leave a gap.
 
         """
         lows = [
@@ -95,23 +94,23 @@ class Cover(Generic[Stored]):
         highs = [bisect_left(edges, end) for edges, end in zip(self.edges, wanted.ends, strict=True)]
         found = {self.cells[cell] for cell in _cells(self.edges, lows, highs)}
         if -1 in found:
-            raise malformed(self.file, f"parts of {self.key!r} are missing, so it is not whole", self.key)
+            raise malformed(self.file, f"slices of {self.key!r} are missing", self.key)
         return [self.parts[index] for index in sorted(found)]
 
 
 def cover_of(
     file: str, key: str, shape: tuple[int, ...], parts: Sequence[tuple[Region, Stored]]
 ) -> Cover[Stored]:
-    """Make the parts of a tensor ready.
+    """Index the slices of a tensor.
 
     Args:
         file: The index, for messages.
         key: The tensor's key, for messages.
-        shape: Of the tensor, which has elements.
-        parts: All its parts; each lies in it.
+        shape: Shape of the tensor, which is not empty.
+        parts: All its slices; each is inside of it.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where parts overlap, or cut the tensor into more than `MAX_CELLS`.
+        FreezeError: MALFORMED_CHECKPOINT if slices overlap, or divide the tensor into more than `MAX_CELLS`.
 
     """
     held = sorted((part for part in parts if part[0].elements), key=lambda part: part[0].starts)
@@ -122,7 +121,7 @@ def cover_of(
     ]
     count = math.prod(len(each) - 1 for each in edges)
     if count > MAX_CELLS:
-        raise malformed(file, f"{key!r} is cut into parts in more ways than any partitioner does", key)
+        raise malformed(file, f"{key!r} has more slices than any partitioner makes", key)
     places = [{edge: place for place, edge in enumerate(each)} for each in edges]
     cells = array("i", [-1]) * count
     for index, box in enumerate(boxes):
@@ -130,7 +129,7 @@ def cover_of(
         highs = [place[end] for place, end in zip(places, box.ends, strict=True)]
         for cell in _cells(edges, lows, highs):
             if cells[cell] >= 0:
-                raise malformed(file, f"parts of {key!r} overlap", key)
+                raise malformed(file, f"slices of {key!r} overlap", key)
             cells[cell] = index
     return Cover(file, key, held, edges, cells)
 
@@ -144,11 +143,11 @@ def _cells(edges: Sequence[Sequence[int]], lows: Sequence[int], highs: Sequence[
 
 
 def cut_along_first_dimension(wanted: Region, boxes: Sequence[Region]) -> bool:
-    """Whether boxes in order of their start, put one after the other, are the wanted box's elements in order.
+    """Whether the concatenation of boxes gives the elements of the wanted box in order.
 
     Args:
         wanted: A box.
-        boxes: Boxes that make up just this box, sorted.
+        boxes: Boxes that exactly cover it, sorted by their start.
 
     """
     axis = next((axis for axis, size in enumerate(wanted.sizes) if size > 1), 0)

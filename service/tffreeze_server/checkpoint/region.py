@@ -1,4 +1,4 @@
-"""Boxes in tensors: what a partitioned variable's part, or a restore op's slice, is of the whole."""
+"""Boxes in tensors: the slices of partitioned variables and of restore ops."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.tensors.dtypes import MAX_DIMENSIONS
 
 MAX_DIGITS = 19
-"""Of a number below 2**63."""
+"""Digits of a number below 2**63."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A box: for each dimension where it starts and how many indices it takes."""
+    """A box: start and size in each dimension."""
 
     starts: tuple[int, ...]
     sizes: tuple[int, ...]
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """For each dimension the index after the last."""
+        """The end of each dimension (exclusive)."""
         return tuple(start + size for start, size in zip(self.starts, self.sizes, strict=True))
 
     @property
     def elements(self) -> int:
-        """How many elements the box has: 1 in a scalar."""
+        """The number of elements; 1 for a scalar."""
         return math.prod(self.sizes)
 
 
 def whole(shape: tuple[int, ...]) -> Region:
-    """Box a whole tensor."""
+    """The box of a whole tensor."""
     return Region((0,) * len(shape), shape)
 
 
 def fits(region: Region, shape: tuple[int, ...]) -> bool:
-    """Whether the box lies in a tensor of this shape."""
+    """Whether the box is inside of a tensor of this shape."""
     return (
         len(region.starts) == len(region.sizes) == len(shape)
         and all(start >= 0 and size >= 0 for start, size in zip(region.starts, region.sizes, strict=True))
@@ -45,29 +45,29 @@ def fits(region: Region, shape: tuple[int, ...]) -> bool:
 
 
 def intersection(a: Region, b: Region) -> Region | None:
-    """Give the box that two boxes of the same rank share; None where they share no element."""
+    """Return the intersection of two boxes of the same rank; None if it is empty."""
     starts = tuple(map(max, a.starts, b.starts))
     sizes = tuple(min(ends) - start for *ends, start in zip(a.ends, b.ends, starts, strict=True))
     return Region(starts, sizes) if all(size > 0 for size in sizes) else None
 
 
 def within(outer: Region, inner: Region) -> Region:
-    """Give `inner` in coordinates that begin where `outer` does."""
+    """Return `inner` relative to the start of `outer`."""
     return Region(tuple(i - o for i, o in zip(inner.starts, outer.starts, strict=True)), inner.sizes)
 
 
 def parse_shape_and_slice(text: str) -> tuple[tuple[int, ...], Region] | None:
-    """Read one of the `shape_and_slices` of a save or restore op.
+    """Parse one of the `shape_and_slices` of a save or restore op.
 
     Args:
-        text: Such as `10 4 0,5:-`: the whole's shape, then for each dimension `start,length` or `-` for all
-            of it (ParseShapeAndSlice in tensorflow/core/util/saved_tensor_slice_util.cc).
+        text: Such as `10 4 0,5:-`: the shape of the whole, then for each dimension `start,length`, or `-` for
+            all of it (ParseShapeAndSlice in tensorflow/core/util/saved_tensor_slice_util.cc).
 
     Returns:
         The shape of the whole and the box in it; None for an empty text, which means the whole tensor.
 
     Raises:
-        FreezeError: MALFORMED_MODEL: the text is in the model's graph.
+        FreezeError: MALFORMED_MODEL, because the text comes from the model's graph.
 
     """
     if not text:
@@ -102,7 +102,7 @@ def _number(text: str, digits: str) -> int:
 def _bad_spec(text: str) -> FreezeError:
     return FreezeError(
         Reason.MALFORMED_MODEL,
-        f"A restore op of the model asks for the slice {text[:200]!r}, which is none: a slice is the sizes of the "
-        "whole and, for each dimension, 'start,length' or '-', such as '10 4 0,5:-'. Export the model again.",
+        f"A restore op of the model has the invalid slice {text[:200]!r}. A slice is the shape of the whole and, for "
+        "each dimension, 'start,length' or '-', such as '10 4 0,5:-'. Export the model again.",
         subject=text[:200],
     )

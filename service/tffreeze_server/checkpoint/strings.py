@@ -1,9 +1,9 @@
 """String tensors of V2 bundles.
 
-A string tensor stands in the data file as the varint length of each element, a masked crc32c of the
-lengths, and the bytes of all elements (WriteStringTensor in
-tensorflow/core/util/tensor_bundle/tensor_bundle.cc). Both crcs cover a length as 4 bytes, or as 8 where it
-needs them, little-endian, not as the varint; the entry's crc covers lengths, the masked crc and the bytes.
+In the data file, a string tensor is the varint length of each element, a masked crc32c of the lengths, and the bytes
+of all elements (WriteStringTensor in
+tensorflow/core/util/tensor_bundle/tensor_bundle.cc). Both crcs cover a length as 4 bytes (8 if it
+needs them), little-endian, not as the varint. The entry's crc covers the lengths, the masked crc and the bytes.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
+from tffreeze_common.wire import WireError, read_varint
 from tffreeze_server.checkpoint.problems import checksum_mismatch, malformed
 from tffreeze_server.checkpoint.region import Region
-from tffreeze_server.checkpoint.table import read_varint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.tensors import crc32c
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
 MAX_STRING_TENSOR_BYTES = 1 << 28
-"""The largest string tensor that is read: it is held in memory and becomes part of the graph."""
+"""Size limit of a string tensor, which is held in memory and becomes part of the graph."""
 
 MAX_STRING_ELEMENTS = 1 << 24
 
@@ -28,7 +28,7 @@ _UINT32_MAX = 0xFFFFFFFF
 
 
 def check_string_bounds(key: str, elements: int, size_bytes: int) -> None:
-    """Refuse a string tensor that should not be held in memory.
+    """Refuse a string tensor that is too large to hold in memory.
 
     Raises:
         FreezeError: GRAPH_TOO_LARGE.
@@ -38,8 +38,8 @@ def check_string_bounds(key: str, elements: int, size_bytes: int) -> None:
         raise FreezeError(
             Reason.GRAPH_TOO_LARGE,
             f"The string tensor {key!r} has {elements} elements in {size_bytes} bytes. At most "
-            f"{MAX_STRING_ELEMENTS} elements in {MAX_STRING_TENSOR_BYTES} bytes become a constant. "
-            "Leave the variable out of what is frozen.",
+            f"{MAX_STRING_ELEMENTS} elements in {MAX_STRING_TENSOR_BYTES} bytes can be a constant. "
+            "Keep the variable with --deny.",
             subject=key,
         )
 
@@ -49,8 +49,8 @@ def read_strings(key: str, elements: int, where: FileRange, files: SourceFiles) 
 
     Args:
         key: Its key, for messages.
-        elements: How many strings there are; at least one.
-        where: Its bytes in the data file, and the entry's crc.
+        elements: Number of strings; at least one.
+        where: Its byte range in the data file, with the entry's crc.
         files: The data files.
 
     Raises:
@@ -63,9 +63,12 @@ def read_strings(key: str, elements: int, where: FileRange, files: SourceFiles) 
     data = files.pread(where.file, where.length_bytes, where.offset_bytes)
     lengths: list[int] = []
     position = 0
-    for _ in range(elements):
-        length, position = read_varint(where.file, data, position)
-        lengths.append(length)
+    try:
+        for _ in range(elements):
+            length, position = read_varint(data, position)
+            lengths.append(length)
+    except WireError as error:
+        raise malformed(where.file, str(error), key) from None
     start = position + 4
     if start + sum(lengths) != len(data):
         raise malformed(where.file, f"the lengths of the strings of {key!r} do not add up to its size", key)
@@ -83,11 +86,11 @@ def _fixed(length: int) -> bytes:
 
 
 def gather(region: Region, parts: Sequence[tuple[Region, Sequence[bytes]]]) -> Sequence[bytes]:
-    """Take a box of strings out of parts that cover it.
+    """Extract a box of strings from slices that cover it.
 
     Args:
-        region: The wanted box in the whole tensor.
-        parts: Boxes in the whole tensor with their strings in row-major order; together they cover `region`.
+        region: The requested box in the whole tensor.
+        parts: Boxes in the whole tensor with their strings in row-major order. Together they cover `region`.
 
     """
     if len(parts) == 1 and parts[0][0] == region:

@@ -1,30 +1,29 @@
-"""LevelDB-style tables: the sorted key-value files that checkpoints are made of.
+"""LevelDB-style tables: the sorted key-value files of checkpoints.
 
-Theory of operation. A table is a run of blocks and a 48-byte footer at its very end
+Theory of operation. A table is a sequence of blocks and a 48-byte footer at its end
 (tensorflow/core/lib/io/format.cc). The footer holds two block handles (offset and size as varints: one of
-a metaindex block that nothing uses, one of the index block), zero padding, and a magic number. Each block
-is followed by one byte that names its compression and the masked crc32c of the block and that byte. The
+an unused metaindex block, one of the index block), zero padding, and a magic number. Each block
+is followed by one byte for its compression and the masked crc32c of the block and that byte. The
 index block has one entry for each data block: a key no smaller than the block's last and no larger than
-the next block's first, and the block's handle. A block (tensorflow/core/lib/io/block.cc) is a run of
-entries, each `shared, unshared, value length` as varint32, then the unshared end of its key and its
-value; its first `shared` bytes are those of the key before. At the end of a block stands an array of
-restart offsets and its length, which serve binary search; we read blocks whole and only check that there
-is room for it.
+the next block's first, and the block's handle. A block (tensorflow/core/lib/io/block.cc) is a sequence of
+entries: `shared, unshared, value length` as varint32, then the unshared end of the key, then the value. The first
+`shared` bytes of a key are those of the previous key. A block ends with an array of restart offsets and its length,
+for binary search; we read whole blocks and only check that the array fits.
 
-Nothing here trusts a number: handles lie inside the file, blocks are at most `max_block_bytes`, keys come
-in strictly increasing order, and every block's crc is checked before it is looked at. Keys may repeat each other
-at hardly any bytes, and blocks may be packed: what keeps them draws from the budget of the freeze.
+Nothing here trusts a number: handles must be inside of the file, blocks are at most `max_block_bytes`, keys must
+strictly increase, and every block's crc is checked before the block is parsed. Because of shared prefixes and
+compression, keys may be much larger in memory than in the file: storing them draws from the budget of the freeze.
 """
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cramjam
 
+from tffreeze_common.wire import WireError, read_varint
 from tffreeze_server.budget import Budget
 from tffreeze_server.checkpoint.problems import checksum_mismatch, malformed
 from tffreeze_server.tensors import crc32c
@@ -33,20 +32,20 @@ MAGIC = 0xDB4775248B80FB57
 FOOTER_BYTES = 48
 TRAILER_BYTES = 5
 MAX_SNAPPY_RATIO = 32
-"""Snappy makes at most 64 bytes from 3: what claims more is a bomb."""
+"""Snappy makes at most 64 bytes from 3. A larger ratio is a decompression bomb."""
 
-# What an entry costs until it is known as a tensor, in steps and bytes of a budget.
+# Cost of an entry, in steps and bytes of the budget.
 _ENTRY_STEPS, _ENTRY_BYTES = 8, 700
 _KEY_COPIES = 3
 _DRAWN_AT_ONCE_BYTES = 1 << 20
 
 Read = Callable[[int, int], bytes]
-"""Give exactly `length_bytes` from `offset_bytes` on, or raise FreezeError."""
+"""Reads exactly `length_bytes` from `offset_bytes` on, or raises FreezeError."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockHandle:
-    """Where a block is; its trailer follows it."""
+    """The byte range of a block; its trailer follows."""
 
     offset_bytes: int
     size_bytes: int
@@ -54,12 +53,12 @@ class BlockHandle:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An opened table: what its footer and index block say.
+    """An opened table: the contents of its footer and index block.
 
     Attributes:
         file: The file's name, for messages.
-        size_bytes: Of the file.
-        max_block_bytes: The largest block that is read, unpacked.
+        size_bytes: Size of the file.
+        max_block_bytes: Size limit of a decompressed block.
         last_keys: For each data block a key no smaller than any in it.
         blocks: The data blocks in order.
 
@@ -73,17 +72,17 @@ class Table:
 
 
 def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int, budget: Budget) -> Table:
-    """Read the footer and the index block of a table; what is read adds to the budget.
+    """Read the footer and the index block of a table. Their size adds to the budget.
 
     Raises:
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, MODEL_TOO_COMPLEX, or what `read` raises.
 
     """
     if size_bytes < FOOTER_BYTES:
-        raise malformed(file, f"it is {size_bytes} bytes long and a table is at least {FOOTER_BYTES}")
+        raise malformed(file, f"it is {size_bytes} bytes long, but a table has at least {FOOTER_BYTES}")
     footer = read(FOOTER_BYTES, size_bytes - FOOTER_BYTES)
     if int.from_bytes(footer[-8:], "little") != MAGIC:
-        raise malformed(file, "it does not end with the magic number of a table; it may have been cut short")
+        raise malformed(file, "it does not end with the magic number of a table; it may be truncated")
     empty = Table(file, size_bytes, max_block_bytes, (), ())
     metaindex, position = _read_handle(empty, footer, 0)
     index, _ = _read_handle(empty, footer, position)
@@ -98,7 +97,7 @@ def open_table(file: str, size_bytes: int, read: Read, max_block_bytes: int, bud
 
 
 def items(table: Table, read: Read, budget: Budget) -> Iterator[tuple[bytes, bytes]]:
-    """Give every key and value in order, one block in memory at a time.
+    """Yield every key and value in order, one block in memory at a time.
 
     Raises:
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, MODEL_TOO_COMPLEX, or what `read` raises.
@@ -109,34 +108,32 @@ def items(table: Table, read: Read, budget: Budget) -> Iterator[tuple[bytes, byt
         budget.add_input(handle.size_bytes)
         entries = parse_block(table.file, read_block(table, handle, read), budget)
         if not entries or entries[-1][0] > last_key or (previous is not None and entries[0][0] <= previous):
-            raise malformed(table.file, "its blocks are not in the order of their keys")
+            raise malformed(table.file, "its blocks are not in key order")
         previous = entries[-1][0]
         yield from entries
 
 
-def find(table: Table, key: bytes, read: Read) -> memoryview | None:
-    """Give the value of one key, or None; holds the one block that may have it, without copies."""
-    position = bisect.bisect_left(table.last_keys, key)
-    if position == len(table.blocks):
-        return None
-    block = read_block(table, table.blocks[position], read)
-    for found, start, end in entries_of(table.file, block):
-        if found == key:
-            return memoryview(block)[start:end]
-    return None
-
-
 def read_block(table: Table, handle: BlockHandle, read: Read) -> bytes:
     """Read, check and unpack one block."""
+    return read_stored(table, handle, read)[0]
+
+
+def read_stored(table: Table, handle: BlockHandle, read: Read) -> tuple[bytes, bool]:
+    """Read, check and unpack one block; also say whether it is packed in the file.
+
+    Raises:
+        FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what `read` raises.
+
+    """
     block = read(handle.size_bytes, handle.offset_bytes)
     trailer = read(TRAILER_BYTES, handle.offset_bytes + handle.size_bytes)
     stored = int.from_bytes(trailer[1:], "little")
     if crc32c.unmask(stored) != crc32c.extend(crc32c.extend(0, block), trailer[:1]):
         raise checksum_mismatch(table.file, f"the block at byte {handle.offset_bytes}")
     if trailer[0] == 0:
-        return block
+        return block, False
     if trailer[0] == 1:
-        return _unpack_snappy(table, block)
+        return _unpack_snappy(table, block), True
     raise malformed(table.file, f"a block is compressed in an unknown way ({trailer[0]})")
 
 
@@ -149,15 +146,15 @@ def _unpack_snappy(table: Table, packed: bytes) -> bytes:
             )
         return bytes(cramjam.snappy.decompress_raw(packed))
     except cramjam.DecompressionError:
-        raise malformed(table.file, "a compressed block cannot be unpacked") from None
+        raise malformed(table.file, "a block cannot be decompressed") from None
 
 
 def parse_block(file: str, block: bytes, budget: Budget) -> list[tuple[bytes, bytes]]:
     """Split a block into its keys and values.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where a length does not fit or keys do not increase; MODEL_TOO_COMPLEX
-            where there are too many of them, or too long ones, for what the file's size allows.
+        FreezeError: MALFORMED_CHECKPOINT if a length does not fit or keys do not increase; MODEL_TOO_COMPLEX if
+            there are too many or too long keys for the file's size.
 
     """
     found: list[tuple[bytes, bytes]] = []
@@ -179,10 +176,10 @@ def _draw(budget: Budget, entries: int, size_bytes: int, file: str) -> None:
 
 
 def entries_of(file: str, block: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Give each key of a block and where its value starts and ends.
+    """Yield each key of a block, and where its value starts and ends.
 
     Raises:
-        FreezeError: MALFORMED_CHECKPOINT where a length does not fit or keys do not increase.
+        FreezeError: MALFORMED_CHECKPOINT if a length does not fit or keys do not increase.
 
     """
     entries_end = _entries_end(file, block)
@@ -194,16 +191,16 @@ def entries_of(file: str, block: bytes) -> Iterator[tuple[bytes, int, int]]:
         if (shared | unshared | length) < 128:
             position = end + 3
         else:
-            shared, position = read_varint(file, block, end)
-            unshared, position = read_varint(file, block, position)
-            length, position = read_varint(file, block, position)
+            shared, position = _number(file, block, end)
+            unshared, position = _number(file, block, position)
+            length, position = _number(file, block, position)
         start = position + unshared
         end = start + length
         if end > entries_end or shared > len(key or b""):
             raise malformed(file, "an entry of a block is longer than the block")
         following = block[position:start] if key is None else key[:shared] + block[position:start]
         if key is not None and following <= key:
-            raise malformed(file, f"its keys are not in order, or one is there twice, at {following[:200]!r}")
+            raise malformed(file, f"its keys are not in order, or one is repeated, at {following[:200]!r}")
         key = following
         yield key, start, end
 
@@ -220,26 +217,17 @@ def _entries_end(file: str, block: bytes) -> int:
 
 
 def _read_handle(table: Table, data: bytes, position: int) -> tuple[BlockHandle, int]:
-    offset_bytes, position = read_varint(table.file, data, position)
-    size_bytes, position = read_varint(table.file, data, position)
+    offset_bytes, position = _number(table.file, data, position)
+    size_bytes, position = _number(table.file, data, position)
     if offset_bytes + size_bytes + TRAILER_BYTES > table.size_bytes - FOOTER_BYTES:
-        raise malformed(table.file, "a block is said to lie past its end")
+        raise malformed(table.file, "a block is past the end of the file")
     if size_bytes > table.max_block_bytes:
-        raise malformed(table.file, f"a block is {size_bytes} bytes, more than any index needs")
+        raise malformed(table.file, f"a block of {size_bytes} bytes is too large for an index")
     return BlockHandle(offset_bytes, size_bytes), position
 
 
-def read_varint(file: str, data: bytes | memoryview, position: int) -> tuple[int, int]:
-    """Read a varint of at most 64 bits; give it and the position after it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise malformed(file, "a number runs past the end of its block")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value >> 64:
-                break
-            return value, position
-    raise malformed(file, "a number is longer than 64 bits")
+def _number(file: str, data: bytes, position: int) -> tuple[int, int]:
+    try:
+        return read_varint(data, position)
+    except WireError as error:
+        raise malformed(file, str(error)) from None

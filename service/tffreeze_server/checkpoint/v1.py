@@ -1,12 +1,12 @@
-"""V1 checkpoints: one table, or several, that hold index and values alike.
+"""V1 checkpoints: one or several tables with both index and values.
 
-The empty key of each table holds a `SavedTensorSliceMeta`: for each tensor its name, shape, type and the
-boxes that this file has; each box has a value under an encoded key (`ordered_code`), even where it is the
-whole tensor (tensorflow/core/util/tensor_slice_reader.cc). A sharded checkpoint is several such files,
-each with its own tensors or boxes of them.
+The empty key of each table holds a `SavedTensorSliceMeta`: for each tensor its name, shape, type and the slices in
+this file. Each slice has a value under an encoded key (`ordered_code`), even if it is the whole tensor
+(tensorflow/core/util/tensor_slice_reader.cc). A sharded checkpoint has several such files, each with other tensors or
+slices.
 
-To open a file is to read its first block, which may hold its first tensor too; to read a value is to hold
-its block in memory. So, other than with V2, memory grows with the largest tensor.
+Opening a file reads its first block, which may contain its first tensor. Reading a value holds its block in memory.
+So memory grows with the largest tensor, unlike with V2.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tffreeze_server.checkpoint.checkpoint import (
     entry_shape,
     entry_size_bytes,
 )
+from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.checkpoint.ordered_code import part_key
 from tffreeze_server.checkpoint.parts import MAX_PARTS, Cover, box_of, cover_of, extents_of
 from tffreeze_server.checkpoint.problems import malformed, unsupported_dtype
@@ -45,26 +46,31 @@ VERSION = 1
 """TF_CHECKPOINT_VERSION in tensorflow/core/public/version.h."""
 
 MAX_BLOCK_BYTES = (1 << 31) + (1 << 20)
-"""A block ends once it has 256 KiB, so it may hold one value of up to 2 GiB beside small ones."""
+"""A block ends after 256 KiB, so it may hold one value of up to 2 GiB beside small ones."""
 
 META_KEY = b""
 
 
 @dataclass(frozen=True, slots=True)
 class _Holding:
-    """What one file says of a tensor."""
+    """The metadata of a tensor in one file."""
 
-    table: table.Table
+    values: Lookup
     meta: SavedSliceMeta
+
+    @property
+    def file(self) -> str:
+        """Its name."""
+        return self.values.table.file
 
 
 def open_v1(name: str, paths: Sequence[Path], budget: Budget) -> V1Checkpoint:
     """Open a V1 checkpoint.
 
     Args:
-        name: What the caller calls it.
+        name: The last part of its prefix.
         paths: All its files.
-        budget: Of the freeze.
+        budget: The budget of the freeze.
 
     Raises:
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, UNSUPPORTED_MODEL (a newer format) or
@@ -73,18 +79,19 @@ def open_v1(name: str, paths: Sequence[Path], budget: Budget) -> V1Checkpoint:
     """
     holdings: dict[str, list[_Holding]] = {}
     for path in paths:
-        opened, meta = _read_meta(path, budget)
+        values, meta = _read_meta(path, budget)
         for tensor in meta.tensor:
-            holdings.setdefault(tensor.name, []).append(_Holding(opened, tensor))
+            holdings.setdefault(tensor.name, []).append(_Holding(values, tensor))
     return V1Checkpoint(name, {path.name: path for path in paths}, holdings, budget)
 
 
-def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSliceMeta]:
+def _read_meta(path: Path, budget: Budget) -> tuple[Lookup, SavedTensorSliceMeta]:
     file = path.name
     with SourceFiles({file: path}) as files:
         read = lambda length_bytes, offset_bytes: files.pread(file, length_bytes, offset_bytes)  # noqa: E731
         opened = table.open_table(file, files.size_bytes(file), read, MAX_BLOCK_BYTES, budget)
-        found = table.find(opened, META_KEY, read)
+        lookup = Lookup(opened)
+        found = lookup.find(META_KEY, read)
         # Unpacked it may be larger than it stands in the file.
         budget.add_input(min(len(found or b""), opened.blocks[0].size_bytes) if found is not None else 0)
     try:
@@ -96,21 +103,21 @@ def _read_meta(path: Path, budget: Budget) -> tuple[table.Table, SavedTensorSlic
     if meta.versions.min_consumer > VERSION or VERSION in meta.versions.bad_consumers:
         raise FreezeError(
             Reason.UNSUPPORTED_MODEL,
-            f"The checkpoint file {file!r} says that only readers of format {meta.versions.min_consumer} and later "
-            f"understand it; this one reads format {VERSION}. Save it again with another TensorFlow.",
+            f"The checkpoint file {file!r} has format {meta.versions.min_consumer}, and tffreeze reads up to format "
+            f"{VERSION}. Save it again with another TensorFlow.",
             subject=file,
         )
-    return opened, meta
+    return lookup, meta
 
 
 class V1Checkpoint(Checkpoint):
-    """An opened V1 checkpoint. Each value is decoded when it is written, one in memory at a time.
+    """An opened V1 checkpoint. Values are decoded when they are written, one in memory at a time.
 
     Args:
-        name: What the caller calls it.
+        name: The last part of its prefix.
         files: Its files by name.
-        holdings: What each file says of each tensor.
-        budget: What strings are drawn from.
+        holdings: The metadata of each tensor in each file.
+        budget: The budget for strings.
 
     """
 
@@ -159,16 +166,16 @@ class V1Checkpoint(Checkpoint):
         return self._covers[entry.key]
 
     def _stored(self, entry: Entry) -> list[tuple[Region, V1Value]]:
-        """Give each stored box of a tensor and its value."""
+        """Return each stored slice of a tensor: its box and its value."""
         stored: list[tuple[Region, V1Value]] = []
         for holding in self._holdings[entry.key]:
-            file = holding.table.file
+            file = holding.file
             for slice_proto in holding.meta.slice:
                 extents = extents_of(slice_proto)
                 box = box_of(file, entry.key, extents, entry.shape)
                 table_key = part_key(entry.key.encode(), extents)
                 length_bytes = box.elements * dtypes.size_bytes_of(entry.dtype)
-                stored.append((box, V1Value(length_bytes, holding.table, table_key, entry.key, entry.dtype)))
+                stored.append((box, V1Value(length_bytes, holding.values, table_key, entry.key, entry.dtype)))
         return stored
 
 
@@ -178,12 +185,12 @@ def _read_strings(box: Region, value: V1Value, files: SourceFiles) -> list[bytes
     check_string_bounds(value.key, len(runs), sum(map(len, runs)))
     if len(runs) != box.elements:
         told = f"the value of {value.key!r} has {len(runs)} strings and its shape {box.elements}"
-        raise malformed(value.table.file, told, value.key)
+        raise malformed(value.file, told, value.key)
     return [bytes(run) for run in runs]
 
 
 class _V1Entries(Mapping[str, Entry]):
-    """The tensors of a V1 checkpoint, each looked at when first asked for."""
+    """The tensors of a V1 checkpoint, each checked at first access."""
 
     def __init__(self, name: str, holdings: Mapping[str, Sequence[_Holding]]) -> None:
         self._name = name
@@ -208,24 +215,19 @@ class _V1Entries(Mapping[str, Entry]):
 
 def _entry(key: str, holdings: Sequence[_Holding]) -> Entry:
     """Read and check what the files say of one tensor."""
-    file, first = holdings[0].table.file, holdings[0].meta
+    file, first = holdings[0].file, holdings[0].meta
     shape = entry_shape(file, key, first.shape)
     for holding in holdings:
-        if (
-            holding.meta.type != first.type
-            or entry_shape(holding.table.file, key, holding.meta.shape) != shape
-        ):
-            raise malformed(
-                holding.table.file, f"{key!r} has another type or shape in it than in {file!r}", key
-            )
+        if holding.meta.type != first.type or entry_shape(holding.file, key, holding.meta.shape) != shape:
+            raise malformed(holding.file, f"{key!r} has another type or shape in it than in {file!r}", key)
     parts = sum(len(holding.meta.slice) for holding in holdings)
     if parts > MAX_PARTS:
-        raise malformed(file, f"{key!r} has {parts} parts", key)
-    sliced = parts > 1 or any(
-        box_of(holding.table.file, key, extents_of(part), shape) != whole(shape)
+        raise malformed(file, f"{key!r} has {parts} slices, more than {MAX_PARTS}", key)
+    sliced = any(
+        box_of(holding.file, key, extents_of(part), shape) != whole(shape)
         for holding in holdings
         for part in holding.meta.slice
     )
     size_bytes = entry_size_bytes(file, key, first.type, shape)
-    shards = tuple(sorted({holding.table.file for holding in holdings}))
+    shards = tuple(sorted({holding.file for holding in holdings}))
     return Entry(key, first.type, shape, size_bytes, sliced, shards)

@@ -1,11 +1,10 @@
 """The values of V1 checkpoints.
 
-A value is a `SavedTensorSlices` whose `data.data` is a TensorProto with its elements in the list of their
-type (tensorflow/core/util/saved_tensor_slice_util.h), not as raw bytes. The wire form of a list of floats
-is just their little-endian bytes, so floats and complex numbers are passed through; integers, bools and
-halves stand there as varints and are decoded a window at a time. We walk the wire form ourselves because
-parsing the message would hold each tensor several times; as it is, one block of the file (one tensor, or
-256 KiB of small ones) is in memory at a time.
+A value is a `SavedTensorSlices` whose `data.data` is a TensorProto. Its elements are in the repeated field of their
+type (tensorflow/core/util/saved_tensor_slice_util.h), not raw bytes. On the wire, floats and complex numbers are
+little-endian bytes, which are passed through. Integers, bools and halves are varints, which are decoded a window at a
+time. We parse the wire format ourselves: protobuf would hold each tensor several times, and so only one block of
+the file (one tensor, or 256 KiB of small ones) is in memory at a time.
 """
 
 from __future__ import annotations
@@ -17,8 +16,10 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from tffreeze_server.checkpoint import table
+from tffreeze_common.wire import WireError, fields_of
+from tffreeze_common.wire import field as wire_field
 from tffreeze_server.checkpoint.assembly import ReadAt
+from tffreeze_server.checkpoint.lookup import Lookup
 from tffreeze_server.checkpoint.problems import malformed
 from tffreeze_server.parse import parse
 from tffreeze_server.tensors import dtypes
@@ -54,7 +55,7 @@ _DATA, _TENSOR = 2, 3
 STRING_VAL = 8
 
 _RAW_LISTS: dict[int, int] = {DT_FLOAT: 5, DT_DOUBLE: 6, DT_COMPLEX64: 9, DT_COMPLEX128: 12}
-"""Field of TensorProto by dtype, where the wire form is the bytes themselves."""
+"""Field of TensorProto by dtype, for types whose wire format is their raw bytes."""
 
 _VARINT_LISTS: dict[int, tuple[int, str, str]] = {
     DT_INT32: (7, "int_val", "i"),
@@ -77,12 +78,10 @@ _VARINT_LISTS: dict[int, tuple[int, str, str]] = {
 """Field of TensorProto and its name, and the array type of an element, by dtype."""
 
 _WINDOW_BYTES = MAX_CHUNK_BYTES // 8
-"""Of varints: each of at least one byte becomes at most eight."""
+"""Window of varints: each has at least one byte and decodes to at most eight."""
 
 _MORE_FOLLOWS = bytes(range(0x80, 0x100))
-"""The bytes of a varint that are not its last."""
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+"""The bytes of a varint except its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +90,26 @@ class V1Value(Assembled):
 
     Attributes:
         length_bytes: Of the decoded value.
-        table: The file's table.
+        values: Of the file's table.
         table_key: The value's key in it.
         key: The tensor's key, for messages.
-        dtype: Its number.
+        dtype: Its dtype.
 
     """
 
     length_bytes: int
-    table: table.Table
+    values: Lookup
     table_key: bytes
     key: str
     dtype: int
 
+    @property
+    def file(self) -> str:
+        """The name of the file."""
+        return self.values.table.file
+
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
-        """Read the block, check its crc, give the value."""
+        """Read the block, check its crc, and yield the value."""
         for run in self._runs(files):
             if self.dtype in _RAW_LISTS:
                 for start in range(0, len(run), MAX_CHUNK_BYTES):
@@ -114,14 +118,14 @@ class V1Value(Assembled):
                 yield from _decode_varints(self, run)
 
     def open(self, files: SourceFiles) -> ReadAt:
-        """Hold the whole value to read from it by position."""
+        """Decode the whole value into memory, and return a function that reads parts of it."""
         runs = self._runs(files)
         one_run = self.dtype in _RAW_LISTS and len(runs) == 1
         data = runs[0] if one_run else memoryview(b"".join(self.chunks(files)))
         return lambda length_bytes, offset_bytes: data[offset_bytes : offset_bytes + length_bytes]
 
     def _runs(self, files: SourceFiles) -> list[memoryview]:
-        """Find the elements, and check how many there are before any is given."""
+        """Find the elements, and check their number first."""
         field = _RAW_LISTS.get(self.dtype) or _VARINT_LISTS[self.dtype][0]
         runs = list(value_runs(self, field, files))
         if self.dtype in _RAW_LISTS:
@@ -130,7 +134,7 @@ class V1Value(Assembled):
             size_bytes = sum(map(_count_varints, runs)) * dtypes.size_bytes_of(self.dtype)
         if size_bytes != self.length_bytes:
             told = f"the value of {self.key!r} has {size_bytes} bytes and its shape takes {self.length_bytes}"
-            raise malformed(self.table.file, told, self.key)
+            raise malformed(self.file, told, self.key)
         return runs
 
 
@@ -141,19 +145,19 @@ def _count_varints(run: memoryview) -> int:
 
 
 def is_decodable(dtype: int) -> bool:
-    """Whether V1 checkpoints may hold numbers of this type."""
+    """Whether V1 checkpoints can store numbers of this type."""
     return dtype in _RAW_LISTS or dtype in _VARINT_LISTS
 
 
 def value_runs(value: V1Value, field: int, files: SourceFiles) -> Iterator[memoryview]:
-    """Give the occurrences of a field of a value's TensorProto, in order; each a run of elements or one element.
+    """Yield the occurrences of a field of a value's TensorProto, in order. Each is a run of elements or one element.
 
     Raises:
         FreezeError: MALFORMED_CHECKPOINT, CHECKSUM_MISMATCH, or what reading raises.
 
     """
-    file = value.table.file
-    found = table.find(value.table, value.table_key, lambda length, offset: files.pread(file, length, offset))
+    file = value.file
+    found = value.values.find(value.table_key, lambda length, offset: files.pread(file, length, offset))
     if found is None:
         raise malformed(file, f"the value of {value.key!r} is missing", value.key)
     for slice_ in _fields(file, found, _DATA):
@@ -162,28 +166,17 @@ def value_runs(value: V1Value, field: int, files: SourceFiles) -> Iterator[memor
 
 
 def _fields(file: str, message: memoryview, wanted: int) -> Iterator[memoryview]:
-    """Walk a message's wire form and give the contents of one field."""
-    position = 0
-    while position < len(message):
-        tag, start = table.read_varint(file, message, position)
-        wire_type = tag & 7
-        if wire_type == _BYTES:
-            length, start = table.read_varint(file, message, start)
-            position = start + length
-        elif wire_type == _VARINT:
-            position = table.read_varint(file, message, start)[1]
-        elif wire_type in (_FIXED32, _FIXED64):
-            position = start + (4 if wire_type == _FIXED32 else 8)
-        else:
-            raise malformed(file, "a value cannot be parsed")
-        if position > len(message):
-            raise malformed(file, "a value is cut short")
-        if tag >> 3 == wanted:
-            yield message[start:position]
+    """Parse a message's wire format and yield the contents of one field."""
+    try:
+        for each in fields_of(message):
+            if each.number == wanted:
+                yield message[each.value : each.end]
+    except WireError as error:
+        raise malformed(file, f"a value cannot be parsed: {error}") from None
 
 
 def _decode_varints(value: V1Value, run: memoryview) -> Iterator[bytes]:
-    """Decode packed varints a window at a time, with the protobuf library as the decoder."""
+    """Decode packed varints a window at a time, with protobuf as the decoder."""
     field, name, element = _VARINT_LISTS[value.dtype]
     start = 0
     while start < len(run):
@@ -191,28 +184,13 @@ def _decode_varints(value: V1Value, run: memoryview) -> Iterator[bytes]:
         while end > start and run[end - 1] >= 0x80:
             end -= 1
         try:
-            # No varint is as long as a window: an empty one does not parse as a list.
+            # A window without the end of a varint is malformed, because no varint is that long.
             window = bytes(run[start:end] or run[start:])
-            proto = parse(TensorProto, _tag(field) + _varint(len(window)) + window)
+            proto = parse(TensorProto, wire_field(field, window))
             elements = array.array(element, getattr(proto, name))
         except (DecodeError, OverflowError):
-            raise malformed(
-                value.table.file, f"the value of {value.key!r} cannot be parsed", value.key
-            ) from None
+            raise malformed(value.file, f"the value of {value.key!r} cannot be parsed", value.key) from None
         if sys.byteorder == "big":
             elements.byteswap()
         yield elements.tobytes()
-        start = max(end, start + 1)
-
-
-def _tag(field: int) -> bytes:
-    return _varint(field << 3 | _BYTES)
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number >= 0x80:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+        start = end

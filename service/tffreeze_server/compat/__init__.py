@@ -1,1 +1,1 @@
-"""Drop-ins for tools that came before."""
+"""Drop-in replacements for TensorFlow's tools."""

@@ -1,17 +1,17 @@
-"""A drop-in for `tensorflow/python/tools/freeze_graph.py` of TensorFlow 2.21.
+"""A drop-in replacement for `tensorflow/python/tools/freeze_graph.py` of TensorFlow 2.21.
 
-The same parameters, names and order; what it writes can be run like what the original writes. Where the
-original is wrong, this is right:
+It has the same parameters in the same order, and its results run like the original's. It fixes these faults of the
+original:
 
-- `restore_op_name` and `filename_tensor_name` are used; the original ignores them. A bare GraphDef is
-  restored by them where they are in it. Their defaults (`save/restore_all`, `save/Const:0`) are what
-  everybody passes, whether the graph has such ops or not, so those are left out where they are not there.
-- `initializer_nodes` count with every kind of model; the original forgets them beside `input_saver` and
-  `input_saved_model_dir`.
+- The original ignores `restore_op_name` and `filename_tensor_name`; here they are used. Callers often pass the
+  defaults (`save/restore_all`, `save/Const:0`) although the graph has no such ops. So the defaults are ignored if
+  they do not exist.
+- The original ignores `initializer_nodes` together with `input_saver` or `input_saved_model_dir`; here they always
+  apply.
 - Partitioned variables and V1 checkpoints in SavedModels work.
-- `input_binary` and `checkpoint_version` say what the files say by themselves: both are checked, not needed.
-- A name in `variable_names_whitelist` or `variable_names_denylist` that is no variable is an error; the
-  original then freezes less, or more, than was asked for and says nothing.
+- `input_binary` is ignored, and `checkpoint_version` is only checked to be 1 or 2: the files show their format.
+- An unknown name in `variable_names_whitelist` or `variable_names_denylist` is an error. The original silently
+  freezes fewer or more variables.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ import importlib.util
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tffreeze_common.freeze_graph_flags import DEFAULT_FILENAME_TENSOR, DEFAULT_RESTORE_OP, FreezeGraphFlags
 from tffreeze_files.writer import check_target
 from tffreeze_server.checkpoint.find_checkpoint import find_checkpoint
 from tffreeze_server.emit.emit import chunks, output_failures, write_file
@@ -37,32 +38,6 @@ from tffreeze_server.tensors.files import SourceFiles
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-DEFAULT_RESTORE_OP = "save/restore_all"
-DEFAULT_FILENAME_TENSOR = "save/Const:0"
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """The parameters of the original, and what they default to on its command line."""
-
-    input_graph: str | None = ""
-    input_saver: str | None = ""
-    input_binary: bool = False
-    input_checkpoint: str | None = ""
-    output_node_names: str = ""
-    restore_op_name: str | None = DEFAULT_RESTORE_OP
-    filename_tensor_name: str | None = DEFAULT_FILENAME_TENSOR
-    output_graph: str | None = ""
-    clear_devices: bool = True
-    initializer_nodes: str | None = ""
-    variable_names_whitelist: str | None = ""
-    variable_names_denylist: str | None = ""
-    input_meta_graph: str | bool | None = ""
-    input_saved_model_dir: str | None = ""
-    saved_model_tags: str | None = "serve"
-    checkpoint_version: int = 2
-
-
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*(?![\w-])")
 _OWN_FLAGS = {
     "--allow": "--variable_names_whitelist",
@@ -74,7 +49,7 @@ _OWN_FLAGS = {
     "--saver": "--input_saver",
     "--tags": "--saved_model_tags",
 }
-"""The flag here for each flag of `tffreeze freeze` that the engine's messages name."""
+"""For each flag of `tffreeze freeze` in the engine's messages, the flag of this tool."""
 
 
 def freeze_graph(  # noqa: PLR0913, PLR0917 - the original's parameters
@@ -100,31 +75,31 @@ def freeze_graph(  # noqa: PLR0913, PLR0917 - the original's parameters
     Args:
         input_graph: A GraphDef file, binary or text.
         input_saver: A SaverDef file, binary or text; empty: none.
-        input_binary: Not needed: the files tell.
+        input_binary: Ignored: detected from the file.
         input_checkpoint: The checkpoint, V1 or V2; not used with `input_saved_model_dir`.
         output_node_names: Output nodes, comma separated.
         restore_op_name: The saver's restore op.
         filename_tensor_name: The saver's filename tensor.
-        output_graph: Where to write the frozen GraphDef; empty: nowhere.
+        output_graph: Path of the frozen GraphDef; empty: it is not written.
         clear_devices: Whether to remove device placements.
         initializer_nodes: Nodes to run before freezing, comma separated.
         variable_names_whitelist: Freeze only these variables, comma separated; empty: all.
-        variable_names_denylist: Leave these variables, comma separated.
-        input_meta_graph: A MetaGraphDef file, binary or text; goes before the other kinds.
-        input_saved_model_dir: A SavedModel directory; goes before `input_graph`.
-        saved_model_tags: Tags of the MetaGraph to take, comma separated.
-        checkpoint_version: 1 or 2; not needed: the files tell.
+        variable_names_denylist: Keep these variables, comma separated.
+        input_meta_graph: A MetaGraphDef file, binary or text; overrides the other kinds.
+        input_saved_model_dir: A SavedModel directory; overrides `input_graph`.
+        saved_model_tags: Tags of the MetaGraph, comma separated.
+        checkpoint_version: 1 or 2; not needed: detected from the files.
 
     Returns:
-        The frozen GraphDef: TensorFlow's own message where TensorFlow can be imported, else ours, which has
-        the same fields.
+        The frozen GraphDef: TensorFlow's own message if TensorFlow is installed, else ours, which has the same
+        fields.
 
     Raises:
-        ValueError: For a caller's mistake: a checkpoint that is not there, no outputs, no variables, …
-        OSError: For an input file that is not there, or an output that cannot be written.
+        ValueError: For a caller's mistake: a missing checkpoint, no outputs, no variables, …
+        OSError: For a missing input file, or an output that cannot be written.
 
     """
-    flags = Flags(
+    flags = FreezeGraphFlags(
         input_graph,
         input_saver,
         input_binary,
@@ -164,7 +139,7 @@ def freeze_graph_with_def_protos(  # noqa: PLR0913, PLR0917 - the original's par
 ) -> Message:
     """Convert all variables of a graph in memory and its checkpoint into constants.
 
-    Unlike the original, it leaves the messages that it is given as they are.
+    Unlike the original, it does not change its arguments.
 
     Args:
         input_graph_def: A GraphDef, TensorFlow's or ours.
@@ -178,9 +153,9 @@ def freeze_graph_with_def_protos(  # noqa: PLR0913, PLR0917 - the original's par
         initializer_nodes: As for `freeze_graph`.
         variable_names_whitelist: As for `freeze_graph`.
         variable_names_denylist: As for `freeze_graph`.
-        input_meta_graph_def: A MetaGraphDef; goes before the other kinds.
-        input_saved_model_dir: A SavedModel directory; goes before `input_graph_def`.
-        saved_model_tags: Tags of the MetaGraph to take; None: `serve`, or the only one there is.
+        input_meta_graph_def: A MetaGraphDef; overrides the other kinds.
+        input_saved_model_dir: A SavedModel directory; overrides `input_graph_def`.
+        saved_model_tags: Tags of the MetaGraph; None: `serve`, or the only MetaGraph.
         checkpoint_version: As for `freeze_graph`.
 
     Returns:
@@ -194,7 +169,7 @@ def freeze_graph_with_def_protos(  # noqa: PLR0913, PLR0917 - the original's par
         model = _saved(folder, "input_graph", input_graph_def)
         saver = _saved(folder, "input_saver", input_saver_def)
         meta_graph = _saved(folder, "input_meta_graph", input_meta_graph_def)
-        flags = Flags(
+        flags = FreezeGraphFlags(
             input_graph=model,
             input_saver=saver,
             input_meta_graph=meta_graph,
@@ -215,7 +190,7 @@ def freeze_graph_with_def_protos(  # noqa: PLR0913, PLR0917 - the original's par
 
 
 def _saved(folder: str, name: str, message: Message | None) -> str:
-    """Write a message to a file of this name: the engine reads models in pieces, from files. Empty: there is none."""
+    """Write a message to a file, as the engine reads models from files; return its path, empty if there is none."""
     if message is None:
         return ""
     path = Path(folder) / name
@@ -223,8 +198,8 @@ def _saved(folder: str, name: str, message: Message | None) -> str:
     return str(path)
 
 
-def _frozen_message(flags: Flags) -> Message:
-    """Freeze, and give the GraphDef; exceptions are the original's."""
+def _frozen_message(flags: FreezeGraphFlags) -> Message:
+    """Freeze and return the GraphDef; exceptions are the original's."""
     try:
         result = freeze_to_file(flags)
         with SourceFiles(result.plan.files) as files:
@@ -236,11 +211,11 @@ def _frozen_message(flags: Flags) -> Message:
     return message
 
 
-def freeze_to_file(flags: Flags) -> FreezeResult:
-    """Freeze into `output_graph`, or, where that is empty, only make the plan.
+def freeze_to_file(flags: FreezeGraphFlags) -> FreezeResult:
+    """Freeze into `output_graph`; if that is empty, only make the plan.
 
     Raises:
-        FreezeError: For whatever the original raises.
+        FreezeError: Where the original raises an exception.
 
     """
     try:
@@ -250,11 +225,11 @@ def freeze_to_file(flags: Flags) -> FreezeResult:
 
 
 def own_flags(text: str) -> str:
-    """Put the flags of `freeze_graph` into a text in the place of those of `tffreeze freeze`."""
+    """Replace the flags of `tffreeze freeze` in a text with those of `freeze_graph`."""
     return _FLAG.sub(lambda flag: _OWN_FLAGS.get(flag[0], f"{flag[0]} of `tffreeze freeze`"), text)
 
 
-def _freeze_to_file(flags: Flags) -> FreezeResult:
+def _freeze_to_file(flags: FreezeGraphFlags) -> FreezeResult:
     _check(flags)
     if flags.output_graph:
         with output_failures():
@@ -263,8 +238,8 @@ def _freeze_to_file(flags: Flags) -> FreezeResult:
     if _is_bare(flags) and not (result.report.variables or result.report.kept_variables):
         raise FreezeError(
             Reason.INVALID_OPTION,
-            "No variables were found in this model. It is likely that it was frozen before: a graph cannot "
-            "be frozen twice. `tffreeze freeze` passes such a graph through.",
+            "This model has no variables. It may be frozen already; as in TensorFlow's tool, this is an error. "
+            "`tffreeze freeze` accepts such a graph.",
         )
     if flags.output_graph:
         write_file(result.plan, Path(flags.output_graph))
@@ -272,7 +247,7 @@ def _freeze_to_file(flags: Flags) -> FreezeResult:
 
 
 def _inputs(source: ModelSource) -> list[Path]:
-    """The files that are read but for the weights, of which the plan tells."""
+    """The input files without the weights, which the plan names."""
     found = [find_model(source.model)[0], *([source.saver] if source.saver else [])]
     if source.checkpoint:
         located = find_checkpoint(source.checkpoint)
@@ -280,35 +255,33 @@ def _inputs(source: ModelSource) -> list[Path]:
     return found
 
 
-def _check(flags: Flags) -> None:
+def _check(flags: FreezeGraphFlags) -> None:
     if flags.checkpoint_version not in (1, 2):
         raise FreezeError(
-            Reason.INVALID_OPTION, f"--checkpoint_version must be 1 or 2, and is {flags.checkpoint_version}."
+            Reason.INVALID_OPTION, f"--checkpoint_version must be 1 or 2, not {flags.checkpoint_version}."
         )
     if not (flags.input_graph or flags.input_meta_graph or flags.input_saved_model_dir):
         raise FreezeError(
             Reason.INVALID_OPTION,
-            "There is nothing to freeze: give --input_graph, --input_meta_graph or --input_saved_model_dir.",
+            "There is no model: give --input_graph, --input_meta_graph or --input_saved_model_dir.",
         )
     if not flags.input_saved_model_dir and not flags.input_checkpoint:
         raise FreezeError(
-            Reason.CHECKPOINT_NEEDED, "No checkpoint was given: name it with --input_checkpoint."
+            Reason.CHECKPOINT_NEEDED, "There is no checkpoint: give it with --input_checkpoint."
         )
     if not _split(flags.output_node_names):
-        raise FreezeError(
-            Reason.OUTPUTS_NEEDED, "You need to supply the name of a node to --output_node_names."
-        )
+        raise FreezeError(Reason.OUTPUTS_NEEDED, "There are no outputs: name nodes with --output_node_names.")
 
 
-def _freeze(flags: Flags) -> FreezeResult:
-    """Freeze by the named saver ops; without those that were named by default and are not there."""
+def _freeze(flags: FreezeGraphFlags) -> FreezeResult:
+    """Freeze with the named saver ops. Ignore default names that the graph does not have."""
     source, options = _source(flags), _options(flags)
     restore_op, filename_tensor = flags.restore_op_name or None, flags.filename_tensor_name or None
     by_default = restore_op in (None, DEFAULT_RESTORE_OP)
     if by_default and not _is_bare(flags):
         return freeze(source, options)
     if not by_default and filename_tensor == DEFAULT_FILENAME_TENSOR:
-        filename_tensor = None  # of another saver; the engine finds the one of this
+        filename_tensor = None  # it belongs to another saver; the engine finds the right one
     try:
         return freeze(source, replace(options, restore_op=restore_op, filename_tensor=filename_tensor))
     except FreezeError as error:
@@ -318,12 +291,12 @@ def _freeze(flags: Flags) -> FreezeResult:
     return freeze(source, options)
 
 
-def _is_bare(flags: Flags) -> bool:
-    """Whether nothing but the caller tells of a saver: a GraphDef alone."""
+def _is_bare(flags: FreezeGraphFlags) -> bool:
+    """Whether this is a bare GraphDef, without information about a saver."""
     return not (flags.input_saver or flags.input_meta_graph or flags.input_saved_model_dir)
 
 
-def _source(flags: Flags) -> ModelSource:
+def _source(flags: FreezeGraphFlags) -> ModelSource:
     model = flags.input_meta_graph or flags.input_saved_model_dir or flags.input_graph
     own = flags.input_saved_model_dir and not (flags.input_meta_graph or flags.input_saver)
     return ModelSource(
@@ -333,7 +306,7 @@ def _source(flags: Flags) -> ModelSource:
     )
 
 
-def _options(flags: Flags) -> FreezeOptions:
+def _options(flags: FreezeGraphFlags) -> FreezeOptions:
     is_saved_model = flags.input_saved_model_dir and not flags.input_meta_graph
     tags = flags.saved_model_tags
     return FreezeOptions(
@@ -359,14 +332,14 @@ _FILE_REASONS: Sequence[Reason] = (
 
 
 def _as_original(error: FreezeError) -> Exception:
-    """The exception that the original raises: IOError around files, else ValueError."""
+    """The exception that the original raises: IOError for files, else ValueError."""
     return OSError(str(error)) if error.reason in _FILE_REASONS else ValueError(str(error))
 
 
 def _graph_def_class() -> Any:  # noqa: ANN401 - one of two classes with the same fields
-    """TensorFlow's GraphDef where it can be imported: callers hand it to `tf.import_graph_def`.
+    """TensorFlow's GraphDef if TensorFlow is installed, because callers pass it to `tf.import_graph_def`.
 
-    Not a static import: nothing here needs TensorFlow, it is only the caller's own that is used.
+    Imported lazily, because nothing else here needs TensorFlow.
     """
     if importlib.util.find_spec("tensorflow") is not None:
         return importlib.import_module("tensorflow.core.framework.graph_pb2").GraphDef

@@ -1,1 +1,1 @@
-"""From a plan to a file, a folder, a stream or chunks."""
+"""Writing a plan to a file, a folder, a stream or chunks."""

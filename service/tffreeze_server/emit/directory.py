@@ -1,4 +1,4 @@
-"""From a plan to a SavedModel directory that appears whole or not at all."""
+"""Writing a plan to a SavedModel directory that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def write_directory(  # noqa: PLR0913  what to write, where, and how: none belon
 ) -> None:
     """Write the plan of a SavedModel and its assets to a new directory.
 
-    It is made beside the target and renamed. A directory that is there must be empty.
+    It is created beside the target and renamed. An existing directory must be empty.
 
     Args:
-        plan: Of the SavedModel message.
+        plan: The plan of `saved_model.pb`.
         path: The directory.
         assets: The file to copy for each name below `assets/`.
-        as_text: Whether the plan is of text format.
-        progress: Told of the bytes of the plan.
-        fsync: Whether all files shall be on disk before the directory has its name.
+        as_text: Whether the plan is in text format.
+        progress: Called with the progress of the plan.
+        fsync: Whether to flush all files to disk before the directory is renamed.
         digest: Updated with the bytes of the plan.
 
     Raises:
-        FreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL; MALFORMED_MODEL for an asset that is not there or would
-            lie outside of `assets/`; what reading the weights raises.
+        FreezeError: OUTPUT_NOT_WRITABLE, DISK_FULL; MALFORMED_MODEL for an asset that is missing or
+            outside of `assets/`; what reading the weights raises.
 
     """
     for name, source in assets.items():
@@ -62,12 +62,14 @@ def write_directory(  # noqa: PLR0913  what to write, where, and how: none belon
 def _check_asset(name: str, source: Path) -> None:
     if name.startswith("/") or ".." in name.split("/") or not name:
         raise FreezeError(
-            Reason.MALFORMED_MODEL, f"The asset {name!r} would lie outside of its folder.", subject=name
+            Reason.MALFORMED_MODEL,
+            f"The asset {name!r} is outside of the folder `assets`. The model was edited: export it again.",
+            subject=name,
         )
     if not source.is_file():
         raise FreezeError(
             Reason.MALFORMED_MODEL,
-            f"The model needs the asset {name!r}, and its folder of assets does not hold it. "
+            f"The model needs the asset {name!r}, and its folder `assets` does not contain it. "
             "Copy the whole SavedModel, `assets` included.",
             subject=name,
         )

@@ -1,12 +1,15 @@
 """From a plan to bytes: a file, a directory, a stream, or chunks.
 
-Everywhere the weights are read in chunks, their crc32c checked on the way, and never held. Measured on
-1 GB, 2 cores, ext4 on NVMe, page cache warm, against `cp` (which neither checks nor waits for the disk) at
-0.26 s: read, check and write in turns takes 0.32 s; reading and checking in a thread ahead of writes of
-four chunks of 128 KB 0.28 s (chunks of 1 MB leave the core's cache: 1 s); `copy_file_range` with a second
-read for the check 0.34 s. To have it on disk before the file has its name adds 0.1 to 0.4 s and is not
-done unless asked for, as with `cp`, compilers and linkers: a killed process leaves a whole file or none
-all the same, and only a power cut within seconds could leave less.
+Weights are always read in chunks, with their crc32c checked, and never held in memory. Measured for 1 GB (2 cores,
+ext4 on NVMe, warm page cache; `cp`, without checks and fsync, takes 0.26 s):
+
+- one thread that reads, checks and writes: 0.32 s
+- a thread that reads and checks, ahead of writes of four chunks of 128 KB: 0.28 s (1 s with chunks of 1 MB, which
+  do not fit into the CPU's cache)
+- `copy_file_range`, and a second read for the check: 0.34 s
+
+fsync before rename adds 0.1 to 0.4 s. Like `cp`, compilers and linkers, we do it only on request: without it a killed
+process still leaves a complete file or none, and only a power cut within seconds could leave a partial one.
 """
 
 from __future__ import annotations
@@ -27,14 +30,14 @@ from tffreeze_server.tensors.files import SourceFiles
 from tffreeze_server.tensors.verified import constant_name, verified_chunks
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all."""
+"""Called with the bytes done so far and the total."""
 
 
 class Digest(Protocol):
-    """What `hashlib` makes."""
+    """A hash object of `hashlib`."""
 
     def update(self, data: bytes, /) -> None:
-        """Go on over `data`."""
+        """Update the hash with `data`."""
 
 
 _WRITE_CHUNKS = 4
@@ -43,10 +46,10 @@ _MIN_THREADED_BYTES = 16 << 20
 
 
 class BinaryStream(Protocol):
-    """What `write_stream` needs of a stream."""
+    """The stream that `write_stream` needs."""
 
     def write(self, data: bytes, /) -> int:
-        """Write `data` or the first part of it; give how many bytes."""
+        """Write `data` or its first part; return the number of bytes."""
 
 
 def write_file(
@@ -57,16 +60,15 @@ def write_file(
     fsync: bool = False,
     digest: Digest | None = None,
 ) -> None:
-    """Write the plan to a file that appears whole or not at all.
+    """Write the plan to a file that appears complete or not at all.
 
-    A file that is there is replaced; where `path` is a device or a pipe it is written to. Permissions are
-    those of any new file.
+    An existing file is replaced; a device or a pipe is written to. Permissions are those of any new file.
 
     Args:
-        plan: What to write.
-        path: Where to.
-        progress: Told of the bytes done.
-        fsync: Whether to have it on disk before it has its name, so that not even a power cut can leave less.
+        plan: The plan.
+        path: The file.
+        progress: Called with the progress.
+        fsync: Whether to flush the file to disk before rename, as a guard against a power cut.
         digest: Updated with all bytes.
 
     Raises:
@@ -104,7 +106,7 @@ def write_plan(  # noqa: PLR0913, PLR0917  what to write, where, and who is told
 
 @contextmanager
 def output_failures() -> Iterator[None]:
-    """Raise the engine's exception for an output that cannot be written."""
+    """Turn an OutputError into the engine's exception."""
     try:
         yield
     except OutputError as error:
@@ -117,8 +119,8 @@ def write_stream(
     """Write the plan to a binary stream, such as a pipe; `digest` is updated with all bytes.
 
     Raises:
-        FreezeError: What reading the weights raises, with part of the plan written.
-        OSError: As the stream raises, BrokenPipeError among them.
+        FreezeError: What reading the weights raises; part of the plan may be written.
+        OSError: What the stream raises, such as BrokenPipeError.
 
     """
     with SourceFiles(plan.files) as files:
@@ -129,7 +131,7 @@ def write_stream(
 
 
 def chunks(plan: Plan, files: SourceFiles, max_chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-    """Give the plan's bytes in chunks of at most `max_chunk_bytes`, small pieces put together.
+    """Yield the plan's bytes in chunks of at most `max_chunk_bytes`, joining small pieces.
 
     Raises:
         FreezeError: What reading the weights raises.
@@ -155,19 +157,19 @@ def framed_chunks(
     head: Callable[[int], bytes],
     digest: Digest | None = None,
 ) -> Iterator[bytes]:
-    """Give the plan's bytes in chunks of `chunk_bytes` and one of the rest, each behind the head for its length.
+    """Yield the plan's bytes in chunks of `chunk_bytes` and a last one, each preceded by a head for its length.
 
-    Each grows piece by piece, while the piece is in the core's cache, and is not copied again.
+    A chunk is built from small pieces that are still in the CPU's cache, and is not copied again.
 
     Args:
-        plan: What to give.
-        files: To read its ranges from.
-        chunk_bytes: Of a chunk without its head.
-        head: Makes what stands before so many bytes.
+        plan: The plan.
+        files: The files of its ranges.
+        chunk_bytes: Size of a chunk without its head.
+        head: Makes the head for a length.
         digest: Updated with all bytes of the plan.
 
     Raises:
-        FreezeError: What reading the weights raises, before the last chunk is given.
+        FreezeError: What reading the weights raises, before the last chunk is yielded.
 
     """
     pieces = _digested(_pieces(plan, files, chunk_bytes), digest)
@@ -183,7 +185,7 @@ def framed_chunks(
             left_bytes -= written_bytes
             rest = rest[written_bytes:]
         if is_last:
-            next(pieces, None)  # the crc32c of the last range is checked now
+            next(pieces, None)  # this checks the crc32c of the last range
         yield chunk.getvalue()
 
 
@@ -200,7 +202,7 @@ def _batches(pieces: Iterator[bytes], max_pieces: int = _WRITE_CHUNKS) -> Genera
 
 
 def _write_all(write: Callable[[bytes], int], data: bytes) -> None:
-    """A write may be short: to a pipe without a buffer, to a disk that is nearly full."""
+    """Write all of `data`. A write may be short: to an unbuffered pipe, or to a nearly full disk."""
     written_bytes = write(data)
     while written_bytes < len(data):
         written_bytes += write(data[written_bytes:])
@@ -226,7 +228,7 @@ def _cut(data: bytes, max_piece_bytes: int) -> Iterator[bytes]:
 def _counted(
     batches: Iterable[list[bytes]], total_bytes: int, progress: Progress | None
 ) -> Iterator[list[bytes]]:
-    """Report each batch when the next is asked for: it has been written by then."""
+    """Report each batch when the next one is requested: by then it has been written."""
     done_bytes = 0
     for batch in batches:
         yield batch

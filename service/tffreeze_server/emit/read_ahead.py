@@ -1,7 +1,7 @@
 """Reading in one thread while another one writes.
 
-Reading a chunk and its crc32c, and writing one, each leave Python's lock to the other: on two cores a copy
-with its check takes little longer than one without.
+Reading with its crc32c and writing both release the GIL, so on two cores a copy with the check takes little longer
+than one without.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """The last thing in the queue, and why it ended if not by itself."""
+    """The last item of the queue, with the exception that ended it, if any."""
 
     error: BaseException | None = None
 
 
 def read_ahead(items: Iterable[T], max_items: int) -> Generator[T, None, None]:
-    """Run an iterator in a thread of its own, at most `max_items` ahead of the caller.
+    """Run an iterator in its own thread, at most `max_items` ahead of the caller.
 
-    What the iterator raises is raised here. When the caller goes away, the thread ends at its next item.
+    An exception of the iterator is raised here. If the caller stops early, the thread ends at its next item.
     """
     queue: Queue[T | _End] = Queue(max_items)
     gone = threading.Event()
@@ -51,7 +51,7 @@ def _fill(items: Iterable[T], queue: Queue[T | _End], gone: threading.Event) -> 
             if gone.is_set():
                 break
             queue.put(item)
-    except BaseException as error:  # whatever it is, the caller's thread raises it
+    except BaseException as error:  # any exception: the caller's thread raises it
         end = _End(error)
     finally:
         queue.put(end)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.graph.attrs import shape_attr, type_attr
+from tffreeze_server.graph.attrs import read_shape, shape_attr, type_attr
 from tffreeze_server.graph.node import Node, new_node, split_tensor
 from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.tensors.dtypes import base, is_ref
@@ -108,8 +108,7 @@ def _known_shape(node: Node, index: int) -> tuple[int, ...] | None:
         if value is None:
             continue
         if value.WhichOneof("value") == "shape" and index == 0:
-            return None if value.shape.unknown_rank else tuple(d.size for d in value.shape.dim)
+            return read_shape(value.shape, node.name)
         if index < len(value.list.shape):
-            shape = value.list.shape[index]
-            return None if shape.unknown_rank else tuple(d.size for d in shape.dim)
+            return read_shape(value.list.shape[index], node.name)
     return None

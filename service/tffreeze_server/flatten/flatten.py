@@ -33,7 +33,7 @@ class FlatModel:
     @property
     def needs_checkpoint(self) -> bool:
         """Whether a variable, a table or another resource of it may have its value in the checkpoint."""
-        return bool(self.variables.frozen or self.tables.empty or self.tables.others)
+        return bool(self.variables.frozen or self.tables.may_be_restored)
 
 
 def flatten(model: Model, endpoints: Endpoints, options: FreezeOptions, functions: Functions) -> FlatModel:
@@ -52,5 +52,5 @@ def flatten(model: Model, endpoints: Endpoints, options: FreezeOptions, function
     """
     nodes = {node.name: node for node in model.nodes}
     graph = flat_graph(nodes, endpoints, options.input_nodes, functions, keeps(options))
-    tables = with_tables(model, graph.nodes, functions)
+    tables = with_tables(model, graph.nodes, functions, options.initializer_nodes)
     return FlatModel(endpoints, graph, tables, choose_variables(model, tables.nodes, options))

@@ -4,9 +4,10 @@ A frozen graph holds variables as constants, but a table, a decision forest or a
 Those ops, with all they read, are kept beside the outputs, and the report names them.
 
 Theory of operation. What a loader runs after the restore is made flat. In it each handle is followed to the
-node that makes it, in one pass; a node that changes such a resource fills it, if the outputs use that. An op
-that fills a table is found anywhere in the graph, as a GraphDef does not say what a loader runs. An op that
-reads a checkpoint is not kept: `fill_tables.py` takes what it reads from the checkpoint.
+node that makes it, in one pass; a node that changes such a resource fills it, if the outputs use that. The op of
+a static table is found anywhere in the graph, as a GraphDef does not say what a loader runs. A mutable table is
+another matter: what inserts into it may have run in training only, and what it holds is in the checkpoint. An op
+that reads a checkpoint is not kept: `fill_tables.py` takes what it reads from the checkpoint.
 
 An op may read not one asset but the folder it lies in (a decision forest does: its path is that of one file with
 the name cut off). So where an op that fills no table reads an asset, all assets in that folder are kept.
@@ -15,7 +16,7 @@ Facts: `core/ops/lookup_ops.cc`; Yggdrasil's TensorFlow ops (`SimpleMLLoadModelF
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,13 +29,18 @@ from tffreeze_server.graph.node import Node, new_node, node_of
 from tffreeze_server.graph.ops import (
     ASSIGN_OPS,
     FED_OPS,
+    STATIC_FILLER_OPS,
+    STATIC_TABLE_OPS,
     TABLE_FILLER_OPS,
+    TABLE_IMPORT_OPS,
     TABLE_OPS,
     TEXT_FILE_OPS,
     is_restore,
 )
 from tffreeze_server.graph.order import reachable
 
+_FOUND_ANYWHERE = STATIC_FILLER_OPS | TABLE_IMPORT_OPS
+"""Ops that fill static tables, whether or not the model says that a loader runs them."""
 COLLECTION = "table_initializer"
 """Where TensorFlow 1 lists the ops that fill tables and prepare iterators."""
 
@@ -66,6 +72,7 @@ class Tables:
         initializers: What fills them, in the order of the graph.
         empty: Tables that nothing fills: their contents are not in the model.
         others: Other resources that no op of the loader's fills without a checkpoint; most need nothing.
+        added: Resources, no static tables, that the loader fills after the restore: it may add to what was restored.
         restoring: For some of `others`, the op of the loader's that fills it from a checkpoint.
         asset_nodes: The constants of assets that are kept though no node reads them.
 
@@ -75,17 +82,26 @@ class Tables:
     initializers: tuple[Initializer, ...]
     empty: tuple[str, ...]
     others: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     restoring: Mapping[str, str] = field(default_factory=dict)
     asset_nodes: tuple[str, ...] = ()
 
+    @property
+    def may_be_restored(self) -> tuple[str, ...]:
+        """Tables and other resources that a checkpoint may have the contents of."""
+        return (*self.empty, *self.others, *self.added)
 
-def with_tables(model: Model, nodes: dict[str, Node], functions: Functions) -> Tables:
+
+def with_tables(
+    model: Model, nodes: dict[str, Node], functions: Functions, initializer_nodes: Sequence[str]
+) -> Tables:
     """Add what fills the tables and other resources that are there.
 
     Args:
         model: Says what a loader runs.
         nodes: What the outputs reach, flat and in order.
         functions: The model's.
+        initializer_nodes: What the caller says a loader runs, beside the model's own.
 
     Raises:
         FreezeError: UNSUPPORTED_INITIALIZER where what fills a resource reads what a loader does not know.
@@ -95,7 +111,7 @@ def with_tables(model: Model, nodes: dict[str, Node], functions: Functions) -> T
     used = {state_of(n): n for n in reversed(nodes.values()) if effects.is_resource(n)}
     if not used:
         return Tables(nodes, (), ())
-    loader = _Loader(model, effects, _initializing_graph(model, functions.inliner))
+    loader = _Loader(model, effects, _initializing_graph(model, functions.inliner, initializer_nodes))
     found: list[Initializer] = []
     restoring: dict[str, str] = {}
     for node, state in loader.fillers():
@@ -107,6 +123,7 @@ def with_tables(model: Model, nodes: dict[str, Node], functions: Functions) -> T
         loader.check(node, used[state])
         found.append(Initializer(node.name, used[state].name, loader.file_of(node)))
     filled = {i.table for i in found}
+    added = dict.fromkeys(i.table for i in found if nodes[i.table].op not in STATIC_TABLE_OPS)
     unfilled = [n for n in used.values() if n.name not in filled]
     assets = loader.assets_beside([i.op for i in found])
     joined = {**assets, **loader.nodes, **nodes}
@@ -116,16 +133,18 @@ def with_tables(model: Model, nodes: dict[str, Node], functions: Functions) -> T
         tuple(found),
         tuple(n.name for n in unfilled if n.op in TABLE_OPS),
         tuple(n.name for n in unfilled if n.op not in TABLE_OPS),
+        tuple(added),
         restoring,
         tuple(assets),
     )
 
 
 class _Loader:
-    """What a loader runs after the restore, and all ops that fill tables.
+    """What a loader runs after the restore, and all ops that fill static tables.
 
     Attributes:
         nodes: The nodes, flat, each after its inputs.
+        run: Names of the nodes that a loader runs.
         from_checkpoint: Names of nodes that read, directly or through others, what a restore op gives.
 
     """
@@ -134,7 +153,7 @@ class _Loader:
         self.nodes = reachable(graph.nodes, graph.nodes)
         self._model = model
         self._effects = effects
-        self._runs = graph.runs
+        self.run = graph.runs
         self.from_checkpoint = _after(self.nodes, lambda node: is_restore(node.op))
         assets = {node_of(tensor) for tensor in model.assets}
         self._file = _after(self.nodes, lambda node: node.name in assets)
@@ -149,8 +168,11 @@ class _Loader:
             else:
                 makers |= {t: makers[i] for t, i in self._effects.forwarded(node) if i in makers}
             # What a loader does not run and what cannot run by itself is for training.
-            if node.name in self._runs or (node.op in TABLE_FILLER_OPS and node.name not in self._unknown):
-                filled = (makers[i] for i in self._effects.fills(node) if i in makers)
+            runs = node.name in self.run
+            if runs or (node.op in _FOUND_ANYWHERE and node.name not in self._unknown):
+                filled = [makers[i] for i in self._effects.fills(node) if i in makers]
+                if not runs and node.op in TABLE_IMPORT_OPS:
+                    filled = [maker for maker in filled if maker.op in STATIC_TABLE_OPS]
                 yield from ((node, state) for state in dict.fromkeys(map(state_of, filled)))
 
     def check(self, node: Node, resource: Node) -> None:
@@ -199,11 +221,11 @@ class _Graph(NamedTuple):
     runs: Collection[str]
 
 
-def _initializing_graph(model: Model, inliner: Inliner) -> _Graph:
+def _initializing_graph(model: Model, inliner: Inliner, initializer_nodes: Sequence[str]) -> _Graph:
     nodes = {node.name: node for node in model.nodes}
-    run = list(dict.fromkeys([*model.init_ops, *_collected(model, nodes)]))
+    run = list(dict.fromkeys([*model.init_ops, *_collected(model, nodes), *initializer_nodes]))
     runs = _flat(nodes, run, inliner)
-    fillers = [node.name for node in model.nodes if node.op in TABLE_FILLER_OPS]
+    fillers = [node.name for node in model.nodes if node.op in _FOUND_ANYWHERE]
     return _Graph({**_flat(nodes, fillers, inliner), **runs}, runs.keys())
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import cast
 
+from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.tensors.dtypes import MAX_DIMENSIONS
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 from tffreeze_server.tfproto.tensor_pb2 import DataType, TensorProto, TensorShapeProto
 
@@ -46,6 +48,26 @@ def tensor_attr(tensor: TensorProto) -> AttrValue:
     return AttrValue(tensor=tensor)
 
 
-def read_shape(shape: TensorShapeProto) -> tuple[int, ...] | None:
-    """The sizes of a shape, -1 where open; None where its rank is unknown."""
-    return None if shape.unknown_rank else tuple([dim.size for dim in shape.dim])
+def read_shape(shape: TensorShapeProto, owner: str) -> tuple[int, ...] | None:
+    """The sizes of a shape of the model, -1 where open; None where its rank is unknown.
+
+    Every shape of a graph is read here, and so none has more dimensions than can be worked with.
+
+    Args:
+        shape: As the model states it.
+        owner: Whose shape it is, for the message.
+
+    Raises:
+        FreezeError: MALFORMED_MODEL where it has more dimensions than any of TensorFlow's.
+
+    """
+    if shape.unknown_rank:
+        return None
+    if len(shape.dim) > MAX_DIMENSIONS:
+        raise FreezeError(
+            Reason.MALFORMED_MODEL,
+            f"A shape of {owner!r} has {len(shape.dim):,} dimensions, and TensorFlow's have at most {MAX_DIMENSIONS}. "
+            "The model was edited: export it again.",
+            subject=owner,
+        )
+    return tuple([dim.size for dim in shape.dim])

@@ -14,8 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+from google.protobuf.message import DecodeError
+
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
+from tffreeze_server.graph.nesting import check_body_node
 from tffreeze_server.graph.node import Node, index_of, join_tensor, split_tensor
 from tffreeze_server.graph.op_args import ArgRange
 from tffreeze_server.graph.op_registry import OpRegistry
@@ -274,7 +277,19 @@ class _Values:
         changed.CopyFrom(proto)
         for key in changed.attr:
             self._fill(changed.attr[key], proto.name, key)
+        if any(_functions(value) for value in changed.attr.values()):
+            self._check_nesting(changed)
         return changed
+
+    def _check_nesting(self, changed: NodeDef) -> None:
+        """A function that is given to a function that is given to a function: each call nests it one deeper."""
+        try:
+            check_body_node(changed)
+        except DecodeError:
+            raise _malformed(
+                changed.name,
+                "the functions that calls hand on in its attributes become nested more deeply than any reader takes",
+            ) from None
 
     def _fill(self, value: AttrValue, node: str, key: str) -> None:
         if value.WhichOneof("value") == "placeholder":

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from tffreeze_common.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, WireError, fields
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.text import HEAD_BYTES, first_field
-from tffreeze_server.graph.wire import FIXED32, FIXED64, LENGTH, VARINT, Field, FileBytes, WireError, fields
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
 
@@ -91,7 +92,7 @@ def _fit(data: FileBytes, start: int, end: int, message: Descriptor, depth: int)
     """How many of the first fields of a message fit a descriptor, and how many do not."""
     good = bad = 0
     try:
-        for field in itertools.islice(fields(data, start, end), _MAX_FIELDS):
+        for field in itertools.islice(fields(data.read, start, end), _MAX_FIELDS):
             more_good, more_bad = _fit_field(data, field, message, depth)
             good, bad = good + more_good, bad + more_bad
     except WireError:

@@ -338,7 +338,7 @@ class _Call:
         if waited_for:
             ends = [self._tensor("^" + n, arguments) for _, n in self.body.control_results]
             ends += ["^" + self._tensor(t, arguments) for t in self.body.result_tensors]
-            yield new_node(self.node.name, "NoOp", tuple(dict.fromkeys([*ends, *(anchors or controls)])), {})
+            yield new_node(self.node.name, "NoOp", tuple(dict.fromkeys([*ends, *anchors])), {})
             used = True
         if pivot and used:
             yield pivot

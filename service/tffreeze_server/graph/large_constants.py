@@ -13,10 +13,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tffreeze_common.wire import LENGTH, Field, WireError, fields
 from tffreeze_server.errors import FreezeError, Reason
+from tffreeze_server.graph.attrs import read_shape
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.nesting import parse_graph, parse_node
 from tffreeze_server.graph.node import Node, TensorValue, compact, from_node_def
-from tffreeze_server.graph.wire import LENGTH, Field, FileBytes, WireError, fields
 from tffreeze_server.parse import parse
 from tffreeze_server.tensors.data import FileRange
 from tffreeze_server.tensors.dtypes import name_of, size_bytes_of
@@ -83,7 +85,7 @@ def _runs(data: FileBytes, ranges: Sequence[Range]) -> Iterator[tuple[Range, boo
     """Runs of small nodes, large nodes and other fields, in file order; whether it is nodes."""
     for whole in ranges:
         start = end = whole.start
-        for field in fields(data, *whole):
+        for field in fields(data.read, *whole):
             is_node = field.number == _GRAPH_NODE and field.wire_type == LENGTH
             if is_node and field.end - field.value < MIN_NODE_BYTES:
                 raise WireError(_lack(parse(NodeDef, data.read(field.value, field.end))))
@@ -106,7 +108,7 @@ def _lack(node: NodeDef) -> str:
 
 def _large_constant(data: FileBytes, run: Range) -> Node | None:
     """The node of a run of one, its value by reference; None where it is no such Const."""
-    node = next(fields(data, *run))
+    node = next(fields(data.read, *run))
     parts = _parts(data, node)
     ops = [data.read(part.value, part.end) for part in parts if part.number == _NODE_OP]
     values = [part for part in parts if part.number == _NODE_ATTR and _is_value(data, part)]
@@ -126,7 +128,7 @@ def _parts(data: FileBytes, message: Field) -> list[Field]:
     """The fields of a message; none where it is no message, or has more than a constant ever has."""
     if message.wire_type != LENGTH:
         return []
-    parts = list(itertools.islice(fields(data, message.value, message.end), _MAX_PARTS + 1))
+    parts = list(itertools.islice(fields(data.read, message.value, message.end), _MAX_PARTS + 1))
     return parts if len(parts) <= _MAX_PARTS else []
 
 
@@ -148,15 +150,14 @@ def _only(
 
 
 def _value_in_file(file: str, node: str, head: TensorProto, content: Field) -> TensorValue:
-    shape = tuple(dim.size for dim in head.tensor_shape.dim)
+    shape = read_shape(head.tensor_shape, node)
     size_bytes = size_bytes_of(head.dtype)
     length_bytes = content.end - content.value
-    fits = not head.tensor_shape.unknown_rank and min(shape, default=0) >= 0
-    if not fits or math.prod(shape) * size_bytes != length_bytes:
+    if shape is None or min(shape, default=0) < 0 or math.prod(shape) * size_bytes != length_bytes:
         raise FreezeError(
             Reason.MALFORMED_MODEL,
             f"The constant {node!r} in {file!r} has {length_bytes} bytes, which is not the size of "
-            f"{name_of(head.dtype)} of shape {list(shape)}.",
+            f"{name_of(head.dtype)} of shape {None if shape is None else list(shape)}.",
             subject=node,
         )
     return TensorValue(head.dtype, shape, FileRange(file, content.value, length_bytes, None))

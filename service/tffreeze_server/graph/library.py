@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from tffreeze_server.graph.node import Node, from_node_def
 from tffreeze_server.graph.op_registry import Library
 from tffreeze_server.graph.ops import VARIABLE_OPS
 from tffreeze_server.tfproto.attr_value_pb2 import AttrValue, NameAttrList
-from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
+from tffreeze_server.tfproto.graph_pb2 import NodeDef
 
 
 def functions_of(node: NodeDef) -> list[str]:
@@ -43,25 +43,6 @@ def variables_in_functions(nodes: Iterable[Node], library: Library) -> list[Node
                 found.append(from_node_def(proto))
             pending += [f for f in functions_of(proto) if f in library]
     return found
-
-
-class Either(Mapping[str, FunctionDef]):
-    """Two libraries as one; what is in the first counts."""
-
-    def __init__(self, first: Library, second: Library) -> None:
-        self._libraries = (first, second)
-
-    def __getitem__(self, name: str) -> FunctionDef:
-        first, second = self._libraries
-        return first[name] if name in first else second[name]
-
-    def __iter__(self) -> Iterator[str]:
-        first, second = self._libraries
-        return iter(dict.fromkeys((*first, *second)))
-
-    def __len__(self) -> int:
-        first, second = self._libraries
-        return len(first.keys() | second.keys())
 
 
 def holding(

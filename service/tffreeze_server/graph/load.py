@@ -11,13 +11,16 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError
 
+from tffreeze_common.report import ModelKind
+from tffreeze_common.wire import WireError
 from tffreeze_files.layout import checkpoint_beside, own_checkpoint
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.assets import assets
 from tffreeze_server.graph.detect import is_text
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.find_model import find_model
-from tffreeze_server.graph.model import Model, ModelKind, Saver
+from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.model_file import MetaGraphPart, ModelFile, read_file, read_nodes
 from tffreeze_server.graph.node import Node, node_of
 from tffreeze_server.graph.op_table import is_tensorflow_op, op_defs
@@ -25,7 +28,6 @@ from tffreeze_server.graph.savers import init_ops, savers
 from tffreeze_server.graph.signatures import signatures
 from tffreeze_server.graph.tags import choose
 from tffreeze_server.graph.text import HEAD_BYTES, parse_text
-from tffreeze_server.graph.wire import FileBytes, WireError
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.parse import parse
 from tffreeze_server.tensors.data import FileRange
@@ -83,7 +85,6 @@ def load(source: ModelSource, options: FreezeOptions) -> Model:
         init_ops=init_ops(meta_graph),
         assets=assets(part.meta_graph),
         meta_graph=meta_graph,
-        saved_model_version=file.version,
         checkpoint=_own_checkpoint(path, file.kind) if source.checkpoint is None else None,
         assets_dir=path.parent / "assets",
         files={path.name: path} if any(node.value is not None for node in nodes) else {},

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tffreeze_common.report import ModelKind
 from tffreeze_server.budget import Budget
 from tffreeze_server.graph.node import Node
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
-
-
-class ModelKind(enum.StrEnum):
-    """What a model is, as its contents tell."""
-
-    SAVED_MODEL = "saved_model"
-    META_GRAPH = "meta_graph"
-    GRAPH_DEF = "graph_def"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,6 @@ class Model:
         assets: File name below `assets/` by name of the tensor that the loader feeds its path to.
         meta_graph: The rest of the MetaGraphDef (collections, object graph, meta info), its graph emptied;
             None for a bare GraphDef.
-        saved_model_version: `saved_model_schema_version`.
         checkpoint: Where the SavedModel's own checkpoint would be, or the checkpoint found beside a `.meta` file;
             None where there is none, or the caller names another.
         assets_dir: The folder of assets beside the model.
@@ -115,7 +106,6 @@ class Model:
     init_ops: tuple[str, ...]
     assets: Mapping[str, str]
     meta_graph: MetaGraphDef | None
-    saved_model_version: int
     checkpoint: Path | None
     assets_dir: Path
     files: Mapping[str, Path]

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tffreeze_common.report import ModelKind
+from tffreeze_common.wire import LENGTH, fields
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.detect import ModelType, detect
+from tffreeze_server.graph.file_bytes import FileBytes
 from tffreeze_server.graph.large_constants import Range, read_graph
-from tffreeze_server.graph.model import ModelKind
 from tffreeze_server.graph.nesting import check_nesting, parse_meta_graph
 from tffreeze_server.graph.node import Node, from_node_def
 from tffreeze_server.graph.text import parse_text
-from tffreeze_server.graph.wire import LENGTH, VARINT, FileBytes, fields, read_varint
 from tffreeze_server.tfproto.graph_pb2 import GraphDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
 
 # Field numbers of tensorflow/core/protobuf/saved_model.proto and meta_graph.proto.
-_SAVED_MODEL_VERSION, _SAVED_MODEL_META_GRAPH = 1, 2
+_SAVED_MODEL_META_GRAPH = 2
 _META_GRAPH_GRAPH = 2
 
 MAX_TEXT_BYTES = 1 << 25
@@ -59,13 +60,11 @@ class ModelFile:
 
     Attributes:
         kind: What the whole file is.
-        version: `saved_model_schema_version`.
         parts: Its MetaGraphs; of a bare GraphDef one with an empty MetaGraph.
 
     """
 
     kind: ModelKind
-    version: int
     parts: tuple[MetaGraphPart, ...]
 
 
@@ -84,22 +83,21 @@ def read_file(data: FileBytes) -> ModelFile:
     if text:
         return _read_text(data, message_type)
     if message_type is GraphDef:
-        return ModelFile(kind, 0, (MetaGraphPart(MetaGraphDef(), (whole,)),))
+        return ModelFile(kind, (MetaGraphPart(MetaGraphDef(), (whole,)),))
     if message_type is MetaGraphDef:
-        return ModelFile(kind, 0, (_read_meta_graph(data, whole),))
-    version, parts = 0, []
-    for field in fields(data, *whole):
-        if field.number == _SAVED_MODEL_META_GRAPH and field.wire_type == LENGTH:
-            parts.append(_read_meta_graph(data, Range(field.value, field.end)))
-        elif field.number == _SAVED_MODEL_VERSION and field.wire_type == VARINT:
-            version = read_varint(data, field)
-    return ModelFile(kind, version, tuple(parts))
+        return ModelFile(kind, (_read_meta_graph(data, whole),))
+    parts = [
+        _read_meta_graph(data, Range(field.value, field.end))
+        for field in fields(data.read, *whole)
+        if field.number == _SAVED_MODEL_META_GRAPH and field.wire_type == LENGTH
+    ]
+    return ModelFile(kind, tuple(parts))
 
 
 def _read_meta_graph(data: FileBytes, whole: Range) -> MetaGraphPart:
     graph: list[Range] = []
     rest: list[bytes] = []
-    for field in fields(data, *whole):
+    for field in fields(data.read, *whole):
         if field.number == _META_GRAPH_GRAPH and field.wire_type == LENGTH:
             graph.append(Range(field.value, field.end))
         else:
@@ -114,10 +112,10 @@ def _read_text(data: FileBytes, message_type: ModelType) -> ModelFile:
     check_nesting(message)
     if isinstance(message, SavedModel):
         parts = tuple([_part_of(meta_graph) for meta_graph in message.meta_graphs])
-        return ModelFile(ModelKind.SAVED_MODEL, message.saved_model_schema_version, parts)
+        return ModelFile(ModelKind.SAVED_MODEL, parts)
     if isinstance(message, MetaGraphDef):
-        return ModelFile(ModelKind.META_GRAPH, 0, (_part_of(message),))
-    return ModelFile(ModelKind.GRAPH_DEF, 0, (MetaGraphPart(MetaGraphDef(), message),))
+        return ModelFile(ModelKind.META_GRAPH, (_part_of(message),))
+    return ModelFile(ModelKind.GRAPH_DEF, (MetaGraphPart(MetaGraphDef(), message),))
 
 
 def _too_large_a_text(data: FileBytes) -> FreezeError:

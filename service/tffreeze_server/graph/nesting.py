@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from google.protobuf.message import DecodeError, EncodeError
 
+from tffreeze_common.wire import field
 from tffreeze_server.parse import parse
 from tffreeze_server.tfproto.graph_pb2 import GraphDef, NodeDef
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
@@ -18,7 +19,9 @@ from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef, SavedModel
 # Field numbers of tensorflow/core/protobuf/saved_model.proto, meta_graph.proto and core/framework/graph.proto.
 _SAVED_MODEL_META_GRAPH = 2
 _META_GRAPH_GRAPH = 2
-_GRAPH_NODE = 1
+_GRAPH_NODE, _GRAPH_LIBRARY = 1, 2
+_LIBRARY_FUNCTION = 1
+_FUNCTION_NODE = 3
 
 
 def parse_meta_graph(data: bytes) -> MetaGraphDef:
@@ -28,17 +31,33 @@ def parse_meta_graph(data: bytes) -> MetaGraphDef:
         DecodeError: It is none, or nested too deeply.
 
     """
-    return parse(SavedModel, _wrapped(_SAVED_MODEL_META_GRAPH, data)).meta_graphs[0]
+    return parse(SavedModel, field(_SAVED_MODEL_META_GRAPH, data)).meta_graphs[0]
 
 
 def parse_graph(data: bytes) -> GraphDef:
     """Parse a GraphDef that can be written as part of a SavedModel; as `parse_meta_graph`."""
-    return parse_meta_graph(_wrapped(_META_GRAPH_GRAPH, data)).graph_def
+    return parse_meta_graph(field(_META_GRAPH_GRAPH, data)).graph_def
 
 
 def parse_node(data: bytes) -> NodeDef:
     """Parse a NodeDef that can be written as part of a SavedModel's graph; as `parse_meta_graph`."""
-    return parse_graph(_wrapped(_GRAPH_NODE, data)).node[0]
+    return parse_graph(field(_GRAPH_NODE, data)).node[0]
+
+
+def check_body_node(node: NodeDef) -> None:
+    """Refuse a node, not parsed from bytes, that could not be written as part of a function's body.
+
+    Raises:
+        DecodeError: It is nested too deeply.
+
+    """
+    try:
+        data = node.SerializeToString()
+    except (EncodeError, RecursionError) as error:
+        raise DecodeError(str(error)) from None
+    for number in (_FUNCTION_NODE, _LIBRARY_FUNCTION, _GRAPH_LIBRARY):
+        data = field(number, data)
+    parse_graph(data)
 
 
 def check_nesting(message: GraphDef | MetaGraphDef | SavedModel) -> None:
@@ -58,14 +77,3 @@ def check_nesting(message: GraphDef | MetaGraphDef | SavedModel) -> None:
         parse_meta_graph(data)
     else:
         parse(SavedModel, data)
-
-
-def _wrapped(number: int, data: bytes) -> bytes:
-    """The bytes as a field of a message, with nothing else in it."""
-    length = len(data)
-    head = bytearray([number << 3 | 2])
-    while length > 0x7F:
-        head.append(length & 0x7F | 0x80)
-        length >>= 7
-    head.append(length)
-    return bytes(head) + data

@@ -64,11 +64,6 @@ def _arguments(op: OpDef) -> list[list[tuple[bool, bool, bool]]]:
     ]
 
 
-def bundled_version() -> str:
-    """Tell the version of TensorFlow whose registry the bundled table is."""
-    return _table().tensorflow_version
-
-
 @functools.cache
 def _bundled() -> dict[str, OpDef]:
     return {op.name: op for op in _table().stripped_op_list.op}

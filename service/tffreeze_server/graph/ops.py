@@ -114,8 +114,11 @@ class Trait(enum.Enum):
     SOURCE = "begins the data of a training graph"
     SAVER = "reads or writes checkpoint files, or names them"
     TABLE = "makes a lookup table"
+    STATIC_TABLE = "makes a table that is filled once and for all, and that no checkpoint has the contents of"
+    DENSE_TABLE = "makes a table that holds and imports its keys as a matrix"
     TABLE_FILLER = "fills a lookup table"
-    TABLE_IMPORT = "fills a table with tensors of keys and values"
+    STATIC_FILLER = "fills static tables only"
+    TABLE_IMPORT = "sets all that a table holds"
     TEXT_FILE = "fills a table from a file that its second input names"
     RANDOM = "gives other numbers each time it runs, which its name does not say"
     SIDE_EFFECT = "does more than give results, or runs functions that do"
@@ -262,22 +265,23 @@ TABLE: tuple[Op, ...] = (
     _op("ShardedFilename", Trait.SAVER, Trait.SAME_FILENAME),
     _op("ShardedFilespec", Trait.SAVER),
     # Lookup tables (`core/ops/lookup_ops.cc`).
-    _op("HashTable", Trait.TABLE),
-    _op("HashTableV2", Trait.TABLE),
+    _op("HashTable", Trait.TABLE, Trait.STATIC_TABLE),
+    _op("HashTableV2", Trait.TABLE, Trait.STATIC_TABLE),
     _op("MutableHashTable", Trait.TABLE),
     _op("MutableHashTableV2", Trait.TABLE),
     _op("MutableHashTableOfTensors", Trait.TABLE),
     _op("MutableHashTableOfTensorsV2", Trait.TABLE),
-    _op("MutableDenseHashTable", Trait.TABLE),
-    _op("MutableDenseHashTableV2", Trait.TABLE),
-    _op("AnonymousHashTable", Trait.TABLE),
+    _op("MutableDenseHashTable", Trait.TABLE, Trait.DENSE_TABLE),
+    _op("MutableDenseHashTableV2", Trait.TABLE, Trait.DENSE_TABLE),
+    _op("AnonymousHashTable", Trait.TABLE, Trait.STATIC_TABLE),
     _op("AnonymousMutableHashTable", Trait.TABLE),
     _op("AnonymousMutableHashTableOfTensors", Trait.TABLE),
-    _op("AnonymousMutableDenseHashTable", Trait.TABLE),
-    _op("InitializeTable", Trait.TABLE_FILLER),
-    _op("InitializeTableV2", Trait.TABLE_FILLER),
-    _op("InitializeTableFromTextFile", Trait.TABLE_FILLER, Trait.TEXT_FILE),
-    _op("InitializeTableFromTextFileV2", Trait.TABLE_FILLER, Trait.TEXT_FILE),
+    _op("AnonymousMutableDenseHashTable", Trait.TABLE, Trait.DENSE_TABLE),
+    _op("InitializeTable", Trait.TABLE_FILLER, Trait.STATIC_FILLER),
+    _op("InitializeTableV2", Trait.TABLE_FILLER, Trait.STATIC_FILLER),
+    _op("InitializeTableFromTextFile", Trait.TABLE_FILLER, Trait.STATIC_FILLER, Trait.TEXT_FILE),
+    _op("InitializeTableFromTextFileV2", Trait.TABLE_FILLER, Trait.STATIC_FILLER, Trait.TEXT_FILE),
+    # TensorFlow from 1.14 on fills static tables by an import, too (`lookup_ops.py`).
     _op("LookupTableImport", Trait.TABLE_FILLER, Trait.TABLE_IMPORT),
     _op("LookupTableImportV2", Trait.TABLE_FILLER, Trait.TABLE_IMPORT),
     _op("LookupTableInsert", Trait.TABLE_FILLER),
@@ -375,7 +379,10 @@ INPUT_OPS = PLACEHOLDER_OPS | _with(Trait.ELEMENTS)
 SOURCE_OPS = INPUT_OPS | _with(Trait.SOURCE)
 SAVER_OPS = _with(Trait.SAVER)
 TABLE_OPS = _with(Trait.TABLE)
+STATIC_TABLE_OPS = _with(Trait.STATIC_TABLE)
+DENSE_TABLE_OPS = _with(Trait.DENSE_TABLE)
 TABLE_FILLER_OPS = _with(Trait.TABLE_FILLER)
+STATIC_FILLER_OPS = _with(Trait.STATIC_FILLER)
 TABLE_IMPORT_OPS = _with(Trait.TABLE_IMPORT)
 TEXT_FILE_OPS = _with(Trait.TEXT_FILE)
 NO_RESULT_OPS = _with(Trait.NO_RESULT) | VARIABLE_OPS | TABLE_OPS | TABLE_FILLER_OPS

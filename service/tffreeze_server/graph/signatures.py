@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.model import Signature, TensorInfo
 from tffreeze_server.tensors.dtypes import base
 from tffreeze_server.tfproto import saved_model_pb2
 from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
-from tffreeze_server.tfproto.tensor_pb2 import DT_INT64, TensorShapeProto
+from tffreeze_server.tfproto.tensor_pb2 import DT_INT64
 
 INIT_OP_SIGNATURE = "__saved_model_init_op"
 TRAIN_OP_SIGNATURE = "__saved_model_train_op"
@@ -27,11 +28,6 @@ def signatures(meta_graph: MetaGraphDef) -> dict[str, Signature]:
     }
 
 
-def signature_shape(shape: TensorShapeProto) -> tuple[int, ...] | None:
-    """Sizes, -1 where open; None where the rank is unknown."""
-    return None if shape.unknown_rank else tuple([max(dim.size, -1) for dim in shape.dim])
-
-
 def _tensors(infos: Mapping[str, saved_model_pb2.TensorInfo]) -> dict[str, TensorInfo]:
     return {name: tensor for key in sorted(infos) for name, tensor in _components(key, infos[key])}
 
@@ -39,7 +35,8 @@ def _tensors(infos: Mapping[str, saved_model_pb2.TensorInfo]) -> dict[str, Tenso
 def _components(key: str, info: saved_model_pb2.TensorInfo) -> Iterator[tuple[str, TensorInfo]]:
     """What one key stands for: a tensor, or components by `key/values` and so on, or `key/0` and so on."""
     kind = info.WhichOneof("encoding")
-    shape = signature_shape(info.tensor_shape)
+    sizes = read_shape(info.tensor_shape, key)
+    shape = None if sizes is None else tuple([max(size, -1) for size in sizes])
     if kind == "coo_sparse":
         rank = None if shape is None else len(shape)
         sparse = info.coo_sparse

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from tffreeze_common.report import ValueSource
 from tffreeze_server.graph.attrs import read_shape
 from tffreeze_server.graph.node import Node, TensorValue
 
@@ -30,16 +30,6 @@ class Variable:
     op: str
     dtype: int
     shape: tuple[int, ...] | None
-
-
-class ValueSource(enum.StrEnum):
-    """What says which value a variable has."""
-
-    SAVER = "saver"
-    NAME = "name"
-    OBJECT_GRAPH = "object_graph"
-    MOVING_AVERAGE = "moving_average"
-    INITIALIZER = "initializer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +63,20 @@ def variable_key(node: Node) -> tuple[str, str]:
     shared = attrs["shared_name"].s if "shared_name" in attrs else b""
     container = attrs["container"].s if "container" in attrs else b""
     named = shared and shared != ANONYMOUS_SHARED_NAME
-    return container.decode("utf-8", "replace"), shared.decode("utf-8", "replace") if named else node.name
+    # Two names that are no UTF-8 stay two; the keys of a checkpoint are read in the same way.
+    name = shared.decode("utf-8", "backslashreplace") if named else node.name
+    return container.decode("utf-8", "backslashreplace"), name
+
+
+def is_nameless(node: Node) -> bool:
+    """Whether a node is the handle of a variable with an empty name.
+
+    A `VarHandleOp` does not take its node's name instead, as a ref variable does: `VarHandleOp` and `ContainerInfo` in
+    `core/kernels/resource_variable_ops.cc` and `core/framework/resource_mgr.cc`.
+    """
+    return node.op == "VarHandleOp" and not (
+        "shared_name" in node.proto.attr and node.proto.attr["shared_name"].s
+    )
 
 
 def key_of(variable: Variable) -> tuple[str, str]:
@@ -95,7 +98,7 @@ def variables_of(nodes: Iterable[Node], variable_ops: frozenset[str]) -> dict[tu
         attrs = node.proto.attr
         dtype = attrs["dtype"].type if "dtype" in attrs else 0
         # An op `Variable` of before 2016 writes an unknown rank as a scalar shape: treat [] as unknown there.
-        shape = read_shape(attrs["shape"].shape) if "shape" in attrs else None
+        shape = read_shape(attrs["shape"].shape, node.name) if "shape" in attrs else None
         if node.op == "Variable" and shape == ():
             shape = None
         found[key] = Variable(key[1], key[0], (), node.op, dtype, shape)

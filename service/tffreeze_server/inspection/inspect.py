@@ -9,6 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from tffreeze_common.inspection import (
+    AssetInspection,
+    Inspection,
+    ObstacleInspection,
+    SaverInspection,
+    SignatureInspection,
+    TensorInspection,
+)
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.open import open_for
 from tffreeze_server.errors import FreezeError, listed
@@ -22,22 +30,15 @@ from tffreeze_server.graph.node import Node, split_tensor
 from tffreeze_server.graph.op_args import output_types
 from tffreeze_server.graph.variables import Variable
 from tffreeze_server.inspection.candidates import candidate_outputs, input_nodes
-from tffreeze_server.inspection.inspection import (
-    AssetInspection,
-    Inspection,
-    ObstacleInspection,
-    SaverInspection,
-    SignatureInspection,
-    TensorInspection,
-)
 from tffreeze_server.inspection.variable_status import extra_keys, variable_statuses
 from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.resolve.resolve import Sources, resolve
 from tffreeze_server.rewrite.rewrite import rewrite
 from tffreeze_server.tensors import dtypes
 
-_NODE_STEPS = 2
-"""Of a budget, for each node and signature: many signatures may want all of a graph."""
+_NODE_STEPS = 1
+_REACHED_STEPS = 6
+"""Of a budget, for each node, and for each that a signature needs: many signatures may want all of a graph."""
 
 
 def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
@@ -64,7 +65,7 @@ def inspect(source: ModelSource, options: FreezeOptions) -> Inspection:
     outputs = [] if model.signatures else candidate_outputs(model)
     return Inspection(
         kind=model.kind,
-        all_tags=model.all_tags,
+        all_tags=tuple(tuple(sorted(tags)) for tags in model.all_tags),
         tags=tuple(sorted(model.tags)),
         signatures=tuple(_signature(signature, sources.nodes) for signature in model.signatures.values()),
         savers=tuple(SaverInspection(s.restore_op, s.filename_tensor, s.origin) for s in model.savers),
@@ -125,6 +126,7 @@ def _take(sources: Sources, problem: FreezeError | None, options: FreezeOptions)
     try:
         flat = flatten(model, choose_outputs(model, options), options, functions)
         variables = flat.variables.frozen
+        model.budget.draw("the signatures", _REACHED_STEPS * len(flat.graph.nodes), subject=key)
         if problem and flat.needs_checkpoint:
             return _Trial(key, variables, problem)
         rewrite(model, flat, resolve(sources, flat), options, functions)
@@ -181,5 +183,5 @@ def _shape(node: Node, index: int) -> tuple[int, ...] | None:
     attrs = node.proto.attr
     for key in ("_output_shapes", "output_shapes"):
         if key in attrs and index < len(attrs[key].list.shape):
-            return read_shape(attrs[key].list.shape[index])
-    return read_shape(attrs["shape"].shape) if "shape" in attrs else None
+            return read_shape(attrs[key].list.shape[index], node.name)
+    return read_shape(attrs["shape"].shape, node.name) if "shape" in attrs else None

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tffreeze_common.inspection import NeedInspection, VariableInspection, VariableStatus
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.variables import Variable, key_of
-from tffreeze_server.inspection.inspection import NeedInspection, VariableInspection, VariableStatus
 from tffreeze_server.report.build import value_size_bytes
 from tffreeze_server.resolve.resolve import Sources
 from tffreeze_server.resolve.trace import VariableKey
@@ -40,8 +40,9 @@ def variable_statuses(
     found: dict[VariableKey, VariableInspection] = {}
     told: list[NeedInspection] = []
     for signature_key, variables in needs.items():
-        statuses = [_status(sources, variable) for variable in variables]
-        found.update(zip(map(key_of, variables), statuses, strict=True))
+        # Looked up once, however many signatures need it.
+        found.update({key_of(v): _status(sources, v) for v in variables if key_of(v) not in found})
+        statuses = [found[key_of(variable)] for variable in variables]
         told.append(_need(signature_key, statuses))
     for key, variable in sources.variables.items():
         if key not in found:

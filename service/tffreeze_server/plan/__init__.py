@@ -1,1 +1,1 @@
-"""From the frozen graph to a plan: literal bytes and byte ranges of files, size and checksum known."""
+"""From the frozen graph to a plan: literal bytes and byte ranges of files, with size and checksum."""

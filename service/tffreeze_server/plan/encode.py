@@ -1,4 +1,4 @@
-"""A frozen graph as segments that together are a serialized GraphDef.
+"""Encoding a frozen graph as segments of a serialized GraphDef.
 
 A GraphDef on the wire is a sequence of fields, so it is written node by node. A constant held by reference
 is written as literal bytes that end just before its contents, then the reference:
@@ -8,8 +8,8 @@ is written as literal bytes that end just before its contents, then the referenc
 
 `tensor_content` is the last field at every level, so nothing follows the reference but the next node.
 Field numbers are those of graph.proto, function.proto, attr_value.proto, node_def.proto and tensor.proto of
-tensorflow/core/framework. The same graph gives the same bytes: map entries are written in the order of their
-keys, but for `value` of such a constant, which comes last.
+tensorflow/core/framework. The same graph gives the same bytes: map entries are written in key order,
+except `value` of such a constant, which comes last.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from tffreeze_common.wire import field, field_head
 from tffreeze_server.graph.attrs import shape_proto
 from tffreeze_server.graph.node import Node, TensorValue
 from tffreeze_server.plan.message_size import check_constant, check_encoded_size, check_weights_size
 from tffreeze_server.plan.plan import Segment
-from tffreeze_server.plan.segments import field, field_head, joined, nested
+from tffreeze_server.plan.segments import joined, nested
 from tffreeze_server.rewrite.frozen_graph import FrozenFunction, FrozenGraph
 from tffreeze_server.tensors.data import Assembled, FileRange
 from tffreeze_server.tfproto.graph_pb2 import FunctionDef, NodeDef
@@ -42,7 +43,7 @@ def graph_segments(graph: FrozenGraph) -> list[Segment]:
     """Encode a frozen graph as a GraphDef.
 
     Raises:
-        FreezeError: GRAPH_TOO_LARGE where it would pass 2 GiB; known constants are summed before any work.
+        FreezeError: GRAPH_TOO_LARGE if it would exceed 2 GiB; the constants are summed before any work.
 
     """
     check_weights_size(graph)
@@ -66,7 +67,7 @@ def node_message(node: Node) -> NodeDef:
     message.name = node.name
     message.op = node.op
     message.input[:] = node.inputs
-    # Both are about the op and the graph the node came from, and a loader infers the type again.
+    # They describe the original op and graph; a loader infers the type again.
     message.ClearField("experimental_debug_info")
     message.ClearField("experimental_type")
     check_constant(message)
@@ -75,7 +76,7 @@ def node_message(node: Node) -> NodeDef:
 
 def tensor_head(value: TensorValue) -> TensorProto:
     """Make the TensorProto of a value by reference, without its contents."""
-    # A scalar has a shape too, without dimensions: TensorFlow writes it, so it is present.
+    # A scalar's shape has no dimensions. TensorFlow writes the empty shape, so we do, too.
     return TensorProto(dtype=cast("DataType", value.dtype), tensor_shape=shape_proto(value.shape))
 
 
@@ -100,7 +101,7 @@ def _function(function: FrozenFunction) -> list[Segment]:
 
 
 def without_nodes(proto: FunctionDef) -> FunctionDef:
-    """Copy all of a function but its body."""
+    """Copy a function without its body."""
     rest = FunctionDef()
     rest.CopyFrom(proto)
     del rest.node_def[:]
@@ -129,5 +130,5 @@ def _tensor(value: TensorValue) -> list[Segment]:
 
 
 def _contents(data: FileRange | Assembled) -> tuple[Segment, ...]:
-    """Give what to copy; a value that is just ranges of files one after the other is copied as those."""
+    """The segments of a value: its ranges, if it is only ranges one after another."""
     return data.ranges if isinstance(data, Assembled) and data.ranges else (data,)

@@ -1,10 +1,10 @@
-"""A frozen graph as a SavedModel without variables, binary or text.
+"""Encoding a frozen graph as a SavedModel without variables, binary or text.
 
-One MetaGraph with the kept signatures. What a loader runs before the first use (table initializers) is
-named by the collection `saved_model_main_op`, and the constants it feeds asset paths to by `asset_file_def`
-and the collection `saved_model_assets` (tensorflow/cc/saved_model/constants.h and loader_util.cc;
-tensorflow/python/saved_model/loader_impl.py). There is no object graph, so `tf.saved_model.load` takes the
-way of TF1 models (tensorflow/python/saved_model/load_v1_in_v2.py), which gives the signatures.
+It has one MetaGraph with the kept signatures. The collection `saved_model_main_op` names what a loader runs before
+the first use (table initializers). `asset_file_def` and the collection `saved_model_assets` name the constants that
+it feeds asset paths to (tensorflow/cc/saved_model/constants.h and loader_util.cc;
+tensorflow/python/saved_model/loader_impl.py). There is no object graph, so `tf.saved_model.load` loads it
+like a TF1 model (tensorflow/python/saved_model/load_v1_in_v2.py), which restores the signatures.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def saved_model_segments(
     """Encode a frozen graph as a SavedModel.
 
     Args:
-        graph: What to encode.
-        tags: Of its MetaGraph; empty for a model without tags, which is tagged `serve`.
-        meta_graph: The MetaGraph it comes from; its op definitions and TensorFlow version are kept.
+        graph: The graph to encode.
+        tags: Tags of its MetaGraph; if empty, the result is tagged `serve`.
+        meta_graph: The original MetaGraph; its op definitions and TensorFlow version are kept.
 
     Raises:
         FreezeError: GRAPH_TOO_LARGE.

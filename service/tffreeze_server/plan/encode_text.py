@@ -1,8 +1,8 @@
-"""A frozen graph as segments that together are a GraphDef in text format.
+"""Encoding a frozen graph as segments of a GraphDef in text format.
 
-Written node by node; a constant's contents are escaped chunk by chunk, so memory does not grow with the
-weights. How long the escaped contents are is not known without reading them, so text reads each weight
-twice: once here, once when it is written.
+Nodes are written one by one, and a constant's contents are escaped chunk by chunk, so memory does not grow with the
+weights. The length of the escaped contents is not known without reading them. So each weight is read twice: once
+here, once when it is written.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 @dataclass(frozen=True, slots=True)
 class EscapedText(Assembled):
-    """The contents of a constant as they stand between the quotes of text format.
+    """The contents of a constant, escaped for text format.
 
     Attributes:
         data: The contents.
-        name: Of the constant, for messages.
-        length_bytes: Of the escaped text.
-        crc32c: Of the escaped text.
+        name: Name of the constant, for messages.
+        length_bytes: Length of the escaped text.
+        crc32c: crc32c of the escaped text.
 
     """
 
@@ -46,7 +46,7 @@ class EscapedText(Assembled):
     crc32c: int
 
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
-        """Give the text. A value of the model has no stored crc32c: it must still give the text that was measured."""
+        """Yield the text. Its crc32c must be the one measured: a value of the model has no stored crc32c."""
         crc = 0
         for chunk in _escaped_chunks(self.data, files, self.name):
             crc = extend(crc, chunk)
@@ -54,7 +54,7 @@ class EscapedText(Assembled):
         if crc != self.crc32c:
             raise FreezeError(
                 Reason.CHECKSUM_MISMATCH,
-                f"The value of {self.name!r} changed while it was read. Freeze it again.",
+                f"The value of {self.name!r} changed while tffreeze read it. Freeze again.",
                 subject=self.name,
             )
 
@@ -70,7 +70,7 @@ def text_graph_segments(graph: FrozenGraph, files: SourceFiles) -> list[Segment]
 
 
 def text_graph(graph: FrozenGraph, files: SourceFiles, indent: int) -> Iterator[Segment]:
-    """Give the fields of the GraphDef, `indent` spaces from the margin."""
+    """Yield the fields of the GraphDef, indented by `indent` spaces."""
     check_weights_size(graph)
     for node in graph.nodes:
         yield from _node("node", node_message(node), node.value, files, indent)
@@ -83,7 +83,7 @@ def text_graph(graph: FrozenGraph, files: SourceFiles, indent: int) -> Iterator[
 
 
 def text(message: Message, indent: int) -> bytes:
-    """Print a message's fields, `indent` spaces from the margin; map entries by key."""
+    """Print a message's fields, indented by `indent` spaces; map entries in key order."""
     return text_format.MessageToString(message, indent=indent).encode()
 
 

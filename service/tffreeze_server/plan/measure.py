@@ -1,4 +1,4 @@
-"""From a frozen graph to its plan: encode it, and know size and crc32c of the whole before the first byte."""
+"""From a frozen graph to its plan: encode it, and compute size and crc32c before the first byte is written."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tffreeze_server.tfproto.saved_model_pb2 import MetaGraphDef
 
 @dataclass(frozen=True, slots=True)
 class OutputForm:
-    """The form to write a frozen graph in.
+    """The form of the output.
 
     Attributes:
         as_saved_model: A SavedModel instead of a GraphDef.
         as_text: Text format instead of binary.
-        tags: Of the SavedModel's MetaGraph.
-        meta_graph: The MetaGraph the graph comes from; a SavedModel keeps its op definitions.
+        tags: Tags of the SavedModel's MetaGraph.
+        meta_graph: The original MetaGraph; a SavedModel keeps its op definitions.
 
     """
 
@@ -49,19 +49,19 @@ def make_plan(
 ) -> Plan:
     """Plan how to write a frozen graph.
 
-    The crc32c of the whole is combined from those that the checkpoint states for its tensors. A value
-    without one (put together from slices, a large constant of the model) is read once for it; text format
-    reads every value once.
+    The crc32c of the result is combined from those that the checkpoint stores for its tensors. A value without one
+    (assembled from slices, or a large constant of the model) is read once to compute it. Text format reads every
+    value once.
 
     Args:
-        graph: What to write.
+        graph: The graph to write.
         files: The path of each file that its values name.
-        form: How to write it.
-        weights_present: False where data files stay with the caller: what must read them is an error.
+        form: The form of the output.
+        weights_present: False if data files stay with the caller. If they must be read, that is an error.
 
     Raises:
-        FreezeError: GRAPH_TOO_LARGE before any work; for values that must be read SHARD_NOT_FOUND (WEIGHTS_NEEDED
-            where the caller kept them), CHECKSUM_MISMATCH, FILE_NOT_READABLE, MALFORMED_CHECKPOINT.
+        FreezeError: GRAPH_TOO_LARGE before any work; for values that must be read: SHARD_NOT_FOUND (or
+            WEIGHTS_NEEDED if they stay with the caller), CHECKSUM_MISMATCH, FILE_NOT_READABLE, MALFORMED_CHECKPOINT.
 
     """
     names = _constant_names(graph)
@@ -102,7 +102,7 @@ def _encode(graph: FrozenGraph, source: SourceFiles, form: OutputForm) -> list[S
 def _with_crcs(
     segments: Iterable[Segment], source: SourceFiles, names: Mapping[tuple[str, int], str]
 ) -> tuple[list[Segment], int]:
-    """Fill in the crc32c of ranges that lack it, and combine all."""
+    """Compute the crc32c of ranges that lack it, and combine all."""
     filled: list[Segment] = []
     crc = 0
     for segment in segments:
@@ -121,8 +121,8 @@ def _with_crcs(
 def _needs_data(file: str) -> FreezeError:
     return FreezeError(
         Reason.WEIGHTS_NEEDED,
-        f"The file {file!r} stays with you, and this freeze must read it: a value is put together from "
-        "slices, decoded, or has no checksum in the index, or text was asked for. "
-        "Send the data files too, or freeze where they are.",
+        f"The data file {file!r} was not uploaded, and this freeze must read it: a value is assembled from "
+        "slices, must be decoded, or has no checksum in the index, or you asked for text format. "
+        "Upload the data files, too, or freeze without a server.",
         subject=file,
     )

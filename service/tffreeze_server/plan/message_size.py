@@ -1,4 +1,4 @@
-"""The size a protobuf message may have, checked before any work."""
+"""The size limit of a protobuf message, checked before any work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_CONSTANTS_IN_MESSAGE = 5
 
 
 def check_weights_size(graph: FrozenGraph) -> None:
-    """Refuse a graph whose constants alone pass the limit.
+    """Refuse a graph whose constants alone exceed the limit.
 
     Raises:
         FreezeError: GRAPH_TOO_LARGE.
@@ -28,7 +28,7 @@ def check_weights_size(graph: FrozenGraph) -> None:
 
 
 def check_encoded_size(graph: FrozenGraph, segments: Iterable[Segment]) -> None:
-    """Refuse an encoded graph that passes the limit.
+    """Refuse an encoded graph that exceeds the limit.
 
     Raises:
         FreezeError: GRAPH_TOO_LARGE.
@@ -38,7 +38,7 @@ def check_encoded_size(graph: FrozenGraph, segments: Iterable[Segment]) -> None:
 
 
 def check_constant(node: NodeDef) -> None:
-    """Refuse a constant of the model's own that nobody can load: one value may stand for any number of elements.
+    """Refuse a constant of the model that nobody can load: one value may stand for any number of elements.
 
     Raises:
         FreezeError: MALFORMED_MODEL.
@@ -47,18 +47,18 @@ def check_constant(node: NodeDef) -> None:
     if node.op != "Const" or "value" not in node.attr:
         return
     tensor = node.attr["value"].tensor
-    shape = read_shape(tensor.tensor_shape)
+    shape = read_shape(tensor.tensor_shape, node.name)
     if shape is not None and not can_be_constant(tensor.dtype, shape):
         raise FreezeError(
             Reason.MALFORMED_MODEL,
-            f"The constant {node.name!r} has the shape {list(shape)} of {name_of(tensor.dtype)}, which is no shape of "
-            "a value, or larger than any memory. The model was edited: export it again.",
+            f"The constant {node.name!r} has the shape {list(shape)} of {name_of(tensor.dtype)}, which is invalid or "
+            "too large for any memory. The model was edited: export it again.",
             subject=node.name,
         )
 
 
 def constants(graph: FrozenGraph) -> Iterator[tuple[str, TensorValue]]:
-    """Give the name and value of each constant held by reference, function bodies too."""
+    """Yield the name and value of each constant held by reference, also in function bodies."""
     for node in graph.nodes:
         if node.value is not None:
             yield node.name, node.value
@@ -72,10 +72,10 @@ def _check(graph: FrozenGraph, size: int) -> None:
         return
     raise FreezeError(
         Reason.GRAPH_TOO_LARGE,
-        f"The frozen graph would be {size:,} bytes, and a protobuf message ends at {MAX_PROTO_BYTES:,} "
-        f"(2 GiB), whatever reads it. {_largest(graph)} "
-        "Leave large variables as variables (--deny), or freeze parts of the model by asking for other "
-        "outputs (--signature, --output-nodes).",
+        f"The frozen graph would have {size:,} bytes, but a protobuf message has at most {MAX_PROTO_BYTES:,} "
+        f"(2 GiB). {_largest(graph)} "
+        "Keep large variables with --deny, or freeze the model in parts: choose fewer outputs with --signature "
+        "or --output-nodes.",
     )
 
 
@@ -83,7 +83,7 @@ def _largest(graph: FrozenGraph) -> str:
     sized = [(name, _value_bytes(value)) for name, value in constants(graph)]
     sized.sort(key=lambda item: (-item[1], item[0]))
     if not sized:
-        return "It has no large constants: it is the nodes themselves."
+        return "It has no large constants: the nodes themselves are too many."
     shown = ", ".join(f"{name!r} ({size:,} bytes)" for name, size in sized[:_MAX_CONSTANTS_IN_MESSAGE])
     return f"Its largest constants are {shown}."
 

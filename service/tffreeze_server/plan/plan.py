@@ -1,6 +1,6 @@
 """The plan: a frozen graph as a short list of segments, each literal bytes or bytes of a source file.
 
-Everything that is promised about a result before its first byte (size, crc32c, report) comes from here.
+The plan gives everything that is known before the first byte: size, crc32c and report.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 from tffreeze_server.tensors.data import Assembled, FileRange
 
 Segment = bytes | FileRange | Assembled
-"""A run of output bytes: literal, to be copied from a file, or to be put together."""
+"""A run of output bytes: literal, copied from a file, or assembled."""
 
 MAX_PROTO_BYTES = (1 << 31) - 1
-"""A protobuf message ends below 2 GiB, whatever writes it."""
+"""The size limit of a protobuf message: below 2 GiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Plan:
     Attributes:
         segments: In output order.
         files: Path of each source file that a segment names.
-        size_bytes: Of the whole.
-        crc32c: Of the whole, unmasked.
+        size_bytes: Size of the result.
+        crc32c: crc32c of the result, unmasked.
         constants: Name of the constant whose value starts at (file, offset), for messages.
 
     """

@@ -1,27 +1,13 @@
-"""Protobuf's wire format as far as segments need it: heads of fields whose contents are not in memory.
-
-A field of type bytes, string or message is a tag, a length and that many bytes
-(protobuf.dev/programming-guides/encoding). So a message can be written around bytes that nobody has read.
-"""
+"""Runs of segments: their sizes, fields made of them, literals joined."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from tffreeze_common.wire import field_head
 from tffreeze_server.plan.plan import Segment
 
-_LENGTH_DELIMITED = 2
 _MAX_LITERAL_BYTES = 1 << 20
-
-
-def field_head(number: int, length_bytes: int) -> bytes:
-    """Make the tag and the length that stand before the contents of field `number`."""
-    return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(length_bytes)
-
-
-def field(number: int, contents: bytes) -> bytes:
-    """Make a whole field of type bytes, string or message."""
-    return field_head(number, len(contents)) + contents
 
 
 def nested(number: int, contents: list[Segment]) -> list[Segment]:
@@ -40,7 +26,7 @@ def segment_bytes(segment: Segment) -> int:
 
 
 def joined(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """Join literals that follow each other, to about a megabyte each: few objects for a million nodes.
+    """Join consecutive literals into pieces of about a megabyte, so that a million nodes need few objects.
 
     Empty segments are dropped.
     """
@@ -60,12 +46,3 @@ def joined(segments: Iterable[Segment]) -> Iterator[Segment]:
             yield segment
     if length_bytes:
         yield b"".join(parts)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 127:
-        encoded.append(value & 127 | 128)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

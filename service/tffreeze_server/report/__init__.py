@@ -1,1 +1,1 @@
-"""What a freeze did, for people and programs."""
+"""The report of a freeze."""

@@ -1,10 +1,17 @@
-"""From the stages' results to the report."""
+"""Building the report from the results of the stages."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 
+from tffreeze_common.report import (
+    DroppedReport,
+    InitializerReport,
+    Report,
+    TensorReport,
+    VariableReport,
+)
 from tffreeze_server.checkpoint.checkpoint import OBJECT_GRAPH_KEY, Checkpoint
 from tffreeze_server.flatten.choose_outputs import Endpoint
 from tffreeze_server.graph.model import Model
@@ -13,13 +20,6 @@ from tffreeze_server.graph.ops import VARIABLE_OPS, has_side_effect
 from tffreeze_server.graph.variables import Binding, variables_of
 from tffreeze_server.plan.encode_text import EscapedText
 from tffreeze_server.plan.plan import Plan
-from tffreeze_server.report.report import (
-    DroppedReport,
-    InitializerReport,
-    Report,
-    TensorReport,
-    VariableReport,
-)
 from tffreeze_server.report.warn import warnings_of
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.rewrite import FrozenModel
@@ -29,13 +29,13 @@ from tffreeze_server.tfproto.tensor_pb2 import TensorProto
 
 
 def build_report(model: Model, checkpoint: Checkpoint | None, frozen: FrozenModel, plan: Plan) -> Report:
-    """Tell what was made from what.
+    """Build the report of a freeze.
 
     Args:
-        model: What was frozen.
-        checkpoint: That values came from; None where none was needed.
-        frozen: The frozen graph and how it came to be.
-        plan: How it will be written.
+        model: The model.
+        checkpoint: The checkpoint that the values came from; None where none was needed.
+        frozen: The frozen graph and its origins.
+        plan: The plan of the output.
 
     """
     graph = frozen.final.graph
@@ -95,7 +95,7 @@ def _variable(binding: Binding, constants: dict[str, str], checkpoint: Checkpoin
 
 
 def value_size_bytes(value: TensorValue) -> int:
-    """Measure a value: its elements, or the characters of its strings."""
+    """Size of a value: of its elements, or of the bytes of its strings."""
     if not isinstance(value.data, TensorProto):
         return value.data.length_bytes
     if value.dtype == dtypes.STRING:
@@ -104,7 +104,7 @@ def value_size_bytes(value: TensorValue) -> int:
 
 
 def _constant_names(graph: FrozenGraph) -> dict[str, str]:
-    """The full name of each constant by its name; those of the graph go before those in bodies."""
+    """The full name of each constant by its name. Those of the graph take precedence over those in functions."""
     names = {node.name: node.name for node in graph.nodes if node.op == "Const"}
     for function in graph.functions:
         for node in function.proto.node_def:
@@ -122,7 +122,7 @@ def _initializers(frozen: FrozenModel) -> tuple[InitializerReport, ...]:
 
 
 def _asset(graph: FrozenGraph, nodes: Mapping[str, Node], tensor: str) -> str:
-    """The asset whose path a tensor is, perhaps through the Identity that a variable's read became."""
+    """The asset whose path a tensor holds, directly or through the Identity that replaced a variable's read."""
     node = nodes.get(node_of(tensor))
     while node is not None and node.op == "Identity":
         node = nodes.get(node_of(node.inputs[0]))
@@ -151,7 +151,7 @@ def _unused_keys(checkpoint: Checkpoint | None, frozen: FrozenModel) -> tuple[st
 
 
 def _weights_bytes(model: Model, plan: Plan) -> Iterator[int]:
-    """The length of each segment that comes from the checkpoint, not from the model's own file."""
+    """Yield the length of each segment from the checkpoint, not from the model's own file."""
     for segment in plan.segments:
         data = segment.data if isinstance(segment, EscapedText) else segment
         if isinstance(data, Assembled) or (isinstance(data, FileRange) and data.file not in model.files):

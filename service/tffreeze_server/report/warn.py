@@ -1,12 +1,13 @@
-"""What a user should know of a frozen graph though it was made."""
+"""Warnings: what to know about a successful freeze."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tffreeze_common.report import ModelKind, WarningCode, WarningReport
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import listed
-from tffreeze_server.graph.model import Model, ModelKind
+from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import full_tensor_name, node_of
 from tffreeze_server.graph.op_table import OpDefs
 from tffreeze_server.graph.ops import (
@@ -19,7 +20,6 @@ from tffreeze_server.graph.ops import (
     is_write,
 )
 from tffreeze_server.graph.variables import Binding
-from tffreeze_server.report.report import WarningCode, WarningReport
 from tffreeze_server.rewrite.frozen_graph import FrozenGraph
 from tffreeze_server.rewrite.rename_io import Refusal
 from tffreeze_server.rewrite.rewrite import FrozenModel
@@ -28,13 +28,13 @@ from tffreeze_server.rewrite.rewrite import FrozenModel
 def warnings_of(
     model: Model, checkpoint: Checkpoint | None, frozen: FrozenModel, side_effects: tuple[str, ...]
 ) -> tuple[WarningReport, ...]:
-    """Warn of a checkpoint that was not asked for, tables, assets, dropped effects, and ops that differ by run.
+    """Warn about a checkpoint that was found, tables, assets, dropped side effects, and stateful ops.
 
     Args:
-        model: As it was loaded.
-        checkpoint: That values came from; None where none was needed.
-        frozen: The frozen graph and how it came to be.
-        side_effects: Nodes with an effect that are gone.
+        model: The loaded model.
+        checkpoint: The checkpoint that the values came from; None where none was needed.
+        frozen: The frozen graph and its origins.
+        side_effects: Side-effecting nodes that were dropped.
 
     """
     return (
@@ -65,15 +65,15 @@ def _tables(frozen: FrozenModel) -> Iterator[WarningReport]:
         kind = "table" if is_table else "resource"
         yield WarningReport(
             code,
-            f"The {kind} {initializer.table!r} is empty until the op {initializer.op!r} has run: "
-            "run it once before the outputs.",
+            f"The {kind} {initializer.table!r} is empty until the op {initializer.op!r} has run. "
+            "Run this op once before the outputs.",
             initializer.op,
         )
     for table in frozen.empty_tables:
         yield WarningReport(
             WarningCode.EMPTY_TABLE,
-            f"Nothing in the model fills the table {table!r}: its contents were kept elsewhere, for one in "
-            "the process that made it. Lookups will give their default.",
+            f"Nothing in the model fills the table {table!r}. Its contents may have existed only in the "
+            "process that made the model. Lookups return the table's default value.",
             table,
         )
 
@@ -93,8 +93,8 @@ def _random_initializers(bindings: tuple[Binding, ...]) -> Iterator[WarningRepor
         if binding.random_initializer:
             yield WarningReport(
                 WarningCode.RANDOM_INITIALIZER,
-                f"A loader would set the variable {binding.variable.name!r} to random numbers after the restore, by "
-                f"{binding.random_initializer!r}. It was frozen with the checkpoint's value {binding.key!r} instead.",
+                f"After the restore, a loader would set the variable {binding.variable.name!r} to random numbers (op "
+                f"{binding.random_initializer!r}). It was frozen with the checkpoint's value {binding.key!r} instead.",
                 binding.variable.name,
             )
 
@@ -103,7 +103,7 @@ def _side_effects(nodes: tuple[str, ...]) -> Iterator[WarningReport]:
     if nodes:
         yield WarningReport(
             WarningCode.SIDE_EFFECT_DROPPED,
-            f"Ops with an effect that no output waits for are gone: {listed(nodes)}.",
+            f"Side-effecting ops that no output depends on were dropped: {listed(nodes)}.",
             nodes[0],
         )
 
@@ -113,23 +113,23 @@ def _not_renamed(refused: tuple[Refusal, ...]) -> Iterator[WarningReport]:
         end = refusal.end
         yield WarningReport(
             WarningCode.NOT_RENAMED,
-            f"The {refusal.side} {end.key!r} of the signature {end.signature_key!r} is the tensor "
-            f"{full_tensor_name(end.tensor)!r}, not named after its key: {refusal.why}.",
+            f"The {refusal.side} {end.key!r} of the signature {end.signature_key!r} keeps the name "
+            f"{full_tensor_name(end.tensor)!r} and is not named after its key: {refusal.why}.",
             node_of(end.tensor),
         )
 
 
 def _stateful(op_defs: OpDefs, graph: FrozenGraph) -> Iterator[WarningReport]:
-    """One warning for each op that has state, with the nodes that it is the op of."""
+    """One warning for each stateful op, with its nodes."""
     for op, nodes in sorted(_nodes_by_op(graph).items()):
         definition = op_defs.find(op)
         if definition is None or not definition.is_stateful or _is_told_otherwise(op):
             continue
         if is_random(op):
-            code, says = WarningCode.RANDOM_OP, "gives other numbers each time it runs"
+            code, says = WarningCode.RANDOM_OP, "gives different numbers each time it runs"
         else:
-            code, says = WarningCode.STATEFUL_OP, "has state or an effect that is not in the graph"
-        yield WarningReport(code, f"The op {op!r} {says}. It is the op of {listed(nodes)}.", nodes[0])
+            code, says = WarningCode.STATEFUL_OP, "has state or a side effect outside of the graph"
+        yield WarningReport(code, f"The op {op!r} {says}. Nodes: {listed(nodes)}.", nodes[0])
 
 
 def _nodes_by_op(graph: FrozenGraph) -> dict[str, list[str]]:
@@ -144,7 +144,7 @@ def _nodes_by_op(graph: FrozenGraph) -> dict[str, list[str]]:
 
 
 def _is_told_otherwise(op: str) -> bool:
-    """Tables have warnings of their own, kept variables are in the report, calls show by what they run."""
+    """Tables have their own warnings; the report lists kept variables; a call is judged by the ops in its body."""
     if op in TABLE_OPS or is_lookup(op):
         return True
     return op in TABLE_FILLER_OPS or op in ROLES or op in CALLS or is_write(op)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tffreeze_common.report import ModelKind, ValueSource
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import FreezeError, Reason, nearest
-from tffreeze_server.graph.model import Model, ModelKind, Saver
+from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import TensorValue
-from tffreeze_server.graph.variables import Binding, ValueSource, Variable
+from tffreeze_server.graph.variables import Binding, Variable
 from tffreeze_server.resolve.evaluate import with_shape
 from tffreeze_server.resolve.restore_ops import CheckpointTensor, describe
 from tffreeze_server.tensors import dtypes

@@ -16,11 +16,12 @@ from functools import cached_property
 
 from google.protobuf.message import DecodeError
 
+from tffreeze_common.report import ValueSource
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.checkpoint.region import Region
 from tffreeze_server.errors import FreezeError, Reason, listed
 from tffreeze_server.graph.node import node_of
-from tffreeze_server.graph.variables import ValueSource, Variable
+from tffreeze_server.graph.variables import Variable
 from tffreeze_server.parse import parse
 from tffreeze_server.resolve.object_paths import keys_by_name
 from tffreeze_server.resolve.restore_ops import CheckpointTensor

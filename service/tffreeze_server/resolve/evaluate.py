@@ -27,13 +27,17 @@ from tffreeze_server.graph.ops import (
     SWITCH_OPS,
     Role,
 )
+from tffreeze_server.graph.variables import variable_key
 from tffreeze_server.resolve.small_tensor import (
     SmallTensor,
     Value,
     cast,
     checked_shape,
     elementwise,
+    floor_div,
     has_numbers,
+    maximum,
+    minimum,
     read_small,
     to_value,
 )
@@ -50,9 +54,9 @@ _ELEMENTWISE: Mapping[str, Callable[..., Value]] = MappingProxyType(
         "Sub": operator.sub,
         "Mul": operator.mul,
         "RealDiv": operator.truediv,
-        "FloorDiv": operator.floordiv,
-        "Maximum": max,
-        "Minimum": min,
+        "FloorDiv": floor_div,
+        "Maximum": maximum,
+        "Minimum": minimum,
         "Neg": operator.neg,
         "Square": lambda x: x * x,
         "LogicalNot": operator.not_,
@@ -62,6 +66,8 @@ _ELEMENTWISE: Mapping[str, Callable[..., Value]] = MappingProxyType(
 )
 _LIKE: Mapping[str, int] = MappingProxyType({"ZerosLike": 0, "OnesLike": 1})
 """What each gives a tensor of."""
+_BUFFERS = frozenset({Role.REF, Role.REF_FORWARD})
+"""Roles of ops whose outputs are buffers: what they hold depends on when they are read, and by which node."""
 _SAME = SAME_VALUE_OPS | SWITCH_OPS | DEFAULT_OPS
 """Ops whose output, if they give it, is their first input."""
 
@@ -100,13 +106,16 @@ class Evaluator:
         """
         name, index = split_tensor(tensor)
         key = f"{name}:{index}"
-        if key not in self._known:
-            way = (*way, name)
-            try:
-                self._known[key] = self._computed(self.flat[name], index, way)
-            except (ValueError, IndexError) as error:
-                raise _unsupported(self.flat[name], way, error) from None
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        way = (*way, name)
+        try:
+            value = self._computed(self.flat[name], index, way)
+        except (ValueError, IndexError) as error:
+            raise _unsupported(self.flat[name], way, error) from None
+        if ROLES.get(self.flat[name].op) not in _BUFFERS:
+            self._known[key] = value
+        return value
 
     def is_dead(self, name: str) -> bool:
         """Whether a node is in a branch that is not taken.
@@ -159,12 +168,17 @@ class Evaluator:
         if node.op == "Const":
             return _constant(node)
         role = ROLES.get(node.op)
-        if role in (Role.READ, Role.REF):
-            key = self._variable_key(node.inputs[0] if role is Role.READ else node.name)
-            return self.variable(key, node.name)
+        if role is Role.READ:
+            return self.variable(self._variable_key(node.inputs[0]), node.name)
+        if role is Role.REF:
+            return self.variable(variable_key(node), self._reader(way))
         if role is Role.IS_SET:
             return to_value(SmallTensor(DT_BOOL, (), (self.is_set(self._variable_key(node.inputs[0])),)))
         return self._from_inputs(node, index, way)
+
+    def _reader(self, way: tuple[str, ...]) -> str:
+        """The node that reads the buffer at the end of a way: the last one that does not just hand it on."""
+        return next((n for n in reversed(way) if ROLES.get(self.flat[n].op) not in _BUFFERS), way[-1])
 
     def _from_inputs(self, node: Node, index: int, way: tuple[str, ...]) -> TensorValue:
         inputs = data_inputs(node)
@@ -193,6 +207,8 @@ class Evaluator:
         if node.op in RESHAPE_OPS:
             return self._reshaped(node, inputs, way)
         if node.op == "Cast":
+            if "Truncate" in node.proto.attr and node.proto.attr["Truncate"].b:
+                raise ValueError("cutting off digits is not done here")
             dtype = dtypes.base(node.proto.attr["DstT"].type) if "DstT" in node.proto.attr else 0
             return elementwise(lambda x: x, dtype, [self._small(inputs[0], way)], self.budget)
         if node.op == "Shape":
@@ -200,7 +216,8 @@ class Evaluator:
             dtype = node.proto.attr["out_type"].type if "out_type" in node.proto.attr else DT_INT32
             return SmallTensor(dtype, (len(shape),), shape)
         if node.op == "Pack" and inputs:
-            return self._packed([self._small(i, way) for i in inputs])
+            axis = node.proto.attr["axis"].i if "axis" in node.proto.attr else 0
+            return self._packed([self._small(i, way) for i in inputs], axis)
         raise ValueError("this op is not computed here")
 
     def _reshaped(self, node: Node, inputs: list[str], way: tuple[str, ...]) -> SmallTensor:
@@ -223,15 +240,15 @@ class Evaluator:
             raise ValueError("the sizes do not fit")
         return result
 
-    def _packed(self, parts: list[SmallTensor]) -> SmallTensor:
+    def _packed(self, parts: list[SmallTensor], axis: int) -> SmallTensor:
+        if axis not in (0, -1 - len(parts[0].shape)):
+            raise ValueError("packing along any dimension but the first is not done here")
         if len({(part.dtype, part.shape) for part in parts}) > 1:
             raise ValueError("what it packs differs in type or shape")
         values = tuple([value for part in parts for value in part.all_values(self.budget)])
         return SmallTensor(parts[0].dtype, (len(parts), *parts[0].shape), values)
 
     def _filled(self, like: TensorValue, filling: int) -> TensorValue:
-        if not has_numbers(like.dtype) or like.dtype == dtypes.STRING:
-            raise ValueError(f"tensors of {dtypes.name_of(like.dtype)} are not computed here")
         return to_value(SmallTensor(like.dtype, like.shape, (cast(like.dtype, filling),)))
 
     def _small(self, tensor: str, way: tuple[str, ...]) -> SmallTensor:

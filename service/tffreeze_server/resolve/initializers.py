@@ -15,6 +15,7 @@ from functools import cached_property
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.graph.inline import Inliner, nodes_run_by
+from tffreeze_server.graph.library import functions_of, holding
 from tffreeze_server.graph.model import Model
 from tffreeze_server.graph.node import Node, Nodes, TensorValue, join_tensor, new_node, node_of, split_tensor
 from tffreeze_server.graph.ops import ASSIGN_OPS, CALLS, CONDITIONAL_OPS, is_random, is_write
@@ -22,9 +23,8 @@ from tffreeze_server.graph.order import reachable
 from tffreeze_server.graph.saver_nodes import readers_of
 from tffreeze_server.resolve.evaluate import Evaluator
 from tffreeze_server.resolve.trace import VariableKey, Variables, data_inputs
-from tffreeze_server.tfproto.attr_value_pb2 import AttrValue
 
-_MAX_NESTEDCONDITIONAL_OPS = 20
+_MAX_NESTED_CONDITIONALS = 20
 # What a node that is looked at costs, in steps and bytes of a budget.
 _REACHED_STEPS, _REACHED_BYTES = 3, 80
 
@@ -154,7 +154,7 @@ def read_initializers(
 
     """
     flat: Mapping[str, Node] = nodes_run_by(nodes, init_ops, inliner)
-    for _ in range(_MAX_NESTEDCONDITIONAL_OPS):
+    for _ in range(_MAX_NESTED_CONDITIONALS):
         found = Initializers(flat, _assignments(model, flat), restored, model.assets, model.budget)
         chosen = {node.name: _branch(found, node) for node in flat.values() if node.op in CONDITIONAL_OPS}
         calls = {name: call for name, call in chosen.items() if call is not None}
@@ -190,6 +190,9 @@ def _assignments(model: Model, flat: Nodes) -> dict[VariableKey, tuple[Node, ...
     """What sets a variable, by variable: assignments, other writes, calls of functions that write."""
     found: dict[VariableKey, list[Node]] = {}
     variables = Variables(flat)
+    bodies = model.library.values()
+    writing = frozenset(node.op for function in bodies for node in function.node_def if is_write(node.op))
+    known: dict[str, bool] = {}
     for node in flat.values():
         if node.op in ASSIGN_OPS and len(data_inputs(node)) < 2:
             raise FreezeError(
@@ -197,7 +200,7 @@ def _assignments(model: Model, flat: Nodes) -> dict[VariableKey, tuple[Node, ...
                 f"The node {node.name!r} (op {node.op!r}), which a loader runs after the restore, is given no value.",
                 subject=node.name,
             )
-        if is_write(node.op) or (node.op in CALLS and _writes(model, node)):
+        if is_write(node.op) or (node.op in CALLS and _writes(model, node, writing, known)):
             for tensor in data_inputs(node)[: 1 if is_write(node.op) else None]:
                 key = variables.of(tensor)
                 if key is not None:
@@ -205,23 +208,21 @@ def _assignments(model: Model, flat: Nodes) -> dict[VariableKey, tuple[Node, ...
     return {key: tuple(nodes) for key, nodes in found.items()}
 
 
-def _writes(model: Model, call: Node) -> bool:
-    """Whether a function that a node calls, directly or through others, holds an op that writes."""
-    pending = _called(call.proto.attr, model)
-    seen = set(pending)
-    while pending:
-        for node in model.library[pending.pop()].node_def:
-            if is_write(node.op):
-                return True
-            more = [name for name in (*_called(node.attr, model), node.op) if name in model.library]
-            pending.extend(name for name in more if name not in seen)
-            seen.update(more)
-    return False
+def _writes(model: Model, call: Node, writing: frozenset[str], known: dict[str, bool]) -> bool:
+    """Whether a function that a node calls, directly or through others, holds an op that writes.
 
+    Args:
+        model: Whose library counts.
+        call: The node.
+        writing: The ops in the library that write.
+        known: The answers so far, by function: each is looked at once, however many nodes call it.
 
-def _called(attrs: Mapping[str, AttrValue], model: Model) -> list[str]:
-    functions = [function for attr in attrs.values() for function in (attr.func, *attr.list.func)]
-    return [function.name for function in functions if function.name in model.library]
+    """
+    called = [name for name in functions_of(call.proto) if name in model.library]
+    for name in called:
+        if name not in known:
+            known.update(holding(name, model.library, known, writing))
+    return any(known[name] for name in called)
 
 
 def _branch(initializers: Initializers, node: Node) -> Node | None:

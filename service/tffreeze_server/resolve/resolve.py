@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from tffreeze_common.report import ValueSource
 from tffreeze_server.checkpoint.checkpoint import Checkpoint
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.flatten.flatten import FlatModel
@@ -20,7 +21,14 @@ from tffreeze_server.graph.inline import nodes_run_by
 from tffreeze_server.graph.model import Model, Saver
 from tffreeze_server.graph.node import Node, TensorValue, from_node_def
 from tffreeze_server.graph.ops import VARIABLE_OPS
-from tffreeze_server.graph.variables import Binding, ValueSource, Variable, key_of, variables_of
+from tffreeze_server.graph.variables import (
+    Binding,
+    Variable,
+    is_nameless,
+    key_of,
+    variable_key,
+    variables_of,
+)
 from tffreeze_server.options import FreezeOptions
 from tffreeze_server.resolve import bind
 from tffreeze_server.resolve.by_name import Names, names_of
@@ -70,7 +78,7 @@ def resolve(sources: Sources, flat: FlatModel) -> Values:
 
     """
     contents: tuple[ResourceContents, ...] = ()
-    if flat.tables.empty or flat.tables.others:
+    if flat.tables.may_be_restored:
         saver = sources.saver_of_resources
         graph = sources.restore_graph(saver) if saver else {}
         contents = resource_contents(flat.tables, saver, graph, sources.checkpoint, sources.functions.effects)
@@ -106,13 +114,23 @@ class Sources:
     @cached_property
     def variables(self) -> Mapping[VariableKey, Variable]:
         """The model's variables, those in function bodies too."""
+        return variables_of(self._handles, VARIABLE_OPS)
+
+    @cached_property
+    def _nameless(self) -> frozenset[VariableKey]:
+        """Those variables whose handles have no shared_name."""
+        return frozenset(variable_key(node) for node in self._handles if is_nameless(node))
+
+    @cached_property
+    def _handles(self) -> tuple[Node, ...]:
+        """The nodes that are variables, those in function bodies too."""
         inner = (
             from_node_def(proto)
             for function in self.model.library.values()
             for proto in function.node_def
             if proto.op in VARIABLE_OPS
         )
-        return variables_of((*self.model.nodes, *inner), VARIABLE_OPS)
+        return (*(node for node in self.model.nodes if node.op in VARIABLE_OPS), *inner)
 
     def restore_graph(self, saver: Saver) -> Mapping[str, Node]:
         """All that a saver's restore op runs, flat.
@@ -146,6 +164,7 @@ class Sources:
         return self._bindings[variable]
 
     def _bind(self, variable: Variable) -> Binding:
+        self._check_shared(variable)
         random = self.initializers.random_assignment(key_of(variable))
         restored = self.restored(variable) if random else None
         if restored is not None:
@@ -160,6 +179,21 @@ class Sources:
         if restored is None:
             raise bind.not_in_checkpoint(variable, self.checkpoint, names_of(variable))
         return restored
+
+    def _check_shared(self, variable: Variable) -> None:
+        """Handles without a shared_name are all of one variable, whatever their nodes are called."""
+        key = key_of(variable)
+        if key not in self._nameless:
+            return
+        other = next((n for c, n in sorted(self._nameless) if c == key[0] and n != key[1]), None)
+        if other is not None:
+            raise FreezeError(
+                Reason.VALUES_DISAGREE,
+                f"The nodes {variable.name!r} and {other!r} (op 'VarHandleOp') have no shared_name, so to TensorFlow "
+                "they are one variable, and nothing says which of their two values it has. Export the model again "
+                "with variables that have names, or leave the variable as it is with --deny.",
+                subject=variable.name,
+            )
 
     def restored(self, variable: Variable) -> Binding | None:
         """The value of a variable that the restore gives it; None where it gives none."""

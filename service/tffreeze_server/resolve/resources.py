@@ -60,24 +60,24 @@ def resource_contents(
     A table may stay empty: it can still be looked up in. Nothing else can be used before it is filled.
 
     Args:
-        tables: What nothing in the model fills.
+        tables: What nothing in the model fills, or fills alone.
         saver: That restores resources; None where there is none.
         graph: All that its restore op runs.
         checkpoint: That it reads; None where there is none.
         effects: Knows what ops change.
 
     Raises:
-        FreezeError: UNSUPPORTED_INITIALIZER, CHECKPOINT_NEEDED or VARIABLE_NOT_IN_CHECKPOINT for a resource, no
-            table, that cannot be filled from the checkpoint, and that something fills from there.
+        FreezeError: UNSUPPORTED_INITIALIZER, CHECKPOINT_NEEDED or VARIABLE_NOT_IN_CHECKPOINT for a resource that
+            cannot be filled from the checkpoint, and that something fills from there; not for an empty table.
 
     """
     imports = _imports(graph, saver, effects) if saver else {}
     contents: list[ResourceContents] = []
-    for name in (*tables.empty, *tables.others):
+    for name in tables.may_be_restored:
         resource = tables.nodes[name]
         found = imports.get(state_of(resource))
         problem = _problem(resource, found, checkpoint, tables.restoring.get(name, ""))
-        if problem is not None and name in tables.others:
+        if problem is not None and name not in tables.empty:
             raise problem
         if found is None or checkpoint is None or problem is not None:
             continue

@@ -11,14 +11,20 @@ who need that variable. Facts: tensorflow/core/ops/io_ops.cc; tensorflow/python/
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tffreeze_server.checkpoint.region import Region, parse_shape_and_slice
 from tffreeze_server.errors import FreezeError, Reason, nearest
 from tffreeze_server.graph.model import Saver
 from tffreeze_server.graph.node import Node, Nodes, node_of
-from tffreeze_server.graph.ops import ASSIGN_OPS, FILENAME_OPS, RESTORE_INPUTS, SAME_FILENAME_OPS
+from tffreeze_server.graph.ops import (
+    ASSIGN_OPS,
+    FILENAME_OPS,
+    RESTORE_INPUTS,
+    SAME_FILENAME_OPS,
+    is_write,
+)
 from tffreeze_server.resolve.small_tensor import checked_shape
 from tffreeze_server.resolve.trace import Origins, VariableKey, Variables, data_inputs
 from tffreeze_server.tensors import dtypes
@@ -59,6 +65,8 @@ def restored_by(flat: Nodes, saver: Saver) -> dict[VariableKey, CheckpointTensor
     reader, variables = RestoreReader(flat, saver), Variables(flat)
     found: dict[VariableKey, CheckpointTensor | FreezeError] = {}
     for node in flat.values():
+        if is_write(node.op) and node.op not in ASSIGN_OPS:
+            found |= _written(variables, saver, node)
         if node.op not in ASSIGN_OPS or len(data_inputs(node)) < 2:
             continue
         key = variables.of(node.inputs[0])
@@ -71,6 +79,22 @@ def restored_by(flat: Nodes, saver: Saver) -> dict[VariableKey, CheckpointTensor
                 restored if isinstance(restored, FreezeError) else _twice(key, saver, earlier, restored)
             )
     return found
+
+
+def _written(variables: Variables, saver: Saver, node: Node) -> dict[VariableKey, FreezeError]:
+    """The variables that an op of the restore graph changes, where it is no plain assignment."""
+    keys = (variables.of(tensor) for tensor in data_inputs(node)[:1])
+    return {
+        key: FreezeError(
+            Reason.UNSUPPORTED_RESTORE,
+            f"{saver.origin} changes the variable {key[1]!r} by the node {node.name!r} (op {node.op!r}) while it "
+            "restores, whose result is known only when the model runs. Give another saver with --restore-op or "
+            "--saver, or leave the variable as it is with --deny.",
+            subject=node.name,
+        )
+        for key in keys
+        if key is not None
+    }
 
 
 def implied_savers(nodes: Mapping[str, Node]) -> tuple[Saver, ...]:
@@ -105,6 +129,7 @@ class RestoreReader:
         self._saver = saver
         self._origins = Origins(flat)
         self._ends: dict[str, tuple[str, bool]] = {}
+        self._constants: dict[str, tuple[Sequence[bytes], int]] = {}
 
     def restored(self, tensor: str) -> CheckpointTensor | FreezeError:
         """What a tensor is restored from; an error where that cannot be read."""
@@ -149,16 +174,9 @@ class RestoreReader:
                 "the variable as it is with --deny.",
                 subject=reader.name,
             )
-        value = node.proto.attr.get("value")
-        if output or value is None or value.tensor.dtype != dtypes.STRING:
-            raise FreezeError(
-                Reason.MALFORMED_MODEL,
-                f"The constant {node.name!r}, which the restore op {reader.name!r} reads, holds no strings.",
-                subject=node.name,
-            )
-        # One by one, not all for each: a restore op may name a hundred thousand tensors.
-        strings = value.tensor.string_val
-        elements = math.prod(checked_shape(value.tensor, node.name))
+        if output:
+            raise _no_strings(node, reader)
+        strings, elements = self._constant(node, reader)
         if index >= elements:
             raise FreezeError(
                 Reason.MALFORMED_MODEL,
@@ -169,6 +187,16 @@ class RestoreReader:
         # A TensorProto may leave out repetitions of its last value, and all of them where that is empty.
         name = strings[min(index, len(strings) - 1)] if strings else b""
         return name.decode("utf-8", "backslashreplace")
+
+    def _constant(self, node: Node, reader: Node) -> tuple[Sequence[bytes], int]:
+        """The strings of a constant as they stand in it, and how many there are; read once for all variables."""
+        if node.name not in self._constants:
+            value = node.proto.attr.get("value")
+            if value is None or value.tensor.dtype != dtypes.STRING:
+                raise _no_strings(node, reader)
+            elements = math.prod(checked_shape(value.tensor, node.name))
+            self._constants[node.name] = value.tensor.string_val, elements
+        return self._constants[node.name]
 
     def _check_filename(self, node: Node, prefix: str) -> None:
         """The op must read the checkpoint that the saver is given, not a file of its own."""
@@ -216,6 +244,14 @@ def check_saver(saver: Saver, nodes: Mapping[str, Node]) -> None:
             f"{nearest(saver.restore_op, likely)} Give it with --restore-op.",
             subject=saver.restore_op,
         )
+
+
+def _no_strings(node: Node, reader: Node) -> FreezeError:
+    return FreezeError(
+        Reason.MALFORMED_MODEL,
+        f"The constant {node.name!r}, which the restore op {reader.name!r} reads, holds no strings.",
+        subject=node.name,
+    )
 
 
 def _twice(key: VariableKey, saver: Saver, first: CheckpointTensor, second: CheckpointTensor) -> FreezeError:

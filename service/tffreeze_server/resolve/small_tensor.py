@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tffreeze_server.budget import Budget
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.graph.attrs import shape_proto
+from tffreeze_server.graph.attrs import read_shape, shape_proto
 from tffreeze_server.graph.node import TensorValue
 from tffreeze_server.tensors import dtypes
 from tffreeze_server.tfproto.tensor_pb2 import (
@@ -35,6 +35,9 @@ Value = float | int | bool | bytes
 
 # What an element costs as a Python number and in a message, in steps and bytes of a budget.
 _ELEMENT_STEPS, _ELEMENT_BYTES = 1, 60
+
+_MAX_EXACT_INT = 1 << 53
+"""A larger integer would be rounded twice on its way to a float32."""
 
 # By DataType: the letter of `struct`, and the field of TensorProto that holds its values.
 _FORMATS: dict[int, tuple[str, str]] = {
@@ -125,8 +128,8 @@ def checked_shape(proto: TensorProto, name: str) -> tuple[int, ...]:
         FreezeError: MALFORMED_MODEL.
 
     """
-    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
-    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
+    shape = read_shape(proto.tensor_shape, name)
+    if shape is None or min(shape, default=0) < 0:
         raise _malformed(name, "has no shape")
     if not dtypes.can_be_constant(proto.dtype, shape):
         raise _malformed(name, f"has the shape {list(shape)}, which is larger than any memory")
@@ -152,7 +155,7 @@ def to_value(tensor: SmallTensor) -> TensorValue:
 
 
 def cast(dtype: int, value: Value) -> Value:
-    """A number as an element of a type: rounded, or wrapped around.
+    """A number as an element of a type: floats rounded, integers wrapped around.
 
     Raises:
         ValueError: There is no such element, or the type has no numbers.
@@ -164,6 +167,8 @@ def cast(dtype: int, value: Value) -> Value:
     if dtype == DT_BOOL:
         return bool(value)
     if dtype in _FLOATS:
+        if isinstance(value, int) and abs(value) > _MAX_EXACT_INT:
+            raise ValueError("the integer is too large to be rounded here")
         try:
             rounded: float = struct.unpack(f"<{letter}", struct.pack(f"<{letter}", value))[0]
         except OverflowError:
@@ -171,7 +176,37 @@ def cast(dtype: int, value: Value) -> Value:
         return rounded
     bits = 8 * struct.calcsize(f"<{letter}")
     wrapped = int(value) & ((1 << bits) - 1)
-    return wrapped - (1 << bits) if letter.islower() and wrapped >> (bits - 1) else wrapped
+    signed = wrapped - (1 << bits) if letter.islower() and wrapped >> (bits - 1) else wrapped
+    if isinstance(value, float) and signed != int(value):
+        # Integers wrap around; what becomes of such a float depends on the processor.
+        raise ValueError(f"{value} is no {dtypes.name_of(dtype)}")
+    return signed
+
+
+def maximum(x: Value, y: Value) -> Value:
+    """The larger one; NaN where one is NaN, as in TensorFlow."""
+    return x if _is_nan(x) else max(y, x)
+
+
+def minimum(x: Value, y: Value) -> Value:
+    """The smaller one; NaN where one is NaN, as in TensorFlow."""
+    return x if _is_nan(x) else min(y, x)
+
+
+def floor_div(x: Value, y: Value) -> Value:
+    """The quotient of integers, rounded down.
+
+    Raises:
+        ValueError: They are floats: TensorFlow rounds their quotient before it takes the floor of it.
+
+    """
+    if isinstance(x, float) or isinstance(y, float):
+        raise ValueError("the floor of a quotient of floats is not computed here")  # noqa: TRY004
+    return x // y  # type: ignore[operator]  # a TypeError where they are strings
+
+
+def _is_nan(x: Value) -> bool:
+    return isinstance(x, float) and math.isnan(x)
 
 
 def elementwise(

@@ -79,4 +79,4 @@ class EndpointMap:
 
 def _placeholder_shape(node: Node) -> tuple[int, ...] | None:
     value = node.proto.attr.get("shape")
-    return None if value is None else read_shape(value.shape)
+    return None if value is None else read_shape(value.shape, node.name)

@@ -19,6 +19,7 @@ Invariants:
 from __future__ import annotations
 
 import itertools
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,7 +28,7 @@ from tffreeze_server.graph.attrs import shape_proto, types_attr
 from tffreeze_server.graph.body import Arg, Body, to_function_def
 from tffreeze_server.graph.functions import Functions
 from tffreeze_server.graph.inline import has_frames
-from tffreeze_server.graph.library import Either, functions_named, functions_of, holding
+from tffreeze_server.graph.library import functions_named, functions_of, holding
 from tffreeze_server.graph.node import Node, TensorValue, join_tensor, node_of, with_attrs
 from tffreeze_server.graph.op_registry import OpRegistry
 from tffreeze_server.graph.ops import CALLS, Call
@@ -213,7 +214,8 @@ class FunctionMaker:
             _proto_without_handles(body, arguments),
         )
         original = self.functions.registry
-        known = OpRegistry(Either(self.library, original.library), original.op_defs, original.budget)
+        library = ChainMap(self.library, original.library)  # type: ignore[arg-type]  # only read
+        known = OpRegistry(library, original.op_defs, original.budget)
         self.library[made.name] = to_function_def(frozen, known)
         values = {n.name: n.value for n in nodes.values() if n.value is not None}
         # Each function that reads a variable holds its value anew, where that does not stay in a file.

@@ -1,1 +1,1 @@
-"""The edge to the network: the only place that imports grpc and the public contract."""
+"""Serves calls over gRPC: the public contract, uploads, planners and results."""

@@ -2,12 +2,13 @@
 
 A call is counted for its caller from its first moment until it has ended; that its caller has read the answer is
 not waited for. Once it has said what it wants it needs a place, of which there are as many as jobs that may run
-and wait. With one it is never sent away again, unless the server ends.
+and wait; no caller has all of them. With one it is never sent away again, unless the server ends.
 
 Receiving an upload and working on a model are different resources: the one costs room in the spool and takes as
 long as the client likes, the other costs processes and memory. So an upload takes one of `max_uploads` slots
 while it comes, gives it back, and only then waits for one of `max_jobs`. A hundred trickling uploads hold up other
-uploads, and no job.
+uploads, and no job. Among jobs the processes that plan are shared once more: who has the fewest plans in work
+comes first.
 """
 
 from __future__ import annotations
@@ -33,17 +34,18 @@ class Admission:
     Attributes:
         uploads: Slots to receive files.
         jobs: Slots to work.
+        planners: Slots to plan.
 
     """
 
     def __init__(self, settings: CallSettings, changed: Changed) -> None:
         self.uploads = Slots(settings.max_uploads, self._tell)
         self.jobs = Slots(settings.max_jobs, self._tell)
-        self._max_places = settings.max_jobs + settings.max_queued_jobs
+        self.planners = Slots(settings.planning_processes, self._tell, all_for_one=True)
+        self._places = Slots(settings.max_jobs + settings.max_queued_jobs, self._tell)
         self._max_jobs_per_caller = settings.max_jobs_per_caller
         self._changed = changed
         self._calls: Counter[str] = Counter()
-        self._places = 0
         self._draining = False
 
     def check_open(self) -> None:
@@ -79,24 +81,23 @@ class Admission:
         if self._calls[caller] <= 0:
             del self._calls[caller]
 
-    def take_place(self) -> None:
+    def take_place(self, caller: str) -> None:
         """Take a place for a call; `leave_place` must follow.
 
         Raises:
             FreezeError: TOO_MANY_JOBS.
 
         """
-        if self._places >= self._max_places:
+        if not self._places.take_now(caller):
             raise FreezeError(
                 Reason.TOO_MANY_JOBS,
-                f"The server has {self._places} calls to work on, which is as many as it takes. Try again later, or "
-                "at another server.",
+                f"The server has {self._places.taken.total()} calls to work on, and takes no other of {caller!r} now. "
+                "Try again later, or at another server.",
             )
-        self._places += 1
 
-    def leave_place(self) -> None:
+    def leave_place(self, caller: str) -> None:
         """Give a place back."""
-        self._places -= 1
+        self._places.release(caller)
 
     def drain(self) -> None:
         """Take no more calls, and refuse those that wait."""

@@ -1,14 +1,14 @@
-"""Files beneath one folder: a model root, or the folder of a call in the spool. Nothing outside is opened.
+"""Open files beneath one folder and none outside: a model root, or the folder of a call in the spool.
 
-Theory of operation. A path is walked one name at a time, each opened relative to the folder before it (`dir_fd`)
-and never through a link (O_NOFOLLOW). A link is read and its own names are walked instead, from the folder it is
-in; `..` goes back to the folder that was walked through. So the walk holds a descriptor for each folder between the
-root and where it is, and there is no moment at which the system itself follows a name: a folder that is exchanged
-for a link during the walk gives an error. A walk that would go above the root, and an absolute link that does not
-begin with the root's own path, leads out and is refused.
+Theory of operation. A path is walked one name at a time. Each name is opened relative to the folder before it
+(`dir_fd`) and never through a link (O_NOFOLLOW). A link is read, and its own names are walked from the folder that
+holds it; `..` goes back to the folder that was walked through. The walk keeps a descriptor of each folder between
+the root and its position, so the system never follows a name by itself: if somebody replaces a folder by a link
+during the walk, that is an error. A walk that would go above the root is refused, and so is an absolute link that
+does not begin with the root's own path.
 
-What was looked at or opened is remembered with its identity (device, inode, size). Who finds another file in its
-place later is told so: a plan is made of one set of files and sent from the same.
+The identity (device, inode, size) of each file that was looked at or opened is remembered. If another file is found
+at its path later, that is an error: a result is sent from the files that its plan was made of.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One call: its messages in and out, its idle limit, what it tells its observer."""
+"""One call: its messages, its idle limit and its observer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Call:
     Attributes:
         request_id: Its name in logs.
         caller: Who calls.
-        until_ended: What to do when it has ended, before its caller is told.
+        until_ended: What to release when it has ended, before its caller is told.
 
     """
 
@@ -58,7 +58,7 @@ class Call:
         self._started = clock()
 
     async def greet(self) -> None:
-        """Tell the caller the name of its call."""
+        """Send the request id to the caller."""
         await self._patiently(self.context.send_initial_metadata(((METADATA_KEY, self.request_id),)))
 
     async def read(self) -> bytes | None:
@@ -76,10 +76,10 @@ class Call:
         return message
 
     async def give_time_to_vanish(self) -> None:
-        """Wait for the cancellation of a call whose messages have ended too early.
+        """Wait for the cancellation of a call whose messages ended too early.
 
-        Of a caller who is gone gRPC gives the same end of messages as of one who has half-closed, and the
-        cancellation a moment later.
+        If a caller is gone, gRPC first reports the same end of messages as after a half-close. The cancellation comes a
+        moment later.
         """
         await asyncio.sleep(_VANISHING_SECONDS)
 
@@ -95,7 +95,7 @@ class Call:
         self._pace.passed(self._clock() - started, len(message))
 
     async def progress(self, stage: freeze_service_pb2.Progress.Stage, received_bytes: int = 0) -> None:
-        """Tell the client how far it is, where it can be told: `Inspect` has one response."""
+        """Send progress to the client; not for `Inspect`, which has one response."""
         if self.method == "Freeze":
             progress = freeze_service_pb2.Progress(stage=stage, received_bytes=received_bytes)
             await self.write(freeze_service_pb2.FreezeResponse(progress=progress).SerializeToString())
@@ -114,7 +114,7 @@ class Call:
         return self._clock() - self._started
 
     def is_past_deadline(self) -> bool:
-        """Whether the time that the caller gave is over."""
+        """Whether the deadline of the caller has passed."""
         remaining = self.context.time_remaining()
         return remaining is not None and remaining <= 0
 
@@ -126,7 +126,7 @@ class Call:
         except TimeoutError:
             if not limit.expired():
                 raise
-        except grpc.aio.BaseError:  # what gRPC raises when there is nobody at the other end
+        except grpc.aio.BaseError:  # what gRPC raises when the caller is gone
             raise FreezeError(Reason.CANCELLED, "The caller went away.") from None
         raise FreezeError(
             Reason.CLIENT_TOO_SLOW,

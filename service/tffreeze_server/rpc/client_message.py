@@ -1,8 +1,8 @@
-"""Messages of a client, which may be anything.
+"""Parse messages of a client, which may hold anything.
 
-protobuf holds Python's lock while it parses: all other calls wait. Half a million empty messages fit into
-a megabyte and take 20 ms (2 cores, protobuf 7), so that is as much as is parsed. A plain chunk, which may be longer,
-is not parsed: see `chunk`.
+protobuf holds the GIL while it parses, and all other calls wait. A megabyte may hold half a million empty messages,
+which take 20 ms (2 cores, protobuf 7), so no larger message is parsed. A plain chunk may be larger, but is not
+parsed: see `chunk`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from tffreeze_server.errors import Reason
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.parse import parse
-from tffreeze_server.rpc.field_error import FieldError
 
 MAX_PARSED_BYTES = (1 << 20) + (64 << 10)
 """A chunk of 1 MiB in any form, and every spec: a thousand file names of the usual length take 100 KB."""
@@ -29,15 +28,17 @@ def client_message(message_type: type[AnyMessage], message: bytes, field: str = 
 
     """
     if len(message) > MAX_PARSED_BYTES:
-        raise FieldError(
+        raise FreezeError(
             Reason.UPLOAD_MALFORMED,
-            field,
             f"A message has {len(message):,} bytes, and {MAX_PARSED_BYTES:,} are allowed, but for a chunk whose fields "
             "are in order.",
+            field=field,
         )
     try:
         return parse(message_type, message)
     except DecodeError:
-        raise FieldError(
-            Reason.UPLOAD_MALFORMED, field, "A message is not one of this contract: it cannot be parsed."
+        raise FreezeError(
+            Reason.UPLOAD_MALFORMED,
+            "A message is not one of this contract: it cannot be parsed.",
+            field=field,
         ) from None

@@ -9,74 +9,27 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from tffreeze.v1 import freeze_service_pb2
+from tffreeze.v1 import freeze_service_pb2, inspection_pb2, report_pb2
+from tffreeze_common.dataclass_fields import to_message
+from tffreeze_common.inspection import Inspection
+from tffreeze_common.wire import field_head
 from tffreeze_server.emit import emit
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.inspection.inspection import Inspection
-from tffreeze_server.plan.plan import Plan, Segment
-from tffreeze_server.plan.segments import field_head
-from tffreeze_server.report.report import Report
-from tffreeze_server.rpc.at_hand import AtHand, open_at_hand
-from tffreeze_server.rpc.beneath import FilesBeneath, Identity
-from tffreeze_server.rpc.messages import inspection_to_message, report_to_message, splice_messages
-from tffreeze_server.rpc.upload import DeclaredFile
+from tffreeze_server.plan.plan import Segment
+from tffreeze_server.rpc.messages import splice_messages
+from tffreeze_server.rpc.page_cache import MAX_PIECES, PageCache, open_page_cache
+from tffreeze_server.rpc.place import DeclaredFile
+from tffreeze_server.rpc.result import Result
 from tffreeze_server.tensors.data import MAX_CHUNK_BYTES, Assembled, FileRange
 from tffreeze_server.tensors.files import SourceFiles
 
 # Field numbers of proto/tffreeze/v1/freeze_service.proto.
 _RESPONSE_CONTENT = 3
 _CONTENT_DATA = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file that goes with a SavedModel.
-
-    Attributes:
-        name: Its path in the result, `assets/…`.
-        path: Where it is.
-        size_bytes: Its size when it was planned.
-
-    """
-
-    name: str
-    path: Path
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What is to be delivered.
-
-    Attributes:
-        name: Of the first file.
-        plan: Of the first file.
-        assets: The other files.
-        report: What was frozen from what.
-        found: Which files the plan was made of: nothing else is read to send it.
-
-    """
-
-    name: str
-    plan: Plan
-    assets: tuple[Asset, ...]
-    report: Report
-    found: Mapping[Path, Identity]
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of all files."""
-        return self.plan.size_bytes + sum(asset.size_bytes for asset in self.assets)
-
-    def open_sources(self, folder: Path) -> SourceFiles:
-        """Give the files that its plan and assets are read from: those that were found beneath `folder`, no others."""
-        paths = {**self.plan.files, **{asset.name: asset.path for asset in self.assets}}
-        return SourceFiles(paths, FilesBeneath(folder, self.found).open_found)
 
 
 class Digest(emit.Digest, Protocol):
@@ -93,7 +46,7 @@ def new_sha256() -> Digest:
 
 def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> bytes:
     """Tell what the result will be."""
-    report = report_to_message(result.report)
+    report = to_message(report_pb2.Report(), result.report)
     started = freeze_service_pb2.FreezeStarted(
         report=report, total_size_bytes=result.size_bytes, delivery=delivery
     )
@@ -106,7 +59,7 @@ def started_message(result: Result, delivery: freeze_service_pb2.Delivery) -> by
 
 def inspect_response(inspection: Inspection) -> bytes:
     """Tell what a model is."""
-    message = inspection_to_message(inspection)
+    message = to_message(inspection_pb2.Inspection(), inspection)
     return freeze_service_pb2.InspectResponse(inspection=message).SerializeToString()
 
 
@@ -144,7 +97,7 @@ class Delivery(Protocol):
 
         """
 
-    def is_next_at_hand(self) -> bool:
+    def is_next_cached(self) -> bool:
         """Whether the next is made without waiting for a disk, and soon."""
 
 
@@ -167,12 +120,12 @@ class Content:
         self._max_chunk_bytes = max_chunk_bytes
         self._digest = digest
         self._made_bytes = 0
-        self._at_hand: AtHand | None = None
+        self._page_cache: PageCache | None = None
 
     def messages(self) -> Iterator[bytes]:
         """Give the messages."""
         if self._digest is None:
-            self._at_hand = open_at_hand(self._result.plan, self._files)
+            self._page_cache = open_page_cache(self._result.plan, self._files)
         head = partial(content_head, 0)
         for message in emit.framed_chunks(
             self._result.plan, self._files, self._max_chunk_bytes, head, self._digest
@@ -187,12 +140,12 @@ class Content:
                 yield content_head(index, len(data)) + data
             self._files.close(asset.name)
 
-    def is_next_at_hand(self) -> bool:
+    def is_next_cached(self) -> bool:
         """Whether the next message needs no asset and no digest, and its bytes are in memory."""
         # Up to one piece more than a chunk is read for it.
         end_bytes = self._made_bytes + self._max_chunk_bytes + MAX_CHUNK_BYTES
         last = end_bytes >= self._result.plan.size_bytes and self._result.assets
-        return self._at_hand is not None and not last and self._at_hand.has(self._made_bytes, end_bytes)
+        return self._page_cache is not None and not last and self._page_cache.has(self._made_bytes, end_bytes)
 
 
 class Splice:
@@ -222,10 +175,12 @@ class Splice:
         }
         self._asset_indexes = [indexes[os.path.relpath(asset.path, folder)] for asset in result.assets]
         _check_ranges(result.plan.segments, self._indexes, declared)
+        few = len(result.plan.segments) <= MAX_PIECES
+        self._is_cached = few and not any(_is_value(segment) for segment in result.plan.segments)
 
-    def is_next_at_hand(self) -> bool:
-        """Whether nothing is read at all."""
-        return not any(_is_value(segment) for segment in self._result.plan.segments)
+    def is_next_cached(self) -> bool:
+        """Whether nothing is read at all, and all is few pieces."""
+        return self._is_cached
 
     def messages(self) -> Iterator[bytes]:
         """Give the messages."""

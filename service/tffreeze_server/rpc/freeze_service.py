@@ -6,7 +6,7 @@ Theory of operation. A call goes through the same steps, each of which may end i
       ─▶ wait for an upload slot, receive files to the half-close, give it back
       ─▶ wait for a job slot ─▶ plan, in a process ─▶ send, message by message ─▶ give back
 
-All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `serve` turns
+All that a call holds hangs on its `Job`, which gives it back when the last thread has ended; `run_call` turns
 whatever is raised on the way into a status. In memory are some chunks in, or one out, and the plan.
 """
 
@@ -29,20 +29,25 @@ from tffreeze_server.rpc.admission import Admission
 from tffreeze_server.rpc.call import Call, Context
 from tffreeze_server.rpc.client_message import client_message
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.limits import CallSettings, limits_to_message
+from tffreeze_server.rpc.limits import MAX_CONTENT_CHUNK_BYTES, CallSettings, limits_to_message
 from tffreeze_server.rpc.model_roots import model_root, roots_of
 from tffreeze_server.rpc.observer import Clock, Observer, Stage
+from tffreeze_server.rpc.place import Place, to_come_bytes
+from tffreeze_server.rpc.plan_request import plan_freeze, plan_inspection
+from tffreeze_server.rpc.planner_pool import Planners
 from tffreeze_server.rpc.planner_process import Cause, PlannerLimits
-from tffreeze_server.rpc.planners import Planners
-from tffreeze_server.rpc.planning import Place, plan_freeze, plan_inspection
 from tffreeze_server.rpc.receive import Request, first_message, receive_files
-from tffreeze_server.rpc.serve import Cutoff, serve
+from tffreeze_server.rpc.result import Result
+from tffreeze_server.rpc.run_call import Cutoff, run_call
 from tffreeze_server.rpc.slots import Slots
 from tffreeze_server.rpc.spec import SPLICE, check_freeze_spec, check_source_message
 from tffreeze_server.rpc.spool import Spool, UploadFolder
-from tffreeze_server.rpc.upload import declared_files, to_come_bytes
+from tffreeze_server.rpc.upload import declared_files
 
 SERVICE_NAME = "tffreeze.v1.FreezeService"
+
+_SPARE_THREADS = 2
+"""For what is removed when calls have ended, so that those that work need not wait for it."""
 
 _Freeze, _Inspect = freeze_service_pb2.FreezeRequest, freeze_service_pb2.InspectRequest
 _Progress = freeze_service_pb2.Progress
@@ -72,7 +77,7 @@ class FreezeService:
             settings.max_spool_bytes_per_caller,
             observer.spool_changed,
         )
-        self._disk = ThreadPoolExecutor(settings.max_jobs + settings.max_uploads + 2, "disk")
+        self._disk = ThreadPoolExecutor(settings.max_jobs + settings.max_uploads + _SPARE_THREADS, "disk")
         self._planners = Planners(settings.planning_processes, planner_limits(settings), self._planner_lost)
         self._cutoff = Cutoff()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -116,11 +121,11 @@ class FreezeService:
 
     async def freeze(self, _: object, context: Context) -> bytes:
         """Serve `Freeze`: bytes of FreezeRequests in, of FreezeResponses out."""
-        return await serve(self._call("Freeze", context), self._freeze, self._cutoff)
+        return await run_call(self._call("Freeze", context), self._freeze, self._cutoff)
 
     async def inspect(self, _: object, context: Context) -> bytes:
         """Serve `Inspect`: bytes of InspectRequests in, of an InspectResponse out."""
-        return await serve(self._call("Inspect", context), self._inspect, self._cutoff)
+        return await run_call(self._call("Inspect", context), self._inspect, self._cutoff)
 
     async def get_capabilities(self, request: bytes, context: Context) -> bytes:
         """Serve `GetCapabilities`: bytes of its request in, of its response out."""
@@ -130,7 +135,7 @@ class FreezeService:
             client_message(freeze_service_pb2.GetCapabilitiesRequest, request)
             return self._capabilities(call).SerializeToString()
 
-        return await serve(self._call("GetCapabilities", context), body, self._cutoff)
+        return await run_call(self._call("GetCapabilities", context), body, self._cutoff)
 
     def _call(self, method: str, context: Context) -> Call:
         return Call(method, context, self._settings, self._observer, self._clock)
@@ -152,13 +157,10 @@ class FreezeService:
             place = await self._take_in(call, job, _Freeze, spec.source, absent_allowed=splice)
             await call.progress(_Progress.STAGE_PLANNING, place.upload_bytes)
             with call.stage(Stage.PLANNING):
-                result = await job.plan(
-                    plan_freeze,
-                    spec.source,
-                    spec.options,
-                    place,
-                    self._settings.max_result_bytes,
-                )
+                async with self._planner(call):
+                    result = await job.plan(
+                        plan_freeze, spec.source, spec.options, place, self._settings.max_result_bytes
+                    )
             call.observer.described({"result_bytes": result.size_bytes})
             with call.stage(Stage.SENDING):
                 await self._send(call, job, spec, place, result)
@@ -170,7 +172,8 @@ class FreezeService:
             check_source_message(spec.source)
             place = await self._take_in(call, job, _Inspect, spec.source, absent_allowed=True)
             with call.stage(Stage.PLANNING):
-                inspection = await job.plan(plan_inspection, spec.source, spec.options, place)
+                async with self._planner(call):
+                    inspection = await job.plan(plan_inspection, spec.source, spec.options, place)
                 return await job.begin_io(deliver.inspect_response, inspection)
 
     @contextlib.asynccontextmanager
@@ -204,7 +207,7 @@ class FreezeService:
     ) -> Place:
         """Check where the model is, receive what is to be received, wait for a job slot."""
         place, folder = self._place(call, job, source, absent_allowed=absent_allowed)
-        async with self._upload_slot(call) if place.upload_bytes else contextlib.nullcontext():
+        async with self._upload_slot(call) if place.has_files_to_come else contextlib.nullcontext():
             with call.stage(Stage.RECEIVING):
                 await receive_files(call, job, request_type, place, folder)
         await self._wait_for(call, self._admission.jobs)
@@ -218,20 +221,27 @@ class FreezeService:
         if source.WhichOneof("place") == "model_root":
             call.observer.described({"model_root": source.model_root})
             place = Place(model_root(source.model_root, self._settings, call.caller))
-            self._take_place(job)
+            self._take_place(call, job)
             return place, None
         declared = declared_files(source.upload, self._settings, absent_allowed=absent_allowed)
         upload_bytes = to_come_bytes(declared)
         call.observer.described({"upload_files": len(declared), "upload_bytes": upload_bytes})
-        self._take_place(job)
+        self._take_place(call, job)
         folder = self._spool.begin(call.caller.name, upload_bytes)
         job.counts.callback(folder.release)
         job.files.callback(folder.remove)
         return Place(folder.path, declared), folder
 
-    def _take_place(self, job: Job) -> None:
-        self._admission.take_place()
-        job.counts.callback(self._admission.leave_place)
+    def _take_place(self, call: Call, job: Job) -> None:
+        self._admission.take_place(call.caller.name)
+        job.counts.callback(self._admission.leave_place, call.caller.name)
+
+    async def _wait_for(self, call: Call, slots: Slots) -> None:
+        if slots.take_now(call.caller.name):
+            return
+        await call.progress(_Progress.STAGE_QUEUED)
+        with call.stage(Stage.QUEUED):
+            await slots.take(call.caller.name)
 
     @contextlib.asynccontextmanager
     async def _upload_slot(self, call: Call) -> AsyncIterator[None]:
@@ -241,26 +251,26 @@ class FreezeService:
         finally:
             self._admission.uploads.release(call.caller.name)
 
-    async def _wait_for(self, call: Call, slots: Slots) -> None:
-        if slots.may_take(call.caller.name):
-            await slots.take(call.caller.name)
-            return
-        await call.progress(_Progress.STAGE_QUEUED)
-        with call.stage(Stage.QUEUED):
-            await slots.take(call.caller.name)
+    @contextlib.asynccontextmanager
+    async def _planner(self, call: Call) -> AsyncIterator[None]:
+        await self._admission.planners.take(call.caller.name)
+        try:
+            yield
+        finally:
+            self._admission.planners.release(call.caller.name)
 
     async def _send(
-        self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: deliver.Result
+        self, call: Call, job: Job, spec: freeze_service_pb2.FreezeSpec, place: Place, result: Result
     ) -> None:
         files = job.files.enter_context(result.open_sources(place.folder))
         digest = deliver.new_sha256() if spec.want_sha256 else None
         delivery: deliver.Delivery
         if spec.delivery == SPLICE:
             kind = freeze_service_pb2.DELIVERY_SPLICE
-            delivery = deliver.Splice(result, files, place.declared, place.folder)
+            delivery = await job.begin_io(deliver.Splice, result, files, place.declared, place.folder)
         else:
             kind = freeze_service_pb2.DELIVERY_CONTENT
-            delivery = deliver.Content(result, files, self._settings.max_content_chunk_bytes, digest)
+            delivery = deliver.Content(result, files, MAX_CONTENT_CHUNK_BYTES, digest)
         await call.write(await job.begin_io(deliver.started_message, result, kind))
         await self._send_all(call, job, delivery)
         await call.write(deliver.finished_message(digest))
@@ -277,8 +287,8 @@ class FreezeService:
             await call.write(message)
             call.observer.sent(len(message))
             del message
-            is_at_hand = delivery.is_next_at_hand()
-            message = next(messages, None) if is_at_hand else await job.begin_io(next, messages, None)
+            is_cached = delivery.is_next_cached()
+            message = next(messages, None) if is_cached else await job.begin_io(next, messages, None)
 
     @contextlib.contextmanager
     def _counted_active(self) -> Iterator[None]:

@@ -1,8 +1,8 @@
-"""One job: what a call holds of the server, and gives back when its last thread is done with it.
+"""A job: what a call holds of the server until its last thread has returned.
 
-A call that ends early (deadline, caller gone) is over at once for its caller, but its slot, its room in the spool
-and its files stay until the threads that work on them return: one that reads or writes a chunk within a millisecond,
-one that waits for a plan as soon as the process that makes it has been killed.
+If a call ends early (deadline, or the caller is gone), its caller sees the end at once. Its slot, its room in the
+spool and its files are released when the threads that use them return: a thread that reads or writes a chunk
+returns within a millisecond, a thread that waits for a plan as soon as its planner has been killed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
-from tffreeze_server.rpc.planners import Planners
+from tffreeze_server.rpc.planner_pool import Planners
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Job:
 
     Attributes:
         files: What to close and remove at the end, on a thread.
-        counts: What to give back after that, on the event loop.
+        counts: What to release after that, on the event loop.
 
     """
 
@@ -43,12 +43,12 @@ class Job:
         return self._watch(self._disk.submit(function, *args))
 
     async def plan(self, function: Callable[..., T], *args: object) -> T:
-        """Run the engine in a process; killed where nobody waits for it any more."""
-        planning = self._planners.submit(function, *args)
+        """Run the engine in a process, which is killed when the call ends first."""
+        pending = self._planners.submit(function, *args)
         try:
-            return await self._watch(planning.future)
+            return await self._watch(pending.future)
         except asyncio.CancelledError:
-            planning.stop()
+            pending.stop()
             raise
 
     @property
@@ -57,7 +57,7 @@ class Job:
         return not all(thread.done() for thread in self._threads)
 
     async def close(self) -> None:
-        """Wait for the threads, and give all back."""
+        """Wait for the threads, then release everything."""
         with self.counts:
             waiting = [self._watch(thread) for thread in self._threads if not thread.done()]
             if waiting:
@@ -73,6 +73,6 @@ class Job:
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:
-    """See to an error that nobody waits for any more."""
+    """Retrieve an error that nobody awaits, so that asyncio does not log it."""
     if not future.cancelled():
         future.exception()

@@ -1,53 +1,24 @@
-"""The engine's values as messages of the contract, and back. Imports no grpc.
+"""Sources and plans as messages of the contract, and back. Imports no grpc.
 
-Reports and inspections have the same fields on both sides (a contract test holds them together), so one
-small walk serves them all; what differs in form (shapes, tag sets, statuses) stands in `_fill`.
+Options, reports and inspections have the fields of their messages: `dataclass_fields` serves them all.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from tffreeze.v1 import freeze_service_pb2, inspection_pb2, model_pb2, options_pb2, report_pb2
+from tffreeze.v1 import freeze_service_pb2, model_pb2
+from tffreeze_common.options import ModelSource
 from tffreeze_server.errors import FreezeError, Reason
-from tffreeze_server.options import FreezeOptions, ModelSource
 from tffreeze_server.plan.plan import Segment
-from tffreeze_server.report.report import Report
 from tffreeze_server.tensors.data import FileRange
-
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
-
-    from tffreeze_server.inspection.inspection import Inspection
 
 MAX_LITERAL_BYTES = 1 << 20
 """What the contract allows in one literal."""
 
 MAX_SPLICE_SEGMENTS = 4096
 """Ranges in one message: some 100 KB."""
-
-
-def options_from_message(message: options_pb2.FreezeOptions) -> FreezeOptions:
-    """Read the options of a freeze."""
-    return FreezeOptions(
-        tags=frozenset(message.tags.tags) if message.HasField("tags") else None,
-        signature_keys=tuple(message.signature_keys),
-        output_nodes=tuple(message.output_nodes),
-        input_nodes=tuple(message.input_nodes),
-        restore_op=message.restore_op or None,
-        filename_tensor=message.filename_tensor or None,
-        clear_devices=message.clear_devices,
-        allow=tuple(message.allow),
-        deny=tuple(message.deny),
-        moving_average=message.moving_average,
-        rename_io=message.rename_io,
-        as_saved_model=message.as_saved_model,
-        as_text=message.as_text,
-        initializer_nodes=tuple(message.initializer_nodes),
-    )
 
 
 def source_from_message(message: model_pb2.ModelSource, folder: Path) -> ModelSource:
@@ -108,20 +79,6 @@ def relative_path(name: str, bad: Reason) -> Path:
     return Path(*parts)
 
 
-def report_to_message(report: Report) -> report_pb2.Report:
-    """Tell what a freeze did."""
-    message = report_pb2.Report()
-    _fill(message, report)
-    return message
-
-
-def inspection_to_message(inspection: Inspection) -> inspection_pb2.Inspection:
-    """Tell what a model is."""
-    message = inspection_pb2.Inspection()
-    _fill(message, inspection)
-    return message
-
-
 def splice_messages(
     segments: Iterable[Segment], file_indexes: Mapping[str, int], file_index: int = 0
 ) -> Iterator[freeze_service_pb2.SpliceSegments]:
@@ -175,35 +132,3 @@ def _pieces(
                 "This result holds weights that must be put together from the checkpoint's data, which "
                 "stayed with the client. Send the data files, or ask for CONTENT.",
             )
-
-
-def _fill(message: Message, value: Any) -> None:  # noqa: ANN401 - any dataclass of a report
-    for field in dataclasses.fields(value):
-        item = getattr(value, field.name)
-        if field.name == "shape":
-            _fill_shape(message, item)
-        elif field.name == "all_tags":
-            message.all_tags.extend(model_pb2.TagSet(tags=sorted(tags)) for tags in item)  # type: ignore[attr-defined]  # by name
-        elif field.name == "status":
-            status = inspection_pb2.VariableStatus.Value(f"VARIABLE_STATUS_{item}")
-            message.status = status  # type: ignore[attr-defined]  # by name
-        elif dataclasses.is_dataclass(item):
-            _fill(getattr(message, field.name), item)
-        elif isinstance(item, tuple):
-            _fill_many(getattr(message, field.name), item)
-        else:
-            setattr(message, field.name, item)
-
-
-def _fill_many(field: Any, items: tuple[Any, ...]) -> None:  # noqa: ANN401 - a repeated field
-    if items and dataclasses.is_dataclass(items[0]):
-        for item in items:
-            _fill(field.add(), item)
-    else:
-        field.extend(items)
-
-
-def _fill_shape(message: Any, shape: tuple[int, ...] | None) -> None:  # noqa: ANN401 - any message with a shape
-    if shape is not None:
-        message.shape.SetInParent()
-        message.shape.sizes.extend(shape)

@@ -1,7 +1,6 @@
-"""Where logs, metrics and traces hang: what calls tell about themselves.
+"""What logs, metrics and traces are told of calls and of the process.
 
-All methods are called on the event loop, must not block and must not raise. `NullObserver` is for who does
-not want to know.
+All methods are called on the event loop, but `reloaded` on any thread. They must not block and must not raise.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 Clock = Callable[[], float]
 """Seconds that only go forward, such as `time.monotonic`."""
@@ -64,8 +62,8 @@ class CallOutcome:
     error: BaseException | None = None
 
 
-class CallObserver(Protocol):
-    """Told what happens in one call."""
+class CallObserver:
+    """Told what happens in one call. Does nothing: who wants to know overrides a method."""
 
     def described(self, fields: Mapping[str, str | int]) -> None:
         """Say what the call is about, as it becomes known: `delivery`, `source`, `model`, and so on."""
@@ -83,11 +81,12 @@ class CallObserver(Protocol):
         """Say how it ended; once, the last word."""
 
 
-class Observer(Protocol):
-    """Told what happens in a server process."""
+class Observer:
+    """Told what happens in a server process. Does nothing: who wants to know overrides a method."""
 
-    def call_started(self, call: CallInfo) -> CallObserver:
-        """Say that a call begins."""
+    def call_started(self, call: CallInfo) -> CallObserver:  # noqa: ARG002 - for those that override it
+        """Say that a call begins; give what is told of it."""
+        return CallObserver()
 
     def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
         """Say how many jobs run, how many calls wait, and how many uploads come in now."""
@@ -98,38 +97,5 @@ class Observer(Protocol):
     def planner_lost(self, cause: str) -> None:
         """Say that a planner was lost to its work and is replaced: to `memory`, `cpu`, `time` or `crash`."""
 
-
-class NullCallObserver:
-    """Does nothing."""
-
-    def described(self, fields: Mapping[str, str | int]) -> None:
-        """Do nothing."""
-
-    def stage(self, stage: Stage, seconds: float) -> None:
-        """Do nothing."""
-
-    def received(self, size_bytes: int) -> None:
-        """Do nothing."""
-
-    def sent(self, size_bytes: int) -> None:
-        """Do nothing."""
-
-    def ended(self, outcome: CallOutcome) -> None:
-        """Do nothing."""
-
-
-class NullObserver:
-    """Does nothing."""
-
-    def call_started(self, call: CallInfo) -> CallObserver:  # noqa: ARG002 - the protocol's
-        """Give an observer that does nothing."""
-        return NullCallObserver()
-
-    def jobs_changed(self, running: int, queued: int, receiving: int) -> None:
-        """Do nothing."""
-
-    def spool_changed(self, reserved_bytes: int) -> None:
-        """Do nothing."""
-
-    def planner_lost(self, cause: str) -> None:
-        """Do nothing."""
+    def reloaded(self, what: str, result: str) -> None:
+        """Say that files were reloaded: `tls` or `tokens`; `ok` or `failed`."""

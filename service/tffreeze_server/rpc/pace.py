@@ -1,23 +1,23 @@
-"""How long a client may keep its server waiting. No clock: whoever waits says for how long.
+"""How long a client may keep its server waiting. Has no clock: its caller says how long it waited.
 
-A client has some seconds in hand. What it keeps the server waiting for is taken from them, and each byte that
-comes or goes gives some back, never to more than there were at first. So
+A client has a balance of seconds. Waiting for it takes seconds off; each byte sent or received adds some, up to the
+initial balance. So
 
-- one that is silent is out of time after `max_idle_seconds`;
-- one that is slower than `min_bytes_per_second` is out of time as soon as it has lost `max_idle_seconds` against
-  that: in all its waits it takes at most `max_idle_seconds + bytes / min_bytes_per_second`;
-- one that is as fast in each of its messages never is.
+- a silent client runs out of time after `max_idle_seconds`;
+- a client slower than `min_bytes_per_second` runs out of time when it has lost `max_idle_seconds` against that
+  speed: all its waits together take at most `max_idle_seconds + bytes / min_bytes_per_second`;
+- a client that is as fast in each of its messages never runs out of time.
 """
 
 from __future__ import annotations
 
 
 class Pace:
-    """The seconds that a client has in hand.
+    """The balance of seconds of a client.
 
     Args:
-        max_idle_seconds: How many at first; 0: it has all the time there is.
-        min_bytes_per_second: What gives them back; 0: whatever comes gives back all.
+        max_idle_seconds: The initial and greatest balance; 0: no limit.
+        min_bytes_per_second: So many bytes add a second; 0: any message restores the initial balance.
 
     """
 
@@ -28,7 +28,7 @@ class Pace:
 
     @property
     def seconds_in_hand(self) -> float | None:
-        """How long it may keep the server waiting now; None: for ever."""
+        """How long it may keep the server waiting now; None: no limit."""
         return self._seconds if self._max_seconds else None
 
     def passed(self, waited_seconds: float, size_bytes: int) -> None:

@@ -15,15 +15,17 @@ A planner that was lost is never asked again.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import Pipe
 
-from tffreeze_server.rpc import planner
+from tffreeze_server.rpc import planner_main
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,12 @@ class PlannerProcess:
         self._limits = limits
         self._killed = False
         self._pipe, others_end = Pipe()
-        with others_end:
+        with others_end, _stop_signals_blocked():
             descriptor = others_end.fileno()
             numbers = (descriptor, limits.max_memory_bytes, limits.max_cpu_seconds)
             self._process = subprocess.Popen(  # noqa: S603 - this Python, this package
                 # -P: what lies in the working directory is not to be imported
-                [sys.executable, "-P", "-m", planner.__name__, *map(str, numbers)],
+                [sys.executable, "-P", "-m", planner_main.__name__, *map(str, numbers)],
                 pass_fds=(descriptor,),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -92,7 +94,7 @@ class PlannerProcess:
         """Whether it can be asked."""
         return not self._killed and self._process.poll() is None
 
-    def ask(self, request: planner.Request) -> planner.Answer:
+    def ask(self, request: planner_main.Request) -> planner_main.Answer:
         """Send a request and wait for the answer.
 
         Raises:
@@ -104,10 +106,10 @@ class PlannerProcess:
             if not self._pipe.poll(self._limits.max_seconds or None):
                 self.kill()
                 raise PlannerLostError(Cause.TIME, "it did not answer in time")
-            answer: planner.Answer = self._pipe.recv()
+            answer: planner_main.Answer = self._pipe.recv()
         except (EOFError, OSError):
             raise self._lost() from None
-        if answer[0] == planner.OUT_OF_MEMORY:
+        if answer[0] == planner_main.OUT_OF_MEMORY:
             self.kill()
             raise PlannerLostError(Cause.MEMORY, "MemoryError")
         return answer
@@ -144,6 +146,19 @@ class PlannerProcess:
             return 0
         self._process.returncode = os.waitstatus_to_exitcode(status)
         return usage.ru_maxrss * 1024
+
+
+@contextlib.contextmanager
+def _stop_signals_blocked() -> Iterator[None]:
+    """Block what stops a server, in this thread: a process that it starts is born with them blocked.
+
+    Ctrl-C at a terminal goes to every process there, also to one that has not come to ignoring it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cause_of(status: int, used_bytes: int, max_memory_bytes: int) -> Cause:

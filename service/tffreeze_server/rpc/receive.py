@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from tffreeze.v1 import freeze_service_pb2
-from tffreeze_server.errors import Reason
+from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc import spool
 from tffreeze_server.rpc.call import Call
 from tffreeze_server.rpc.chunk import Chunk, read_chunk
 from tffreeze_server.rpc.client_message import client_message
-from tffreeze_server.rpc.field_error import FieldError
 from tffreeze_server.rpc.job import Job
-from tffreeze_server.rpc.planning import Place
+from tffreeze_server.rpc.place import DeclaredFile, Place
 from tffreeze_server.rpc.spool import UploadFolder
-from tffreeze_server.rpc.upload import ChunkOrder, DeclaredFile
+from tffreeze_server.rpc.upload import ChunkOrder
 
 PROGRESS_BYTES = 16 << 20
 """How often a client hears what has come."""
@@ -71,9 +70,7 @@ async def receive_files(
     writer = Writer(place.declared, folder)
     job.files.callback(writer.close)
     try:
-        await _receive(
-            call, job, request_type, ChunkOrder(place.declared, call.settings.max_chunk_bytes), writer
-        )
+        await _receive(call, job, request_type, ChunkOrder(place.declared), writer)
     finally:
         writer.stop()
 
@@ -115,7 +112,7 @@ class Writer:
         self._folder = folder
         self._stopped = threading.Event()
         self._index = -1
-        self._descriptor = -1
+        self._descriptor: int | None = None
         self._disk_bytes = 0
 
     def take(self, chunk: Chunk) -> None:
@@ -141,7 +138,8 @@ class Writer:
                 return
             if chunk.file_index != self._index:
                 self._begin(chunk.file_index)
-            self._take_disk(chunk)
+            assert self._descriptor is not None
+            self._take_disk(self._descriptor, chunk)
             spool.write_all(self._descriptor, chunk.data)
 
     def _begin(self, index: int) -> None:
@@ -150,23 +148,23 @@ class Writer:
         self._index = index
         self._disk_bytes = 0
 
-    def _take_disk(self, chunk: Chunk) -> None:
+    def _take_disk(self, descriptor: int, chunk: Chunk) -> None:
         end_bytes = chunk.offset_bytes + len(chunk.data)
         if end_bytes > self._disk_bytes:
             step_bytes = min(DISK_STEP_BYTES, self._files[self._index].size_bytes - self._disk_bytes)
-            spool.take_disk(self._descriptor, self._disk_bytes, step_bytes)
+            spool.take_disk(descriptor, self._disk_bytes, step_bytes)
             self._disk_bytes += step_bytes
 
     def close(self) -> None:
         """Close the last file."""
-        if self._descriptor >= 0:
+        if self._descriptor is not None:
             os.close(self._descriptor)
-            self._descriptor = self._index = -1
+            self._descriptor = None
 
     def _known_folder(self) -> UploadFolder:
         assert self._folder is not None, "no chunk is in order where nothing was declared"
         return self._folder
 
 
-def _malformed(message: str) -> FieldError:
-    return FieldError(Reason.UPLOAD_MALFORMED, "spec", message)
+def _malformed(message: str) -> FreezeError:
+    return FreezeError(Reason.UPLOAD_MALFORMED, message, field="spec")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tffreeze.v1 import freeze_service_pb2, model_pb2
-from tffreeze_server.errors import Reason
-from tffreeze_server.rpc.field_error import FieldError
+from tffreeze_server.errors import FreezeError, Reason
 
 SPLICE = freeze_service_pb2.DELIVERY_SPLICE
 
@@ -48,5 +47,5 @@ def check_source_message(source: model_pb2.ModelSource) -> None:
         raise _invalid("spec.source.model", "No model is named: set `source.model`.")
 
 
-def _invalid(field: str, message: str) -> FieldError:
-    return FieldError(Reason.INVALID_OPTION, field, message)
+def _invalid(field: str, message: str) -> FreezeError:
+    return FreezeError(Reason.INVALID_OPTION, message, field=field)

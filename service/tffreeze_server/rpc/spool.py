@@ -1,18 +1,18 @@
-"""Where uploads lie while a call works with them: private, bounded, emptied.
+"""The spool holds uploads while their calls run. It is private and bounded, and is emptied after each call.
 
-    SPOOL_DIR/lock                  held while a process makes its folder or sweeps those of the dead
-    SPOOL_DIR/worker-HEX/lock       held by its process for as long as it lives
+    SPOOL_DIR/lock                  held while a process creates its folder or removes those of dead processes
+    SPOOL_DIR/worker-HEX/lock       held by its process as long as it lives
     SPOOL_DIR/worker-HEX/call-HEX/  the files of one call; removed when the call ends
 
-Locks are flock(2): they end with the process, however it ends, so a folder whose lock can be taken belongs to
-nobody and is removed by whoever starts next.
+Locks are flock(2) and end with their process, however it ends. So a folder whose lock is free belongs to no
+process, and the next server that starts removes it.
 
-Nobody else decides where the server writes: SPOOL_DIR must belong to the server's user and to nobody else, and
-everything below it is made, opened and removed relative to a descriptor of the folder it is in (`dir_fd`), never
-through a link. Who may rename a folder further up thus changes nothing for a server that runs.
+Nobody else can redirect what the server writes: SPOOL_DIR must belong to the server's user, and nobody else may
+write to it. Everything below it is created, opened and removed relative to a descriptor of its parent folder
+(`dir_fd`), never through a link. Renaming a folder further up changes nothing for a running server.
 
-Room is counted as bytes come. What a caller only declares keeps nothing from others; it is refused at once if there
-is no room for it now.
+Room is counted when bytes arrive. A declared size reserves nothing; an upload is refused at once if its declared size
+does not fit now.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Spool:
         self._descriptors: list[int] = []
 
     def open(self) -> None:
-        """Remove what dead processes left, and make this process's folder.
+        """Remove the folders of dead processes, and create the folder of this one.
 
         Raises:
             SpoolUnusableError: The folder cannot be made, is not the server's own, or others may write to it.
@@ -124,7 +124,7 @@ class Spool:
         self._changed(self._used_bytes.total())
 
     def release(self, caller: str, size_bytes: int) -> None:
-        """Give room back."""
+        """Release room."""
         self._used_bytes[caller] -= size_bytes
         if not self._used_bytes[caller]:
             del self._used_bytes[caller]

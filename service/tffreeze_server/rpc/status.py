@@ -1,8 +1,8 @@
-"""What a failed call tells its caller: from a reason to a gRPC status with its details.
+"""The gRPC status of a failed call, with its details.
 
-One table says what each reason means; a test holds it against the contract. A status travels in two
-trailers, its message in plain (`grpc-message`) and all of it (`grpc-status-details-bin`), and a receiver
-takes 8 KiB of them for sure: so texts are cut to fit.
+One table maps each reason to its status; a test compares it with the contract. A status is sent in two trailers:
+its message as text (`grpc-message`), and all of it (`grpc-status-details-bin`). Every receiver accepts 8 KiB of
+trailers, so texts are cut to fit.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from tffreeze_server.errors import FreezeError, Reason
 
 DOMAIN = "tffreeze"
+RETRY_AFTER_SECONDS = 1.0
+"""What a refused caller is told to wait."""
 DETAILS_KEY = "grpc-status-details-bin"
 
 MAX_MESSAGE_BYTES = 2048
@@ -113,18 +115,17 @@ class CallStatus:
     details: status_pb2.Status
 
 
-def status_of(error: FreezeError, retry_after_seconds: float = 1.0) -> CallStatus:
+def status_of(error: FreezeError) -> CallStatus:
     """Say how a call fails.
 
     Args:
         error: Why.
-        retry_after_seconds: When to try again, where that helps.
 
     """
     meaning = MEANINGS[error.reason]
     message = cut(error.message, MAX_MESSAGE_BYTES)
     details: list[Any] = [_error_info(error)]
-    field = getattr(error, "field", meaning.field)
+    field = error.field or meaning.field
     if field:
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=field, description=cut(message, MAX_SUBJECT_BYTES)
@@ -132,23 +133,21 @@ def status_of(error: FreezeError, retry_after_seconds: float = 1.0) -> CallStatu
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if meaning.retry:
         delay = duration_pb2.Duration()
-        delay.FromMilliseconds(int(retry_after_seconds * 1000))
+        delay.FromMilliseconds(int(RETRY_AFTER_SECONDS * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     status = status_pb2.Status(code=meaning.code.value[0], message=message)
     status.details.extend(map(_packed, details))
     return CallStatus(meaning.code, _cut_plain(message), status)
 
 
-async def abort(
-    context: grpc.aio.ServicerContext[Any, Any], error: FreezeError, retry_after_seconds: float = 1.0
-) -> None:
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: FreezeError) -> None:
     """End a call with an error. Nothing can be sent after that; what the handler returns is not looked at.
 
     Raises:
         grpc.aio.AbortError: The client has it: for gRPC's server, to be let through.
 
     """
-    status = status_of(error, retry_after_seconds)
+    status = status_of(error)
     trailers = ((DETAILS_KEY, status.details.SerializeToString()),)
     try:
         await context.abort(status.code, status.message, trailers)

@@ -1,22 +1,25 @@
-"""Uploads: what may be declared, and which chunk may come next. No IO.
+"""Check uploads: what a client declares, and the order of its chunks. No IO.
 
-Declared names become paths in the spool, so they are checked before anything is opened; declared sizes become
-reserved room, so they are checked before anything is received. After that a chunk is right only if it goes on
-just where the one before ended.
+Declared names become paths in the spool, and declared sizes need room there, so both are checked before anything is
+received. Each chunk must begin where the one before ended.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from tffreeze.v1 import model_pb2
 from tffreeze_server.errors import FreezeError, Reason
 from tffreeze_server.rpc.chunk import Chunk
-from tffreeze_server.rpc.field_error import FieldError
-from tffreeze_server.rpc.limits import CallSettings, largest_upload_bytes
+from tffreeze_server.rpc.limits import (
+    MAX_CHUNK_BYTES,
+    MAX_FILE_NAME_BYTES,
+    CallSettings,
+    largest_upload_bytes,
+)
 from tffreeze_server.rpc.messages import relative_path
+from tffreeze_server.rpc.place import DeclaredFile, to_come_bytes
 
 MAX_NAME_PARTS = 16
 """Of a file name. The deepest files of real models have five."""
@@ -27,31 +30,10 @@ MAX_FOLDERS = 1000
 _FILES = "spec.source.upload.files"
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredFile:
-    """A file of an upload, checked.
-
-    Attributes:
-        name: Relative, with `/` between its parts.
-        size_bytes: As declared.
-        absent: Whether it stays with the client.
-
-    """
-
-    name: str
-    size_bytes: int
-    absent: bool
-
-    @property
-    def to_come_bytes(self) -> int:
-        """How many bytes the client must send."""
-        return 0 if self.absent else self.size_bytes
-
-
 def declared_files(
     upload: model_pb2.Upload, settings: CallSettings, *, absent_allowed: bool
 ) -> tuple[DeclaredFile, ...]:
-    """Check what a client says that it will send.
+    """Check what a client declares.
 
     Raises:
         FreezeError: UPLOAD_TOO_LARGE, UPLOAD_MALFORMED (with the field).
@@ -64,8 +46,7 @@ def declared_files(
             "a freeze reads: the model, the checkpoint's index and its data files.",
         )
     files = tuple(
-        _declared_file(file, f"{_FILES}[{index}]", settings, absent_allowed)
-        for index, file in enumerate(upload.files)
+        _declared_file(file, f"{_FILES}[{index}]", absent_allowed) for index, file in enumerate(upload.files)
     )
     _check_folders(files)
     _check_unique(files)
@@ -73,15 +54,8 @@ def declared_files(
     return files
 
 
-def to_come_bytes(files: Iterable[DeclaredFile]) -> int:
-    """Sum what a client must send."""
-    return sum(file.to_come_bytes for file in files)
-
-
-def _declared_file(
-    file: model_pb2.UploadedFile, field: str, settings: CallSettings, absent_allowed: bool
-) -> DeclaredFile:
-    _check_name(file.name, f"{field}.name", settings.max_file_name_bytes)
+def _declared_file(file: model_pb2.UploadedFile, field: str, absent_allowed: bool) -> DeclaredFile:
+    _check_name(file.name, f"{field}.name")
     if file.size_bytes < 0:
         raise _malformed(
             f"{field}.size_bytes", f"{file.name!r} is declared with {file.size_bytes} bytes.", file.name
@@ -95,11 +69,13 @@ def _declared_file(
     return DeclaredFile(file.name, file.size_bytes, file.absent)
 
 
-def _check_name(name: str, field: str, max_bytes: int) -> None:
+def _check_name(name: str, field: str) -> None:
     size_bytes = len(name.encode())
-    if size_bytes > max_bytes:
+    if size_bytes > MAX_FILE_NAME_BYTES:
         raise _malformed(
-            field, f"A file name is {size_bytes} bytes long, and {max_bytes} are allowed.", name[:100]
+            field,
+            f"A file name is {size_bytes} bytes long, and {MAX_FILE_NAME_BYTES} are allowed.",
+            name[:100],
         )
     try:
         relative_path(name, Reason.UPLOAD_MALFORMED)
@@ -113,7 +89,7 @@ def _check_name(name: str, field: str, max_bytes: int) -> None:
 
 
 def _check_folders(files: Sequence[DeclaredFile]) -> None:
-    """Limit the folders that would be made."""
+    """Limit the number of folders."""
     folders = {folder for file in files for folder in _folders_of(file.name)}
     if len(folders) > MAX_FOLDERS:
         raise FreezeError(
@@ -124,7 +100,7 @@ def _check_folders(files: Sequence[DeclaredFile]) -> None:
 
 
 def _check_unique(files: Sequence[DeclaredFile]) -> None:
-    """Refuse two names for one place, also where upper and lower case are the same."""
+    """Refuse two names for one file, also on file systems that ignore case."""
     folded = [unicodedata.normalize("NFC", file.name).casefold() for file in files]
     first: dict[str, int] = {}
     for index, name in enumerate(folded):
@@ -162,7 +138,7 @@ def _check_size(size_bytes: int, settings: CallSettings) -> None:
 
 
 class ChunkOrder:
-    """Says of each chunk whether it is the one that must come now.
+    """Checks that each chunk is the next one.
 
     Args:
         files: As declared.
@@ -170,7 +146,7 @@ class ChunkOrder:
 
     """
 
-    def __init__(self, files: Sequence[DeclaredFile], max_chunk_bytes: int) -> None:
+    def __init__(self, files: Sequence[DeclaredFile], max_chunk_bytes: int = MAX_CHUNK_BYTES) -> None:
         self._files = files
         self._max_chunk_bytes = max_chunk_bytes
         self._to_come = [index for index, file in enumerate(files) if file.to_come_bytes]
@@ -210,11 +186,11 @@ class ChunkOrder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all has come."""
+        """Whether all bytes have arrived."""
         return not self._to_come
 
     def finish(self) -> None:
-        """Check that all has come.
+        """Check that all bytes have arrived.
 
         Raises:
             FreezeError: UPLOAD_MALFORMED.
@@ -245,5 +221,5 @@ class ChunkOrder:
             )
 
 
-def _malformed(field: str, message: str, subject: str = "") -> FieldError:
-    return FieldError(Reason.UPLOAD_MALFORMED, field, message, subject=subject)
+def _malformed(field: str, message: str, subject: str = "") -> FreezeError:
+    return FreezeError(Reason.UPLOAD_MALFORMED, message, subject=subject, field=field)

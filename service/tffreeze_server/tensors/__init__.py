@@ -1,1 +1,1 @@
-"""Tensors as bytes: element types, where values stand in files, reading them with their checksums."""
+"""Tensors as bytes: element types, byte ranges in files, reading them with their checksums."""

@@ -1,9 +1,9 @@
-"""crc32c (Castagnoli) as TensorFlow's files use it: a C library's, plus masking and combining.
+"""crc32c (Castagnoli) as TensorFlow's files use it: a C library, plus masking and combining.
 
-Masking keeps a crc that is stored among the data it covers from looking like data
-(tensorflow/core/lib/hash/crc32c.h). Combining gives the crc of `a + b` from the crcs of `a` and `b`: to
-append n zero bytes is a linear map on the 32 bits of a crc, so maps for 1, 2, 4, 8, … zero bytes give the
-map for any n in at most 64 steps. Each map is kept as four tables, one for each byte of the crc.
+Files store a masked crc, because the crc of data that contains its own crc is problematic
+(tensorflow/core/lib/hash/crc32c.h). Combining computes the crc of `a + b` from the crcs of `a` and `b`: appending n
+zero bytes is a linear map on the 32 bits of a crc, so maps for 1, 2, 4, 8, … zero bytes give the map for any n in at
+most 64 steps. Each map is stored as four tables, one for each byte of the crc.
 """
 
 from __future__ import annotations
@@ -21,23 +21,18 @@ _Map = tuple[_Table, _Table, _Table, _Table]
 
 
 def extend(crc: int, data: bytes) -> int:
-    """Continue the crc of what came before `data` (0 at the start) over `data`."""
+    """Extend a crc (0 at the start) by `data`."""
     return int(google_crc32c.extend(crc, data))
 
 
-def mask(crc: int) -> int:
-    """Make the form of a crc that files hold."""
-    return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & _WORD
-
-
 def unmask(masked: int) -> int:
-    """Undo `mask`."""
+    """Give the crc of its masked form, which is the one that files hold."""
     rotated = (masked - _MASK_DELTA) & _WORD
     return ((rotated >> 17) | (rotated << 15)) & _WORD
 
 
 def combine(crc_a: int, crc_b: int, length_b_bytes: int) -> int:
-    """Give the crc of `a + b` without reading either.
+    """Compute the crc of `a + b` without reading either.
 
     Args:
         crc_a: The crc of `a`.

@@ -1,8 +1,8 @@
 """Where the bytes of a tensor are, and how to read them.
 
-A tensor's bytes are in tensor order, little-endian, without padding: the layout of a V2 bundle's data
-file and of `TensorProto.tensor_content` alike. So a whole tensor of a bundle is one `FileRange` and is
-never decoded; all else (slices put together, V1 values) is `Assembled` when it is written.
+A tensor's bytes are in tensor order, little-endian, without padding: a V2 bundle's data file and
+`TensorProto.tensor_content` have the same layout. So a whole tensor of a bundle is one `FileRange` and is never
+decoded. Everything else (slices, V1 values) is `Assembled` when it is written.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from tffreeze_server.tensors.files import SourceFiles
 
 MAX_CHUNK_BYTES = 1 << 17
-"""How much of a tensor is in memory at once: small enough for the cores' caches."""
+"""Bytes of a tensor in memory at once: small enough for the CPU's caches."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """Bytes that stand in a file just as they are wanted.
+    """A byte range of a file that can be copied as it is.
 
     Attributes:
-        file: The file's name as `SourceFiles` knows it.
-        offset_bytes: Where they start.
-        length_bytes: How many they are.
-        crc32c: Their (unmasked) crc32c as the file's index states it; None where nothing states it.
+        file: The file's name in `SourceFiles`.
+        offset_bytes: Start of the range.
+        length_bytes: Length of the range.
+        crc32c: Its (unmasked) crc32c from the file's index; None if no index has it.
 
     """
 
@@ -36,12 +36,12 @@ class FileRange:
 
 
 class Assembled(abc.ABC):
-    """Bytes that must be put together from several places, or decoded.
+    """Bytes that must be assembled from several ranges, or decoded.
 
     Attributes:
-        length_bytes: How many bytes `chunks` gives in all; known without reading.
-        ranges: Where it is not empty, the bytes are just these ranges, one after the other, each with its
-            crc32c: they can be copied as a `FileRange` is instead of being read through `chunks`.
+        length_bytes: Total length of `chunks`; known without reading.
+        ranges: If not empty, the bytes are these ranges one after another, each with its crc32c. They can be
+            copied like a `FileRange` instead of read with `chunks`.
 
     """
 
@@ -50,7 +50,7 @@ class Assembled(abc.ABC):
 
     @abc.abstractmethod
     def chunks(self, files: SourceFiles) -> Iterator[bytes]:
-        """Give the bytes in order, each checksum checked before the end of the last chunk.
+        """Yield the bytes in order. Every checksum is checked before the last chunk is yielded.
 
         May be called more than once. No chunk is longer than `MAX_CHUNK_BYTES` or empty.
 

@@ -3,7 +3,7 @@
 Numbers and names are those of `DataType` in tensorflow/core/framework/types.proto, with the names that
 `tf.dtypes` gives them; sizes are those of `DataTypeSize` in tensorflow/core/framework/types.cc. The types
 below one byte (int4, uint4, int2, uint2, float4_e2m1fn) take one byte an element, in memory as in files.
-A reference to a buffer of a type (the output of an op `Variable`) has the type's number plus 100.
+A ref type (the output type of the op `Variable`) has its base type's number plus 100.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ VARIANT: int = DT_VARIANT
 MAX_DIMENSIONS = 254
 """Of a TensorFlow shape (TensorShapeRep::MaxDimensions in core/framework/tensor_shape.h)."""
 MAX_CONSTANT_BYTES = 1 << 40
-"""More than any machine that loads a graph has for one of its constants: one value may stand for many elements."""
+"""Larger than any constant that a machine can load. A constant can be this large, because one value may stand for many
+elements."""
 
 _TABLE: tuple[tuple[int, str, int], ...] = (
     (DT_FLOAT, "float32", 4),
@@ -95,16 +96,11 @@ _TABLE: tuple[tuple[int, str, int], ...] = (
 )
 
 _NAMES = {number: name for number, name, _ in _TABLE}
-_NUMBERS = {name: number for number, name, _ in _TABLE} | {
-    "half": DT_HALF,
-    "float": DT_FLOAT,
-    "double": DT_DOUBLE,
-}
 _SIZES_BYTES = {number: size_bytes for number, _, size_bytes in _TABLE}
 
 
 def base(dtype: int) -> int:
-    """Strip the ref: the type a ref type refers to, any other type itself."""
+    """Strip the ref: the base type of a ref type; any other type unchanged."""
     return dtype - REF_OFFSET if dtype > REF_OFFSET else dtype
 
 
@@ -114,35 +110,27 @@ def is_ref(dtype: int) -> bool:
 
 
 def name_of(dtype: int) -> str:
-    """Name a type as TensorFlow prints it: `float32`, `float32_ref`; `dtype 99` where unknown."""
+    """Name a type as TensorFlow prints it: `float32`, `float32_ref`; `dtype 99` if unknown."""
     name = _NAMES.get(base(dtype))
     if name is None:
         return f"dtype {dtype}"
     return f"{name}_ref" if is_ref(dtype) else name
 
 
-def number_of(name: str) -> int | None:
-    """Find a type's number by its name, also `half`, `float`, `double`; None where there is none."""
-    number = _NUMBERS.get(name.removesuffix("_ref"))
-    if number is None:
-        return None
-    return number + REF_OFFSET if name.endswith("_ref") else number
-
-
 def is_known(dtype: int) -> bool:
-    """Whether this is a type, or a ref type, of TensorFlow's."""
+    """Whether this is a type or ref type of TensorFlow."""
     return base(dtype) in _NAMES
 
 
 def size_bytes_of(dtype: int) -> int:
-    """Count the bytes of one element, of a ref type too; 0 where they vary (strings, resources) or nothing is known."""
+    """Size of one element, also of a ref type; 0 if it varies (strings, resources) or is unknown."""
     return _SIZES_BYTES.get(base(dtype), 0)
 
 
 def can_be_constant(dtype: int, shape: Sequence[int]) -> bool:
-    """Whether a tensor of this type and shape can be: a shape with all sizes known, in the memory of a machine.
+    """Whether a tensor can have this type and shape: all sizes are known, and it fits into a machine's memory.
 
-    As in TensorShape, the other sizes must fit even where one is 0 (core/framework/tensor_shape.cc).
+    As in TensorShape, the other sizes must fit even if one is 0 (core/framework/tensor_shape.cc).
     """
     if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
         return False

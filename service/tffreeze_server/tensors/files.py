@@ -1,4 +1,4 @@
-"""The source files of a freeze, opened when first read: the edge to the file system."""
+"""The source files of a freeze, opened when first read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SourceFiles:
 
     Args:
         paths: The path for each file name that a `FileRange` may hold.
-        opener: Opens a path. A server gives one that opens nothing but what a planner found.
+        opener: Opens a path. A server's opener opens only the files that a planner found.
 
     """
 
@@ -48,8 +48,8 @@ class SourceFiles:
             except (KeyError, FileNotFoundError):
                 raise FreezeError(
                     Reason.SHARD_NOT_FOUND,
-                    f"The file {file!r} holds weights of this model, and is not there. "
-                    "Copy all files of the checkpoint (every .data-… and the .index) to one place.",
+                    f"The file {file!r} with weights of this model is missing. "
+                    "Put all files of the checkpoint (every .data-… and the .index) into one folder.",
                     subject=file,
                 ) from None
             except NotReadableError as error:
@@ -66,7 +66,7 @@ class SourceFiles:
         return os.fstat(self.descriptor(file)).st_size
 
     def close(self, file: str) -> None:
-        """Close `file`, if it is open: nothing more of it is wanted soon."""
+        """Close `file` if it is open."""
         if file in self._descriptors:
             os.close(self._descriptors.pop(file))
 
@@ -74,7 +74,7 @@ class SourceFiles:
         """Read exactly `length_bytes` of `file` from `offset_bytes` on.
 
         Raises:
-            FreezeError: MALFORMED_CHECKPOINT where the file ends before that; FILE_NOT_READABLE.
+            FreezeError: MALFORMED_CHECKPOINT if the file is too short; FILE_NOT_READABLE.
 
         """
         try:
@@ -86,14 +86,14 @@ class SourceFiles:
         return data
 
     def _rest(self, file: str, length_bytes: int, offset_bytes: int) -> bytes:
-        """A read may be short long before the end of a file (signals, network file systems): go on."""
+        """Continue a short read, which can happen before the end of a file (signals, network file systems)."""
         parts: list[bytes] = []
         while length_bytes:
             part = os.pread(self.descriptor(file), length_bytes, offset_bytes)
             if not part:
                 raise FreezeError(
                     Reason.MALFORMED_CHECKPOINT,
-                    f"The file {file!r} ends {length_bytes} bytes before a tensor does: it was cut short. "
+                    f"The file {file!r} ends {length_bytes} bytes before the end of a tensor: it was truncated. "
                     "Copy the checkpoint again.",
                     subject=file,
                 )

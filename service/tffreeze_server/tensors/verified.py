@@ -1,4 +1,4 @@
-"""Reading weights, each checked against its crc32c on the way."""
+"""Reading weights and checking their crc32c."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tffreeze_server.tensors.files import SourceFiles
 
 
 def verified_chunks(data: FileRange | Assembled, files: SourceFiles, name: str) -> Iterator[bytes]:
-    """Give the bytes of a value in order.
+    """Yield the bytes of a value in order.
 
     Args:
-        data: Where they are.
+        data: The value.
         files: The files to read from.
-        name: Of the constant they are the value of, for messages.
+        name: Name of the constant with this value, for messages.
 
     Raises:
-        FreezeError: CHECKSUM_MISMATCH after the last chunk of a range whose crc32c is stated and differs;
+        FreezeError: CHECKSUM_MISMATCH after the last chunk of a range whose crc32c is known and differs;
             SHARD_NOT_FOUND, FILE_NOT_READABLE, MALFORMED_CHECKPOINT.
 
     """
@@ -35,12 +35,12 @@ def verified_chunks(data: FileRange | Assembled, files: SourceFiles, name: str) 
 
 
 def constant_name(data: FileRange | Assembled, names: Mapping[tuple[str, int], str]) -> str:
-    """Find the name of the constant whose value this is (`Plan.constants`); empty where it is not known."""
+    """Find the name of the constant with this value (`Plan.constants`); empty if unknown."""
     return names.get((data.file, data.offset_bytes), "") if isinstance(data, FileRange) else ""
 
 
 def crc_of(data: FileRange | Assembled, files: SourceFiles, name: str) -> int:
-    """Read a value once for its crc32c.
+    """Read a value to compute its crc32c.
 
     Raises:
         FreezeError: As `verified_chunks`.
@@ -64,6 +64,6 @@ def _mismatch(data: FileRange, name: str, crc: int) -> FreezeError:
         Reason.CHECKSUM_MISMATCH,
         f"The value of {name!r} is damaged: bytes {data.offset_bytes:,} to "
         f"{data.offset_bytes + data.length_bytes:,} of the file {data.file!r} have the crc32c {crc:08x}, "
-        f"and {data.crc32c:08x} is what was stated for them. Copy the file again from where it was made.",
+        f"but the index has {data.crc32c:08x}. Copy the file again from its source.",
         subject=name,
     )

@@ -1,0 +1,1 @@
+"""What the client and the engine both know: options, reports, and protobuf's wire format. Knows neither of them."""

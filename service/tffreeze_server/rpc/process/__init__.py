@@ -1,1 +1,0 @@
-"""The server as a process: configuration, ports, TLS, who may call, supervision, logs and metrics."""

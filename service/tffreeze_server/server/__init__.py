@@ -1,0 +1,1 @@
+"""The server's process: configuration, ports, TLS, authentication, logs, metrics, shutdown."""
