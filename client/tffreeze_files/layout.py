@@ -117,13 +117,13 @@ def _checkpoint_of(path: Path) -> tuple[Path, str] | None:
     ending = _DATA_ENDING.search(path.name)
     prefix = _before(path, ending[0]) if ending else None
     if prefix is not None:
-        return prefix, "a file of a checkpoint's weights"
+        return prefix, "a data file of a checkpoint"
     if not _is_table(path):
         return None
     prefix = _before(path, ".index")
     if prefix is not None:
         return prefix, "the index of a checkpoint"
-    return path, "a checkpoint of the first format (V1)"
+    return path, "a V1 checkpoint"
 
 
 def _before(path: Path, ending: str) -> Path | None:

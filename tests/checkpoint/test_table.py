@@ -192,7 +192,7 @@ def test_a_key_that_ends_a_block_and_begins_the_next() -> None:
         (b"a", with_trailer(block_bytes([(b"a", b"1")]))),
         (b"b", with_trailer(block_bytes([(b"a", b"2")]))),
     ]
-    assert "not in the order of their keys" in refused(table_of_blocks(blocks))
+    assert "not in key order" in refused(table_of_blocks(blocks))
 
 
 def test_what_entries_draw() -> None:

@@ -29,7 +29,7 @@ def test_stdout_by_another_name_gets_nothing_but_the_graph(name: str, frozen: by
     assert (0, frozen, True) == (run.code, run.out_bytes, "frozen: 7 variables" in run.err)
     for report in ("-", "/dev/stdout"):
         run = tffreeze("freeze", DIGITS, "-o", name, "--report", report)
-        assert (2, b"", True) == (run.code, run.out_bytes, "both want stdout" in run.err)
+        assert (2, b"", True) == (run.code, run.out_bytes, "both write to stdout" in run.err)
     report = tffreeze("freeze", DIGITS, "-o", "/dev/null", "--report", name)
     assert "saved_model" == json.loads(report.out)["kind"]
 

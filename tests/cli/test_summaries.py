@@ -90,7 +90,7 @@ def test_a_saved_model_is_told_by_its_signatures() -> None:
         "variables:",
         "  a: 2 variables, 16 bytes, all found",
         "  b: 1 variable, 8 bytes, 0 of them found",
-        "  the outputs asked for: none",
+        "  the given outputs: none",
         "  v  float32 [2]  k (by name)",
         "  w  float32 [2]  (by name)",
         "  mismatch: u: it is not there.",

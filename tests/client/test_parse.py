@@ -84,7 +84,7 @@ def test_a_field_counts_as_what_it_costs(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(parse, "MAX_FIELDS", fields)
     assert FreezeResponse.FromString(data) == parse.read_message(FreezeResponse, data)
     for damaged in (data[:-1], data + b"\x7a", data + b"\xfa"):
-        with pytest.raises(ServiceError, match="cut short"):
+        with pytest.raises(ServiceError, match=r"truncated|are not a"):
             parse.read_message(FreezeResponse, damaged)
     monkeypatch.setattr(parse, "MAX_FIELDS", fields - 1)
     with pytest.raises(ServiceError, match=f"more than {fields - 1} fields"):
@@ -106,7 +106,7 @@ def test_a_field_counts_as_what_it_costs(name: str, monkeypatch: pytest.MonkeyPa
 def test_what_protobuf_would_not_write_is_refused(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Varints longer than any, groups, and a message that goes on after the one around it."""
     monkeypatch.setattr(parse, "_UNCOUNTED_BYTES", 0)
-    with pytest.raises(ServiceError, match="cut short"):
+    with pytest.raises(ServiceError, match=r"truncated|are not a"):
         parse.read_message(FreezeResponse, data)
 
 

@@ -109,7 +109,10 @@ def kept_bodies(n: int) -> Model:
     nodes.append(neg("y", f"c{n - 1}"))
     functions = [*kept, *doubling(12)]
     # A variable in the innermost body: each function is made anew.
-    functions[-1].node_def.append(node("h", "VarHandleOp", dtype=type_of(), shape=AttrValue()))
+    own = AttrValue(s=b"h")
+    functions[-1].node_def.append(
+        node("h", "VarHandleOp", dtype=type_of(), shape=AttrValue(), shared_name=own)
+    )
     functions[-1].node_def.append(node("r", "ReadVariableOp", "h:resource:0", dtype=type_of()))
     functions[-1].ret["o0"] = "r:value:0"
     made = graph_only(graph(nodes, functions), "y")

@@ -52,7 +52,7 @@ def handle(name: str, shared_name: str = "") -> NodeDef:
         "VarHandleOp",
         dtype=type_of(),
         shape=shape(),
-        shared_name=AttrValue(s=shared_name.encode()),
+        shared_name=AttrValue(s=(shared_name or name).encode()),
     )
 
 

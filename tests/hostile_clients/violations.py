@@ -175,7 +175,7 @@ VIOLATIONS: dict[str, Violation] = {
         field="chunk",
     ),
     "a chunk among fields that mean nothing": Violation(
-        "MUST NOT hold more than 1 KiB beside them",
+        "MUST NOT hold more than 1 KiB besides the data",
         sent(upload(5), chunk(0, 0, 5).SerializeToString() + b"\xf8\x07\x01" * 400),
         field="chunk",
     ),

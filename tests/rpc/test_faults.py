@@ -228,9 +228,10 @@ def test_empty_files_wait_for_an_upload_slot(tmp_path: Path) -> None:
 
 def test_plans_are_made_in_turn(tmp_path: Path) -> None:
     """Whose plans are all in line does not keep another caller waiting for more than one of them."""
+    others = set(children(os.getpid()))
     with served(tmp_path, model_roots={"samples": FIXTURES}) as server:
         spec = FreezeSpec(source=DIGITS.in_root("samples", FIXTURES))
-        (planner,) = children(os.getpid())
+        (planner,) = set(children(os.getpid())) - others
         os.kill(planner, signal.SIGSTOP)
         ended: SimpleQueue[str] = SimpleQueue()
         for number, caller in enumerate(["greedy", "greedy", "greedy", "modest"], 1):
@@ -240,7 +241,8 @@ def test_plans_are_made_in_turn(tmp_path: Path) -> None:
             threading.Thread(target=list, args=(call,)).start()
             server.recorder.wait(lambda number=number: server.recorder.jobs == (number, 0))
         os.kill(planner, signal.SIGCONT)
-        assert ["greedy", "modest", "greedy", "greedy"] == [ended.get(timeout=WAIT_SECONDS) for _ in range(4)]
+        order = [ended.get(timeout=WAIT_SECONDS) for _ in range(4)]
+        assert "modest" in order[:2], order  # two that end at once may be told in any order
         server.wait_until_idle()
 
 

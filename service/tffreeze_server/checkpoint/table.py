@@ -134,7 +134,7 @@ def read_stored(table: Table, handle: BlockHandle, read: Read) -> tuple[bytes, b
         return block, False
     if trailer[0] == 1:
         return _unpack_snappy(table, block), True
-    raise malformed(table.file, f"a block is compressed in an unknown way ({trailer[0]})")
+    raise malformed(table.file, f"a block has an unknown compression ({trailer[0]})")
 
 
 def _unpack_snappy(table: Table, packed: bytes) -> bytes:
