@@ -33,11 +33,11 @@ def test_a_checkpoint_beside_a_meta_file(model: str, other: str, prefix: str | N
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("m.data-00000-of-00001", b"", "a file of a checkpoint's weights"),
-        ("m\n.data-00000-of-00001", b"", "a file of a checkpoint's weights"),
+        ("m.data-00000-of-00001", b"", "a data file of a checkpoint"),
+        ("m\n.data-00000-of-00001", b"", "a data file of a checkpoint"),
         ("m.index", b"12345" + TABLE_END, "the index of a checkpoint"),
         ("m.index", TABLE_END, "the index of a checkpoint"),
-        ("v1", b"12345" + TABLE_END, "a checkpoint of the first format"),
+        ("v1", b"12345" + TABLE_END, "a V1 checkpoint"),
         ("v1", TABLE_END + b"1", None),
         ("v1", TABLE_END[1:], None),
         ("m.index", b"", None),
@@ -45,7 +45,7 @@ def test_a_checkpoint_beside_a_meta_file(model: str, other: str, prefix: str | N
         ("m.data-0000-of-00001", b"", None),
         (".data-00000-of-00001", b"", None),
         ("..data-00000-of-00001", b"", None),
-        ("..index", TABLE_END, "a checkpoint of the first format"),
+        ("..index", TABLE_END, "a V1 checkpoint"),
     ],
 )
 def test_a_file_of_a_checkpoint_is_no_model(
