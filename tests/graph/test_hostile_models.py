@@ -104,6 +104,7 @@ def nested(times: int) -> GraphDef:
     return graph
 
 
+@pytest.mark.slow  # in pure Python protobuf takes time that doubles with each level
 @pytest.mark.parametrize("times", [20, 31])
 def test_a_model_nested_as_deeply_as_may_be_written_is_read_again(times: int, tmp_path: Path) -> None:
     """In a SavedModel too, where it stands two messages deeper."""
@@ -116,6 +117,7 @@ def test_a_model_nested_as_deeply_as_may_be_written_is_read_again(times: int, tm
     SavedModel.FromString(SavedModel(meta_graphs=[{"graph_def": nested(times)}]).SerializeToString())
 
 
+@pytest.mark.slow  # in pure Python protobuf takes time that doubles with each level
 @pytest.mark.parametrize("times", [32, 60, 300])
 @pytest.mark.parametrize("as_text", [False, True])
 def test_a_text_model_nested_too_deeply_is_refused(times: int, as_text: bool, tmp_path: Path) -> None:
@@ -132,6 +134,7 @@ def test_a_text_model_nested_too_deeply_is_refused(times: int, as_text: bool, tm
     assert Reason.MALFORMED_MODEL is error.value.reason
 
 
+@pytest.mark.slow  # in pure Python protobuf takes time that doubles with each level
 def test_a_binary_model_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     """Protobuf would read it as a graph, and not where it is written in a SavedModel."""
     with pytest.raises(FreezeError) as error:

@@ -18,6 +18,8 @@ from hostile.case import Case, Model, all_cases, outcome
 from tffreeze_server import budget
 from tffreeze_server.graph import load
 
+pytestmark = pytest.mark.slow  # protobuf in pure Python takes time that doubles with each level of nesting
+
 MAX_GROWTH = 2.3
 """When the size doubles. Some work is not the model's, and some numbers get longer."""
 WARM = 1

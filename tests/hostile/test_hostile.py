@@ -8,6 +8,8 @@ import pytest
 
 from hostile.case import Case, all_cases, outcome
 
+pytestmark = pytest.mark.slow  # protobuf in pure Python takes time that doubles with each level of nesting
+
 
 @pytest.mark.parametrize("case", all_cases(), ids=str)
 def test_it_gives_its_reason(case: Case, tmp_path: Path) -> None:

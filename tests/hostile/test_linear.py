@@ -16,6 +16,8 @@ import pytest
 
 from hostile.case import Case, all_cases, outcome
 
+pytestmark = pytest.mark.slow  # protobuf in pure Python takes time that doubles with each level of nesting
+
 MAX_GROWTH = 2.3
 CASES = [case for case in all_cases() if 200 <= case.number < 300]
 TESTS = str(Path(__file__).parent.parent)
