@@ -23,6 +23,9 @@ MAX_FIELDS = 2_000_000
 _UNCOUNTED_BYTES = 1 << 20
 """A message up to this size is small in memory, too, whatever it contains."""
 
+_MAX_SHORT_VARINT_BYTES = 5
+"""Size limit of a tag or a length: both have 32 bits (protobuf.dev/programming-guides/encoding)."""
+
 _LONG_COST = 2
 """A tag or a length of several bytes takes as long as so many further fields, and counts as them."""
 
@@ -65,14 +68,14 @@ def _has_few_fields(descriptor: Any, data: bytes) -> bool:  # noqa: ANN401 - eac
                 tag = data[position]
                 position += 1
                 if tag >= 0x80:
-                    tag, position = read_varint(data, position - 1)
+                    tag, position = _short_varint(data, position - 1)
                     left -= _LONG_COST
                 left -= 1
                 if tag & 7 == LENGTH:
                     length = data[position]
                     position += 1
                     if length >= 0x80:
-                        length, position = read_varint(data, position - 1)
+                        length, position = _short_varint(data, position - 1)
                         left -= _LONG_COST
                     after = position + length
                     if after > end:
@@ -108,3 +111,11 @@ def _inside(descriptor: Any) -> dict[int, Any]:  # noqa: ANN401 - as above
         for field in descriptor.fields
         if field.type not in _TEXT
     }
+
+
+def _short_varint(data: bytes, position: int) -> tuple[int, int]:
+    """Read a tag or a length, and where it ends; a WireError if it is longer than 32 bits need."""
+    number, end = read_varint(data, position)
+    if end - position > _MAX_SHORT_VARINT_BYTES:
+        raise WireError("a tag or a length has more than five bytes")
+    return number, end

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from google.protobuf.internal import api_implementation
 
 from tffreeze import parse
 from tffreeze.errors import ServiceError
@@ -85,7 +84,7 @@ def test_a_field_counts_as_what_it_costs(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(parse, "MAX_FIELDS", fields)
     assert FreezeResponse.FromString(data) == parse.read_message(FreezeResponse, data)
     for damaged in (data[:-1], data + b"\x7a", data + b"\xfa"):
-        with pytest.raises(ServiceError, match=r"truncated|are not a"):
+        with pytest.raises(ServiceError, match="truncated"):
             parse.read_message(FreezeResponse, damaged)
     monkeypatch.setattr(parse, "MAX_FIELDS", fields - 1)
     with pytest.raises(ServiceError, match=f"more than {fields - 1} fields"):
@@ -106,10 +105,8 @@ def test_a_field_counts_as_what_it_costs(name: str, monkeypatch: pytest.MonkeyPa
 )
 def test_what_protobuf_would_not_write_is_refused(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Varints longer than any, groups, and a message that goes on after the one around it."""
-    if api_implementation.Type() == "python" and data[0] in (0xFA, 0x7A):
-        pytest.skip("protobuf in pure Python takes tags and lengths of any number of bytes")
     monkeypatch.setattr(parse, "_UNCOUNTED_BYTES", 0)
-    with pytest.raises(ServiceError, match=r"truncated|are not a"):
+    with pytest.raises(ServiceError, match="truncated"):
         parse.read_message(FreezeResponse, data)
 
 
